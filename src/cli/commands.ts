@@ -1,0 +1,4 @@
+import type { Command } from './command.js';
+
+/** Every command by what is typed, loaded only when called: start-up stays fast. */
+export const commands: Record<string, () => Promise<{ command: Command }>> = {};
