@@ -1,1 +1,2 @@
+export { defineExperiment, resolveExperiment } from './config/experiment.js';
 export { Fault } from './fault.js';

@@ -29,17 +29,14 @@ export const translateOriginal = (path: string, argv: string[]): string[] => {
   if (!isOriginal) return argv;
   const out: string[] = [];
   let tv = false;
-  argv.forEach((word, index) => {
-    const pair = pairs[index];
-    if (!pair) return out.push(word);
-    const [, name, value] = pair;
-    if (name === 'train' || name === 'test') return;
+  for (const [index, word] of argv.entries()) {
+    const [, name = '', value = ''] = pairs[index] ?? [];
+    if (name === 'train' || name === 'test') continue;
     if (name === 'useTVLoss') tv = isTrue(value);
     else if (name in settings) out.push('--set', `${settings[name]}=${value}`);
     else if (name in renamed) out.push(`--${renamed[name]}`, value);
     else out.push(word);
-    return;
-  });
+  }
   if (path === 'train') out.unshift(tv ? 'paper/unet-lut-conv-tv' : 'paper/unet-lut-conv');
   return out;
 };

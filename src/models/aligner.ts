@@ -1,0 +1,35 @@
+import type { Experiment } from '../config/schema.js';
+import type { ConvModule, Mapping } from '../ops/mapping.js';
+
+/** What training saw, kept with the weights so that a new tile can be compared with it. */
+export interface TrainingDomain {
+  /** Mean L1-normalised source histogram of the training tiles, [bands·bins]. */
+  meanHistogram: Float32Array;
+  /**
+   * Distances of each training tile's histogram from that mean, sorted, [bands][tiles]: earth mover's distance in
+   * stored units (area between the two cumulative histograms).
+   */
+  distances: readonly Float32Array[];
+}
+
+/** Residuals (prediction − target) of the validation set by source value: bins as the histogram's, [bands·bins]. */
+export interface ValueResiduals {
+  count: Float64Array;
+  /** Stored units; NaN where `count` is 0. */
+  rmse: Float32Array;
+  bias: Float32Array;
+}
+
+/** A fitted model, ready to align tiles. */
+export interface Aligner {
+  experiment: Experiment;
+  /** SHA-256 of the weights file, hexadecimal. */
+  weightsDigest: string;
+  /** The mapping of a tile with this source histogram: counts, [bands·bins]. */
+  mapping(histogram: Float64Array): Promise<Mapping>;
+  /** The conv module behind the LUT, in evaluation mode; null without one. */
+  conv: ConvModule | null;
+  /** Null where the weights carry none (the original's .pth). */
+  domain: TrainingDomain | null;
+  residuals: ValueResiduals | null;
+}
