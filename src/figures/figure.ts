@@ -1,0 +1,38 @@
+/** A value that JSON can hold: what a figure is made of, so that it can be stored, inlined and compared. */
+export type FigureValue =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | readonly FigureValue[]
+  | { readonly [key: string]: FigureValue };
+
+/** One plotly trace; keys as in https://plotly.com/javascript/reference. */
+export type Trace = { readonly type: string; readonly name?: string } & {
+  readonly [key: string]: FigureValue;
+};
+
+export type Layout = { readonly [key: string]: FigureValue };
+
+/** A state of an animated or slider-driven figure: what it replaces, by the trace index in `traces`. */
+export type Frame = {
+  readonly name: string;
+  readonly data: readonly { readonly [key: string]: FigureValue }[];
+  readonly traces?: readonly number[];
+  readonly layout?: Layout;
+};
+
+/**
+ * A plotly figure as plain JSON: `Plotly.newPlot(element, figure)` and a notebook's
+ * `application/vnd.plotly.v1+json` take it as it is.
+ *
+ * A narrow type of our own rather than `@types/plotly.js`: those types stand at plotly 3, need the DOM library and
+ * 10 000 lines in every notebook cell's type check, and type a builder's input where we need its output.
+ */
+export interface Figure {
+  data: readonly Trace[];
+  layout: Layout;
+  config?: Layout;
+  frames?: readonly Frame[];
+}
