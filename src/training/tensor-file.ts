@@ -64,7 +64,7 @@ export const flatten = (
   file: TensorFile,
   parts: readonly Part[],
   ignore: (name: string) => boolean = besideWeights,
-): Float32Array<ArrayBuffer>[] => {
+): Float32Array[] => {
   const faults: string[] = [];
   const used = new Set<string>();
   const vectors = parts.map(({ slots, prefix = '' }) => {
