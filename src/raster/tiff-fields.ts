@@ -52,25 +52,29 @@ export const gdalMetadata = ({ bands, metadata = {} }: Pick<RasterInfo, 'bands' 
   return items === '' ? '' : `<GDALMetadata>\n${items}</GDALMetadata>\n`;
 };
 
-const georeferenceFields = (georeference: Georeference): TiffField[] => {
-  const doubles: [number, ArrayLike<number> | undefined][] = [
-    [tags.geoDoubleParams, georeference.geoDoubles],
-    [tags.modelPixelScale, georeference.pixelScale],
-    [tags.modelTiepoint, georeference.tiepoints],
-    [tags.modelTransformation, georeference.transformation],
-  ];
-  const fields = doubles.flatMap(([tag, values]): TiffField[] =>
-    values && values.length > 0 ? [{ tag, type: 'double', values }] : [],
-  );
-  if (georeference.geoKeys.length > 0)
-    fields.push({ tag: tags.geoKeyDirectory, type: 'short', values: georeference.geoKeys });
-  if (georeference.geoAscii)
-    // readers hand the text over with or without its final NUL
-    fields.push({
-      tag: tags.geoAsciiParams,
-      type: 'ascii',
-      values: georeference.geoAscii.replace(/\0+$/, ''),
-    });
+const georeferenceFields = ({ transform, pixelIsArea, geoKeys }: Georeference): TiffField[] => {
+  const [left, a, b, top, d, e] = transform;
+  // a file of points gives the place of its first sample, not of that sample's corner
+  const x0 = pixelIsArea ? left : left + (a + b) / 2;
+  const y0 = pixelIsArea ? top : top + (d + e) / 2;
+  const fields: TiffField[] =
+    b === 0 && d === 0 && a > 0 && e < 0
+      ? [
+          { tag: tags.modelPixelScale, type: 'double', values: [a, -e, 0] },
+          { tag: tags.modelTiepoint, type: 'double', values: [0, 0, 0, x0, y0, 0] },
+        ]
+      : [
+          {
+            tag: tags.modelTransformation,
+            type: 'double',
+            values: [a, b, 0, x0, d, e, 0, y0, 0, 0, 0, 0, 0, 0, 0, 1],
+          },
+        ];
+  if (geoKeys === null) return fields;
+  fields.push({ tag: tags.geoKeyDirectory, type: 'short', values: geoKeys.directory });
+  if (geoKeys.doubles.length > 0)
+    fields.push({ tag: tags.geoDoubleParams, type: 'double', values: geoKeys.doubles });
+  if (geoKeys.ascii !== '') fields.push({ tag: tags.geoAsciiParams, type: 'ascii', values: geoKeys.ascii });
   return fields;
 };
 

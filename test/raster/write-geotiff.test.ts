@@ -12,9 +12,14 @@ import { gdalInfo, gdalMissing } from '../gdal.js';
 
 /** UTM 29 N, 100 m. */
 const utm: Georeference = {
-  geoKeys: [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32629],
-  pixelScale: [100, 100, 0],
-  tiepoints: [0, 0, 0, 199980, 3200040, 0],
+  transform: [199980, 100, 0, 3200040, 0, -100],
+  epsg: 32629,
+  pixelIsArea: true,
+  geoKeys: {
+    directory: [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32629],
+    doubles: [],
+    ascii: '',
+  },
 };
 
 const decode = async (bytes: Uint8Array) => {
@@ -104,6 +109,22 @@ describe.skipIf(gdalMissing)(`as GDAL reads it${gdalMissing}`, () => {
     expect(gdalInfo(plain).bands.map((band) => band.checksum)).toEqual(
       info.bands.map((band) => band.checksum),
     );
+  });
+
+  test.each([
+    ['rotated', { ...utm, transform: [199980, 80, 60, 3200040, 60, -80] as const }],
+    [
+      'points',
+      {
+        ...utm,
+        pixelIsArea: false,
+        geoKeys: { ...utm.geoKeys!, directory: utm.geoKeys!.directory.with(11, 2) },
+      },
+    ],
+  ])('a grid that is %s', async (name, georeference) => {
+    const path = join(folder, `${name}.tif`);
+    await writeGeoTiff(path, image({ georeference }));
+    expect(gdalInfo(path).geoTransform).toEqual(georeference.transform);
   });
 
   test('leaves no temporary file', async () => {
