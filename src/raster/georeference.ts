@@ -27,8 +27,7 @@ const userDefined = 32767;
 const transformOf = (image: GeoTIFFImage): Georeference['transform'] | null => {
   const directory = image.fileDirectory;
   const matrix = directory.getValue('ModelTransformation');
-  if (matrix && matrix.length >= 8)
-    return [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]];
+  if (matrix && matrix.length >= 8) return [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]];
   const scale = directory.getValue('ModelPixelScale');
   const tie = directory.getValue('ModelTiepoint');
   // several tie points are ground control points, not an affine map

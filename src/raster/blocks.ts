@@ -1,0 +1,95 @@
+import type { GeoTIFFImage } from 'geotiff';
+import { reason } from '../fault.js';
+import type { ByteSource } from './byte-source.js';
+import { blockDecoder, compressions } from './decode-block.js';
+import { type Pixels, type PixelType, pixelArrays } from './raster.js';
+import { damaged, rasterFault } from './raster-fault.js';
+
+/** The strips or tiles of an image. */
+export interface Blocks {
+  width: number;
+  height: number;
+  across: number;
+  down: number;
+  /** Bands that lie interleaved in one block: all, or 1 where each band has its own blocks. */
+  samples: number;
+  compression: string;
+  /** Rows of the blocks of block row `row`: the last strip may be shorter, tiles are not. */
+  rows(row: number): number;
+  /** Decoded samples, `samples` to a pixel; `band` counts from 0 and matters only where bands lie apart. */
+  read(column: number, row: number, band: number): Promise<Pixels>;
+}
+
+/**
+ * Finds the blocks of an image and checks that the file holds every one of them, as far as its size is known.
+ * `empty` fills blocks that a sparse file leaves out.
+ */
+export const blocksOf = async (
+  source: ByteSource,
+  image: GeoTIFFImage,
+  type: PixelType,
+  empty: number,
+): Promise<Blocks> => {
+  const { path } = source;
+  const directory = image.fileDirectory;
+  const bands = image.getSamplesPerPixel();
+  const [width, height] = [image.getTileWidth(), image.getTileHeight()];
+  const compression = directory.getValue('Compression') ?? 1;
+  if (!(compression in compressions))
+    throw rasterFault(path, `compression ${compression}`, 'write it with DEFLATE, LZW, ZSTD or none');
+  const interleaved = image.planarConfiguration === 1;
+  const samples = interleaved ? bands : 1;
+  const PixelArray = pixelArrays[type];
+  const decode = blockDecoder({
+    compression,
+    predictor: Number((await directory.loadValue('Predictor')) ?? 1),
+    bytesPerSample: PixelArray.BYTES_PER_ELEMENT,
+    samples,
+    width,
+    littleEndian: image.littleEndian,
+  });
+  const [kind, offsetTag, countTag] = image.isTiled
+    ? (['tile', 'TileOffsets', 'TileByteCounts'] as const)
+    : (['strip', 'StripOffsets', 'StripByteCounts'] as const);
+  const offsets = (await directory.loadValue(offsetTag)) as ArrayLike<number> | undefined;
+  const counts = (await directory.loadValue(countTag)) as ArrayLike<number> | undefined;
+  const across = Math.ceil(image.getWidth() / width);
+  const down = Math.ceil(image.getHeight() / height);
+  const total = across * down * (interleaved ? 1 : bands);
+  const known = Math.min(offsets?.length ?? 0, counts?.length ?? (compression === 1 ? total : 0));
+  if (!offsets || known < total) throw damaged(path, `damaged: ${known} ${kind}s where ${total} are needed`);
+
+  const rows = (row: number): number =>
+    image.isTiled ? height : Math.min(height, image.getHeight() - row * height);
+  const samplesOf = (row: number): number => rows(row) * width * samples;
+  const bytesOf = (index: number, row: number): number =>
+    counts ? Number(counts[index]) : samplesOf(row) * PixelArray.BYTES_PER_ELEMENT;
+  const short = (index: number, what: string): Error =>
+    damaged(path, `cut short: ${kind} ${index + 1} of ${total} ${what}`);
+  for (let index = 0; source.size !== null && index < total; index++) {
+    const end = Number(offsets[index]) + bytesOf(index, Math.floor(index / across) % down);
+    if (end > source.size) throw short(index, `ends at byte ${end} of ${source.size}`);
+  }
+
+  return {
+    width,
+    height,
+    across,
+    down,
+    samples,
+    compression: compressions[compression],
+    rows,
+    read: async (column, row, band) => {
+      const index = (interleaved ? 0 : band * across * down) + row * across + column;
+      const length = bytesOf(index, row);
+      if (length === 0) return new PixelArray(samplesOf(row)).fill(empty);
+      const bytes = await source.read(Number(offsets[index]), length);
+      if (bytes.length < length) throw short(index, `has ${bytes.length} of ${length} bytes`);
+      try {
+        return new PixelArray(await decode(bytes, rows(row)), 0, samplesOf(row));
+      } catch (error) {
+        throw damaged(path, `damaged: ${kind} ${index + 1} of ${total} (${reason(error)})`);
+      }
+    },
+  };
+};

@@ -1,0 +1,140 @@
+import { open } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Fault, reason } from '../fault.js';
+
+/** Random access to the bytes of a local file or of a URL. */
+export interface ByteSource {
+  path: string;
+  /** Bytes in all; null where a server does not say. */
+  size: number | null;
+  /** The bytes from `offset`, fewer than `length` only at the end of the file. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+const pageSize = 65536;
+const pagesKept = 32;
+const attempts = 4;
+const answerWithin = 60_000;
+
+/** Serves small reads from whole pages: a directory's many small fields cost one system call or one request. */
+const paged = (source: ByteSource): ByteSource => {
+  const pages = new Map<number, Promise<Uint8Array>>();
+  const page = (index: number): Promise<Uint8Array> => {
+    const known = pages.get(index);
+    if (known) return known;
+    const asked = source.read(index * pageSize, pageSize);
+    pages.set(index, asked);
+    // a failed request may be asked again
+    asked.catch(() => pages.delete(index));
+    if (pages.size > pagesKept) pages.delete(pages.keys().next().value as number);
+    return asked;
+  };
+  return {
+    ...source,
+    read: async (offset, length) => {
+      if (length > pageSize / 4) return source.read(offset, length);
+      const first = Math.floor(offset / pageSize);
+      const last = Math.floor((offset + Math.max(length, 1) - 1) / pageSize);
+      const start = offset - first * pageSize;
+      const head = await page(first);
+      if (first === last) return head.subarray(start, start + length);
+      const out = new Uint8Array(length);
+      const left = head.subarray(start);
+      const right = (await page(last)).subarray(0, length - left.length);
+      out.set(left);
+      out.set(right, left.length);
+      return out.subarray(0, left.length + right.length);
+    },
+  };
+};
+
+const openLocal = async (path: string): Promise<ByteSource> => {
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+      throw new Fault(`raster: ${path}; no such file, check the path`);
+    throw new Fault(`raster: ${path}; cannot be opened (${reason(error)})`);
+  });
+  try {
+    const status = await file.stat();
+    if (!status.isFile()) throw new Fault(`raster: ${path}; not a file, give the path of a GeoTIFF`);
+    return {
+      path,
+      size: status.size,
+      read: async (offset, length) => {
+        const wanted = Math.max(0, Math.min(length, status.size - offset));
+        const buffer = new Uint8Array(wanted);
+        let done = 0;
+        while (done < wanted) {
+          const { bytesRead } = await file.read(buffer, done, wanted - done, offset + done);
+          // the file became shorter since it was opened
+          if (bytesRead === 0) return buffer.subarray(0, done);
+          done += bytesRead;
+        }
+        return buffer;
+      },
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+};
+
+/** Asks again, with growing pauses, where the network or the server is at fault and may recover. */
+const ask = async (url: string, from: number, length: number): Promise<Response> => {
+  for (let attempt = 1; ; attempt++) {
+    let problem: string;
+    try {
+      const answer = await fetch(url, {
+        headers: { range: `bytes=${from}-${from + length - 1}` },
+        signal: AbortSignal.timeout(answerWithin),
+      });
+      if (answer.status < 500 && answer.status !== 429) return answer;
+      await answer.arrayBuffer();
+      problem = `the server answers ${answer.status}`;
+    } catch (error) {
+      const cause = error instanceof Error && error.cause ? error.cause : error;
+      problem = reason(cause);
+    }
+    if (attempt === attempts)
+      throw new Fault(`raster: ${url}; ${problem}, asked ${attempts} times; try again later`, 1);
+    await wait(200 * 2 ** attempt);
+  }
+};
+
+const openRemote = async (url: string): Promise<ByteSource> => {
+  let whole: Uint8Array | null = null;
+  const source: ByteSource = {
+    path: url,
+    size: null,
+    read: async (offset, length) => {
+      if (whole) return whole.subarray(offset, offset + length);
+      if (source.size !== null && offset >= source.size) return new Uint8Array(0);
+      const answer = await ask(url, offset, length);
+      if (answer.status === 404 || answer.status === 410)
+        throw new Fault(`raster: ${url}; the server has no such file`);
+      if (answer.status === 416) return new Uint8Array(0);
+      if (!answer.ok) throw new Fault(`raster: ${url}; the server answers ${answer.status}`);
+      const bytes = new Uint8Array(await answer.arrayBuffer());
+      if (answer.status === 206) {
+        const total = /\/(\d+)$/.exec(answer.headers.get('content-range') ?? '');
+        if (total) source.size = Number(total[1]);
+        return bytes.subarray(0, length);
+      }
+      // a server without byte ranges sends everything at once
+      whole = bytes;
+      source.size = bytes.length;
+      return bytes.subarray(offset, offset + length);
+    },
+    close: async () => {
+      whole = null;
+    },
+  };
+  await source.read(0, 16);
+  return source;
+};
+
+/** Opens a local file or an http(s) URL (byte ranges where the server has them). Throws a {@link Fault}. */
+export const openBytes = async (path: string): Promise<ByteSource> =>
+  paged(/^https?:\/\//i.test(path) ? await openRemote(path) : await openLocal(path));
