@@ -1,0 +1,97 @@
+import { bestCells, type Cell, type Column, cellText, type Table } from './table.js';
+
+const heading = ({ label, unit }: Column): string => (unit ? `${label} [${unit}]` : label);
+
+const isNumber = (column: Column): boolean => column.digits !== undefined;
+
+/** GitHub Markdown, best values bold. */
+export const markdownTable = (table: Table): string => {
+  const best = bestCells(table);
+  const guard = (text: string): string => text.replaceAll('|', '\\|');
+  const line = (cells: string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    `**${table.caption}**`,
+    '',
+    line(table.columns.map(heading)),
+    line(table.columns.map((column) => (isNumber(column) ? '---:' : '---'))),
+    ...table.rows.map((row, r) =>
+      line(
+        row.cells.map((cell, c) => {
+          const text = guard(cellText(cell, table.columns[c]));
+          return best[r][c] ? `**${text}**` : text;
+        }),
+      ),
+    ),
+    ...(table.notes?.length ? ['', ...table.notes.map((note) => `${note}  `)] : []),
+    '',
+  ].join('\n');
+};
+
+const csvCell = (cell: Cell): string => {
+  const text =
+    cell === null
+      ? ''
+      : typeof cell === 'object'
+        ? String(cell.value)
+        : typeof cell === 'number'
+          ? String(cell)
+          : cell;
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+
+/** What stands beside a number. */
+const extra = (cell: Cell): string =>
+  cell !== null && typeof cell === 'object' ? [cell.spread, cell.mark].filter(Boolean).join(' ') : '';
+
+/** CSV (RFC 4180) with full precision; spreads and marks are columns of their own where a table has them. */
+export const csvTable = ({ columns, rows }: Table): string => {
+  const spreads = columns.map((_, c) => rows.some(({ cells }) => extra(cells[c]) !== ''));
+  const header = columns.flatMap((column, c) => [
+    heading(column),
+    ...(spreads[c] ? [`${column.label} spread`] : []),
+  ]);
+  const lines = rows.map(({ cells }) =>
+    cells.flatMap((cell, c) => [csvCell(cell), ...(spreads[c] ? [csvCell(extra(cell))] : [])]),
+  );
+  return `${[header.map(csvCell), ...lines].map((line) => line.join(',')).join('\n')}\n`;
+};
+
+const latexText = (text: string): string =>
+  text
+    .replaceAll('\\', '\\textbackslash{}')
+    .replace(/[&%$#_{}]/g, '\\$&')
+    .replaceAll('~', '\\textasciitilde{}')
+    .replaceAll('^', '\\textasciicircum{}')
+    .replaceAll('λ', '$\\lambda$')
+    .replaceAll('²', '$^2$')
+    .replaceAll('±', '$\\pm$')
+    .replaceAll('×', '$\\times$')
+    .replaceAll('–', '--');
+
+/** A LaTeX `table` for the booktabs package. */
+export const latexTable = (table: Table): string => {
+  const best = bestCells(table);
+  const line = (cells: string[]): string => `  ${cells.join(' & ')} \\\\`;
+  return [
+    '\\begin{table}',
+    '\\centering',
+    `\\caption{${latexText(table.caption)}}`,
+    `\\begin{tabular}{${table.columns.map((column) => (isNumber(column) ? 'r' : 'l')).join('')}}`,
+    '  \\toprule',
+    line(table.columns.map((column) => latexText(heading(column)))),
+    '  \\midrule',
+    ...table.rows.map((row, r) =>
+      line(
+        row.cells.map((cell, c) => {
+          const text = latexText(cellText(cell, table.columns[c]));
+          return best[r][c] ? `\\textbf{${text}}` : text;
+        }),
+      ),
+    ),
+    '  \\bottomrule',
+    '\\end{tabular}',
+    ...(table.notes ?? []).map((note) => `\\\\[0.5ex] {\\footnotesize ${latexText(note)}}`),
+    '\\end{table}',
+    '',
+  ].join('\n');
+};

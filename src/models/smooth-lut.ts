@@ -1,0 +1,74 @@
+import type { BandStatistics } from '../dataset/statistics.js';
+
+/**
+ * Solves the symmetric positive definite pentadiagonal system M x = r by LDLᵀ, in place, float64.
+ * `d0` is the diagonal, `d1[k] = M[k][k+1]`, `d2[k] = M[k][k+2]`; all have length n (trailing entries unused).
+ */
+const solvePentadiagonal = (d0: Float64Array, d1: Float64Array, d2: Float64Array, r: Float64Array): void => {
+  const n = r.length;
+  // forward: d1 and d2 become the unit lower factor's columns, d0 the pivots
+  for (let k = 0; k < n; k++) {
+    const pivot = d0[k];
+    const [first, second] = [d1[k] / pivot, d2[k] / pivot];
+    if (k + 1 < n) {
+      d0[k + 1] -= first * d1[k];
+      if (k + 2 < n) {
+        d1[k + 1] -= first * d2[k];
+        d0[k + 2] -= second * d2[k];
+      }
+    }
+    if (k + 1 < n) r[k + 1] -= first * r[k];
+    if (k + 2 < n) r[k + 2] -= second * r[k];
+    r[k] /= pivot;
+    d1[k] = first;
+    d2[k] = second;
+  }
+  for (let k = n - 1; k >= 0; k--) {
+    if (k + 1 < n) r[k] -= d1[k] * r[k + 1];
+    if (k + 2 < n) r[k] -= d2[k] * r[k + 2];
+  }
+};
+
+/**
+ * The LUT that minimises the squared error plus λ times its squared second differences:
+ * (A + λD₂ᵀD₂) L = b, λ = `smoothness` × mean count per knot (design: models). Solved for the correction to the
+ * identity LUT, which has no second difference; a ridge of 1e-9 of the mean count makes a band without pixels the
+ * identity and leaves every other band unchanged to nine digits. Empty bins are filled by the smoothness term.
+ *
+ * @param identity the identity LUT's knots, stored units
+ * @returns knots in stored units, float64
+ */
+export const smoothLut = (
+  { n, diagonal, offDiagonal, linear }: BandStatistics,
+  identity: Float64Array,
+  smoothness: number,
+): Float64Array => {
+  const knots = identity.length;
+  const mean = Math.max(n, 1) / knots;
+  const lambda = smoothness * mean;
+  const d0 = new Float64Array(knots);
+  const d1 = new Float64Array(knots);
+  const d2 = new Float64Array(knots);
+  for (let k = 0; k < knots; k++) {
+    d0[k] = diagonal[k] + 1e-9 * mean;
+    d1[k] = k + 1 < knots ? offDiagonal[k] : 0;
+  }
+  for (let k = 0; k + 2 < knots; k++) {
+    d0[k] += lambda;
+    d0[k + 1] += 4 * lambda;
+    d0[k + 2] += lambda;
+    d1[k] -= 2 * lambda;
+    d1[k + 1] -= 2 * lambda;
+    d2[k] += lambda;
+  }
+  // b − A·I
+  const correction = linear.map(
+    (b, k) =>
+      b -
+      diagonal[k] * identity[k] -
+      (k > 0 ? offDiagonal[k - 1] * identity[k - 1] : 0) -
+      (k + 1 < knots ? offDiagonal[k] * identity[k + 1] : 0),
+  );
+  solvePentadiagonal(d0, d1, d2, correction);
+  return correction.map((value, k) => value + identity[k]);
+};

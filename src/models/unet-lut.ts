@@ -1,0 +1,82 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Experiment } from '../config/schema.js';
+import type { Knots } from '../ops/mapping.js';
+import { unet } from '../ops/unet.js';
+import { convLayout, type Layout, type UnetSpec, unetLayout } from '../ops/unet-layout.js';
+import { histogramInput } from './histogram-input.js';
+
+/** The tensors of a UNet-LUT: the UNet's, then the conv module's, in one flat vector each. */
+export interface UnetLutShape {
+  spec: UnetSpec;
+  unet: Layout;
+  /** Null without the conv module. */
+  conv: Layout | null;
+  parameterCount: number;
+  runningCount: number;
+}
+
+/** Values of a UNet-LUT. */
+export interface UnetLutWeights {
+  /** [parameterCount] */
+  theta: Float32Array;
+  /** Running means and variances of the batch norms, [runningCount]. */
+  running: Float32Array;
+  /** The global LUT that the UNet corrects, [bands·knots] stored units; null for `absolute` output. */
+  base: Float32Array | null;
+}
+
+/** The shape that an experiment's configuration asks for. */
+export const unetLutShape = ({ data, model }: Experiment): UnetLutShape => {
+  const { width, depth, norm, groups } = model.unet;
+  const spec: UnetSpec = { bands: data.bands.length, knots: model.knots, width, depth, norm, groups };
+  const unetPart = unetLayout(spec);
+  const conv = model.conv ? convLayout(spec.bands) : null;
+  return {
+    spec,
+    unet: unetPart,
+    conv,
+    parameterCount: unetPart.parameterCount + (conv?.parameterCount ?? 0),
+    runningCount: unetPart.runningCount + (conv?.runningCount ?? 0),
+  };
+};
+
+/** The UNet's raw output as LUTs in stored units (design: models): ReLU(out)·scale, or base + out·scale. */
+export const lutHead = (out: tf.Tensor3D, base: tf.Tensor3D | null, scale: number): tf.Tensor3D =>
+  base === null ? tf.mul(tf.relu(out), scale) : tf.add(base, tf.mul(out, scale));
+
+/**
+ * LUTs of tiles from their source histograms, in evaluation mode.
+ *
+ * @param histograms counts of each tile, [bands·bins]
+ */
+export const predictKnots = async (
+  { data, model }: Experiment,
+  shape: UnetLutShape,
+  weights: UnetLutWeights,
+  histograms: readonly ArrayLike<number>[],
+): Promise<Knots[]> => {
+  const { bands, knots } = shape.spec;
+  const size = bands * knots;
+  const input = new Float32Array(histograms.length * size);
+  for (const [i, counts] of histograms.entries())
+    histogramInput(counts, bands, model.unet.input, input, i * size);
+  const lut = tf.tidy(() => {
+    const { out } = unet({
+      theta: tf.tensor1d(weights.theta.subarray(0, shape.unet.parameterCount)),
+      running: tf.tensor1d(weights.running.subarray(0, shape.unet.runningCount)),
+      x: tf.tensor3d(input, [histograms.length, bands, knots]),
+      spec: shape.spec,
+      norm: 'running',
+    });
+    const base = weights.base && tf.tensor3d(weights.base, [1, bands, knots]);
+    return lutHead(out, base, model.unet.scale);
+  });
+  const values = (await lut.data()) as Float32Array;
+  lut.dispose();
+  return histograms.map((_, i) => ({
+    form: 'lut',
+    knots,
+    bandMax: data.bandMax,
+    values: values.slice(i * size, (i + 1) * size),
+  }));
+};

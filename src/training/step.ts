@@ -1,0 +1,136 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Experiment } from '../config/schema.js';
+import type { PatchPixels } from '../dataset/patch.js';
+import { regularisers } from '../models/regularisers.js';
+import { lutHead, type UnetLutShape } from '../models/unet-lut.js';
+import { adamStep } from '../ops/adam.js';
+import { alignLoss } from '../ops/align-loss.js';
+import { type QuadraticBatch, quadraticMse } from '../ops/quadratic-mse.js';
+import { unet } from '../ops/unet.js';
+import type { TrainingState } from './state.js';
+
+/** What one optimiser step sees: histograms, and the pixels' statistics or, with a conv module, the pixels. */
+export interface Batch {
+  /** UNet input, [samples, bands, knots]. */
+  input: Float32Array;
+  samples: number;
+  statistics: QuadraticBatch | null;
+  pixels: PatchPixels[] | null;
+}
+
+/** Losses of one step, before the weights moved. `loss` = mse + λ_tv·tv + λ_mono·monotonicity. */
+export interface StepLosses {
+  mse: number;
+  tv: number;
+  monotonicity: number;
+  loss: number;
+}
+
+/** Losses and gradient of a batch at given weights; `running` are the updated batch-norm statistics. */
+export interface StepGradient extends StepLosses {
+  gradient: Float32Array;
+  running: Float32Array;
+}
+
+const value = async (tensor: tf.Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
+
+/**
+ * Forward and backward pass of one batch. The regularisers are computed only when their weight is not 0, as in the
+ * original without `useTVLoss`; they read 0 then.
+ */
+export const stepGradient = async (
+  { data, model, loss }: Experiment,
+  shape: UnetLutShape,
+  weights: { theta: Float32Array; running: Float32Array; base: Float32Array | null },
+  batch: Batch,
+  norm: 'batch' | 'running',
+): Promise<StepGradient> => {
+  const { bands, knots } = shape.spec;
+  const kept: tf.Tensor[] = [];
+  const keep = <T extends tf.Tensor>(tensor: T): T => {
+    kept.push(tf.keep(tensor));
+    return tensor;
+  };
+  const result = tf.tidy(() => {
+    const x = tf.tensor3d(batch.input, [batch.samples, bands, knots]);
+    const base = weights.base && tf.tensor3d(weights.base, [1, bands, knots]);
+    const unetRunning = tf.tensor1d(weights.running.subarray(0, shape.unet.runningCount));
+    const forward = (theta: tf.Tensor): tf.Scalar => {
+      const [unetTheta, convTheta] =
+        shape.conv === null
+          ? [theta as tf.Tensor1D]
+          : tf.split(theta as tf.Tensor1D, [shape.unet.parameterCount, shape.conv.parameterCount]);
+      const network = unet({ theta: unetTheta, running: unetRunning, x, spec: shape.spec, norm });
+      keep(network.running);
+      const lut = lutHead(network.out, base, model.unet.scale);
+      let mse: tf.Scalar;
+      if (shape.conv !== null) {
+        const aligned = alignLoss({
+          lut,
+          conv: convTheta,
+          running: tf.tensor1d(weights.running.subarray(shape.unet.runningCount)),
+          batch: batch.pixels!,
+          bandMax: data.bandMax,
+          norm,
+        });
+        keep(aligned.running);
+        mse = aligned.mse;
+      } else mse = quadraticMse(lut, batch.statistics!);
+      keep(mse);
+      if (loss.tv === 0 && loss.monotonicity === 0) return mse;
+      const { tv, monotonicity } = regularisers(lut);
+      keep(tv);
+      keep(monotonicity);
+      return tf.addN([mse, tf.mul(tv, loss.tv), tf.mul(monotonicity, loss.monotonicity)]) as tf.Scalar;
+    };
+    return tf.valueAndGrad(forward)(tf.tensor1d(weights.theta));
+  });
+  const runningParts = await Promise.all(kept.slice(0, shape.conv === null ? 1 : 2).map(value));
+  const running = new Float32Array(weights.running.length);
+  if (shape.unet.runningCount > 0) running.set(runningParts[0].subarray(0, shape.unet.runningCount));
+  if (shape.conv !== null) running.set(runningParts[1], shape.unet.runningCount);
+  const scalars = await Promise.all(kept.slice(shape.conv === null ? 1 : 2).map(value));
+  const [mse, tv, monotonicity] = [scalars[0][0], scalars[1]?.[0] ?? 0, scalars[2]?.[0] ?? 0];
+  const losses = { mse, tv, monotonicity, loss: (await value(result.value))[0] };
+  const gradient = await value(result.grad);
+  tf.dispose([...kept, result.value, result.grad]);
+  return { ...losses, gradient, running };
+};
+
+/** One optimiser step: moves `state` in place, returns the losses before it. */
+export const trainStep = async (
+  experiment: Experiment,
+  shape: UnetLutShape,
+  state: TrainingState,
+  base: Float32Array | null,
+  batch: Batch,
+  lr: number,
+): Promise<StepLosses> => {
+  const norm = state.frozen ? 'running' : 'batch';
+  const { gradient, running, ...losses } = await stepGradient(
+    experiment,
+    shape,
+    { theta: state.theta, running: state.running, base },
+    batch,
+    norm,
+  );
+  if (!Number.isFinite(losses.loss)) return losses;
+  state.running.set(running);
+  state.step += 1;
+  const { weightDecay, ema } = experiment.train;
+  adamStep({
+    theta: state.theta,
+    gradient,
+    m: state.m,
+    v: state.v,
+    ema: state.ema,
+    step: state.step,
+    lr,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weightDecay,
+    emaDecay: Math.min(ema, (1 + state.step) / (10 + state.step)),
+  });
+  return losses;
+};
