@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { isFused } from './form.js';
+import { formOf } from './form.js';
 
 /**
  * Rows of the statistics table for one batch: A and b of each sample and band centred at the identity LUT
@@ -93,7 +93,7 @@ const composed = (lut: tf.Tensor3D, batch: QuadraticBatch, n: number): tf.Scalar
  */
 export const quadraticMse = (lut: tf.Tensor3D, batch: QuadraticBatch): tf.Scalar => {
   const n = Math.max(1, total(batch.count));
-  if (!isFused('quadratic-mse')) return composed(lut, batch, n);
+  if (formOf('quadratic-mse').form === 'composed') return composed(lut, batch, n);
   return (
     tf
       .engine()
