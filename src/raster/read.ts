@@ -19,7 +19,7 @@ const checkRead = (raster: Raster, window: RasterWindow, bands: readonly number[
     x + width <= raster.width &&
     y + height <= raster.height;
   if (!inside)
-    throw fault(
+    throw rasterFault(
       raster.path,
       `window ${window.join(', ')}`,
       `lies not inside ${raster.width} × ${raster.height}`,

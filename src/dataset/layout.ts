@@ -1,0 +1,147 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Experiment } from '../config/schema.js';
+import { Fault, refuse } from '../fault.js';
+import { type ListedPatch, type ListName, listNames, readLists } from './lists.js';
+import { cutPair } from './pair.js';
+import type { Patch } from './patch.js';
+import { resplit } from './split.js';
+
+type Data = Experiment['data'];
+
+/** A dataset as its lists say it; no pixel has been read. */
+export interface Dataset {
+  root: string;
+  lists: Record<ListName, Patch[]>;
+  /** Every patch once: train, then val, then test. */
+  all: Patch[];
+  /** What the person should know and what is no fault, a line each. */
+  notes: string[];
+}
+
+export interface DatasetOptions {
+  /** Folder of train.txt, val.txt and test.txt; `<root>/divide` by default. */
+  divide?: string;
+  /** Leave-one-out folds instead of the lists. */
+  split?: Experiment['split'];
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
+const patchOf = (root: string, folders: Data['folders'], listed: ListedPatch): Patch => {
+  const ref = (folder: string) => ({
+    path: join(root, listed.region, folder, listed.file),
+    window: null,
+    bands: null,
+  });
+  const { id, region, tile, date } = listed;
+  return {
+    id,
+    region,
+    tile,
+    date,
+    source: ref(folders.source),
+    target: ref(folders.target),
+    mask: ref(folders.mask),
+  };
+};
+
+const missingShown = 20;
+
+/** A fault for each listed file that is not there; folders are listed once, so that no file costs a system call. */
+export const missingFiles = async (
+  root: string,
+  folders: Data['folders'],
+  patches: readonly ListedPatch[],
+  shown = missingShown,
+): Promise<string[]> => {
+  const byRegion = new Map<string, ListedPatch[]>();
+  for (const patch of patches) {
+    const listed = byRegion.get(patch.region);
+    if (listed) listed.push(patch);
+    else byRegion.set(patch.region, [patch]);
+  }
+  const asked = [...byRegion].flatMap(([region, listed]) =>
+    [folders.source, folders.target, folders.mask].map(async (folder) => {
+      const path = join(root, region, folder);
+      const names = await readdir(path).catch(() => null);
+      if (names === null)
+        return [`folder: ${path}; missing, ${listed.length} lines of the lists name files in it`];
+      const there = new Set(names);
+      const missing = listed.filter(({ file }) => !there.has(file));
+      const lines = missing
+        .slice(0, shown)
+        .map(({ where, file }) => `list: ${where}; names ${join(path, file)}, which is missing`);
+      if (missing.length > shown)
+        lines.push(
+          `folder: ${path}; ${missing.length - shown} more listed files are missing, see \`bandalign dataset check\``,
+        );
+      return lines;
+    }),
+  );
+  return (await Promise.all(asked)).flat();
+};
+
+const repeats = (lists: Readonly<Record<ListName, readonly ListedPatch[]>>): string[] => {
+  const pairs = [
+    ['train', 'val'],
+    ['train', 'test'],
+    ['val', 'test'],
+  ] as const;
+  return pairs.flatMap(([first, second]) => {
+    const ids = new Set(lists[first].map(({ id }) => id));
+    const both = lists[second].filter(({ id }) => ids.has(id)).length;
+    return both === 0
+      ? []
+      : [`${both} patches stand in ${first}.txt and in ${second}.txt: scores will flatter`];
+  });
+};
+
+/** What to do with a folder that has no lists: mostly, two rasters were meant. */
+const withoutLists = async (root: string, divide: string): Promise<Fault> => {
+  const rasters = (await readdir(root)).filter((name) => /\.tiff?$/i.test(name)).sort();
+  const example = rasters.length >= 2 ? rasters : ['source.tif', 'target.tif'];
+  return new Fault(
+    `data: ${root}; no lists in ${divide}: give their folder with --divide, or align two rasters with ` +
+      `--set data.pair.source=${example[0]} --set data.pair.target=${example[1]}` +
+      (rasters.length > 0 ? ` (it holds ${rasters.slice(0, 6).join(', ')}: choose which is which)` : ''),
+  );
+};
+
+const openLists = async (root: string, data: Data, divide: string) => {
+  if (!(await isFolder(divide))) throw await withoutLists(root, divide);
+  const { lists, faults } = await readLists(divide);
+  const listed = listNames.flatMap((name) => lists[name]);
+  refuse([...faults, ...(await missingFiles(root, data.folders, listed))]);
+  const of = (name: ListName): Patch[] => lists[name].map((patch) => patchOf(root, data.folders, patch));
+  return { lists: { train: of('train'), val: of('val'), test: of('test') }, notes: repeats(lists) };
+};
+
+/**
+ * Opens a dataset in the paper's layout (`<root>/<Region>/{S2,GF1,mask}/<tile>_<date>-<col>-<row>.tif` and
+ * `<root>/divide/{train,val,test}.txt`), or, where `data.pair` is set, two co-registered rasters of `root`.
+ * Reads the lists and looks that every listed file is there; no raster is opened but those of a pair.
+ * @throws Fault with every fault of the lists.
+ */
+export const openDataset = async (
+  root: string,
+  data: Data,
+  { divide = join(root, 'divide'), split }: DatasetOptions = {},
+): Promise<Dataset> => {
+  if (!(await isFolder(root))) throw new Fault(`data: ${root}; no such folder`);
+  let opened: Pick<Dataset, 'lists' | 'notes'>;
+  if (data.pair) {
+    const { lists, unused } = await cutPair(root, data.pair, data.bands);
+    opened = {
+      lists,
+      notes: unused > 0 ? [`${unused} pixels at the edges fill no patch and are not used`] : [],
+    };
+  } else opened = await openLists(root, data, divide);
+  const lists = split ? resplit(opened.lists, split) : opened.lists;
+  const all = new Map(listNames.flatMap((name) => lists[name].map((patch) => [patch.id, patch] as const)));
+  return { root, lists, all: [...all.values()], notes: opened.notes };
+};
