@@ -56,10 +56,11 @@ export const stepGradient = async (
     const base = weights.base && tf.tensor3d(weights.base, [1, bands, knots]);
     const unetRunning = tf.tensor1d(weights.running.subarray(0, shape.unet.runningCount));
     const forward = (theta: tf.Tensor): tf.Scalar => {
-      const [unetTheta, convTheta] =
+      const [unetTheta, convTheta] = (
         shape.conv === null
-          ? [theta as tf.Tensor1D]
-          : tf.split(theta as tf.Tensor1D, [shape.unet.parameterCount, shape.conv.parameterCount]);
+          ? [theta]
+          : tf.split(theta, [shape.unet.parameterCount, shape.conv.parameterCount])
+      ) as tf.Tensor1D[];
       const network = unet({ theta: unetTheta, running: unetRunning, x, spec: shape.spec, norm });
       keep(network.running);
       const lut = lutHead(network.out, base, model.unet.scale);

@@ -1,0 +1,168 @@
+import type { Experiment } from '../config/schema.js';
+import { Fault } from '../fault.js';
+import { digest, writeAtomic } from '../files.js';
+import type { TrainingDomain, ValueResiduals } from '../models/aligner.js';
+import type { UnetLutShape } from '../models/unet-lut.js';
+import type { Slot } from '../ops/unet-layout.js';
+import { encodeSafetensors } from './safetensors.js';
+import type { TrainingState } from './state.js';
+import { flatten, type Tensor, type TensorFile } from './tensor-file.js';
+
+const f32 = (data: Float32Array, ...shape: number[]): Tensor => ({ dtype: 'F32', shape, data });
+
+const named = (vector: Float32Array, slots: readonly Slot[], offset: number): [string, Tensor][] =>
+  slots.map((slot) => [
+    slot.name,
+    f32(vector.slice(offset + slot.offset, offset + slot.offset + slot.size), ...slot.shape),
+  ]);
+
+/** Tensors that PyTorch's batch norm keeps beside its running statistics, so that it loads ours strictly. */
+const trackedCounters = (slots: readonly Slot[], steps: number): [string, Tensor][] =>
+  slots
+    .filter((slot) => slot.name.endsWith('.running_var'))
+    .map((slot) => [
+      slot.name.replace(/running_var$/, 'num_batches_tracked'),
+      { dtype: 'I64', shape: [], data: BigInt64Array.of(BigInt(steps)) },
+    ]);
+
+/** Names of our tensors that are no weight of the published model. */
+export const besideModel = (name: string): boolean =>
+  /^(training|optimizer|base|domain|residuals)\./.test(name) || name.endsWith('.num_batches_tracked');
+
+/** Tensors of a UNet-LUT under the published names: the weights to evaluate with, EMA where there is one. */
+export const unetLutTensors = (
+  shape: UnetLutShape,
+  state: TrainingState,
+  base: Float32Array | null,
+): Map<string, Tensor> => {
+  const theta = state.ema ?? state.theta;
+  const { unet, conv, spec } = shape;
+  const tensors = new Map([
+    ...named(theta, unet.parameters, 0),
+    ...named(state.running, unet.running, 0),
+    ...trackedCounters(unet.running, state.step),
+  ]);
+  if (conv)
+    for (const [name, tensor] of [
+      ...named(theta, conv.parameters, unet.parameterCount),
+      ...named(state.running, conv.running, unet.runningCount),
+      ...trackedCounters(conv.running, state.step),
+    ])
+      tensors.set(name, tensor);
+  if (base) tensors.set('base.lut', f32(base, spec.bands, spec.knots));
+  return tensors;
+};
+
+/** Optimiser state, flat, in the order of the layouts. */
+const optimiserTensors = (state: TrainingState): [string, Tensor][] => [
+  ['training.theta', f32(state.theta, state.theta.length)],
+  ['training.m', f32(state.m, state.m.length)],
+  ['training.v', f32(state.v, state.v.length)],
+  ...(state.ema ? [['training.ema', f32(state.ema, state.ema.length)] as [string, Tensor]] : []),
+];
+
+/** What training saw, as tensors. */
+export const domainTensors = (
+  domain: TrainingDomain,
+  residuals: ValueResiduals | null,
+  bands: number,
+): [string, Tensor][] => {
+  const tiles = domain.distances[0].length;
+  const distances = new Float32Array(bands * tiles);
+  for (const [band, row] of domain.distances.entries()) distances.set(row, band * tiles);
+  const bins = domain.meanHistogram.length / bands;
+  return [
+    ['domain.mean_histogram', f32(domain.meanHistogram, bands, bins)],
+    ['domain.distances', f32(distances, bands, tiles)],
+    ...(residuals
+      ? ([
+          ['residuals.count', { dtype: 'F64', shape: [bands, bins], data: residuals.count }],
+          ['residuals.rmse', f32(residuals.rmse, bands, bins)],
+          ['residuals.bias', f32(residuals.bias, bands, bins)],
+        ] as [string, Tensor][])
+      : []),
+  ];
+};
+
+/** Reads back {@link domainTensors}. */
+export const readDomain = ({
+  tensors,
+}: TensorFile): { domain: TrainingDomain | null; residuals: ValueResiduals | null } => {
+  const floats = (name: string): Float32Array | null => {
+    const tensor = tensors.get(name);
+    return tensor?.dtype === 'F32' ? tensor.data : null;
+  };
+  const [meanHistogram, distances, rmse, bias] = [
+    floats('domain.mean_histogram'),
+    floats('domain.distances'),
+    floats('residuals.rmse'),
+    floats('residuals.bias'),
+  ];
+  const [bands, tiles] = tensors.get('domain.distances')?.shape ?? [0, 0];
+  const count = tensors.get('residuals.count');
+  return {
+    domain:
+      meanHistogram && distances
+        ? {
+            meanHistogram,
+            distances: Array.from({ length: bands }, (_, band) =>
+              distances.subarray(band * tiles, (band + 1) * tiles),
+            ),
+          }
+        : null,
+    residuals: rmse && bias && count?.dtype === 'F64' ? { count: count.data, rmse, bias } : null,
+  };
+};
+
+/** Writes weights with their configuration; `state` adds what training needs to go on. Returns the file's SHA-256. */
+export const writeWeights = async (
+  path: string,
+  experiment: Experiment,
+  tensors: ReadonlyMap<string, Tensor>,
+  state: TrainingState | null,
+): Promise<string> => {
+  const all = new Map([...tensors, ...(state ? optimiserTensors(state) : [])]);
+  const metadata: Record<string, string> = { format: 'pt', bandalign: JSON.stringify(experiment) };
+  if (state) {
+    const { step, epoch, random, frozen, best } = state;
+    metadata['training'] = JSON.stringify({ step, epoch, random, frozen, best });
+  }
+  const bytes = encodeSafetensors(all, metadata);
+  await writeAtomic(path, bytes);
+  return digest(bytes);
+};
+
+/** Training state of a checkpoint. @throws Fault where the file holds none or is of another shape. */
+export const readState = (path: string, file: TensorFile, shape: UnetLutShape): TrainingState => {
+  const text = file.metadata['training'];
+  if (text === undefined) throw new Fault(`checkpoint: ${path}; it holds weights but no training state`);
+  const rest = JSON.parse(text) as Pick<TrainingState, 'step' | 'epoch' | 'random' | 'frozen' | 'best'>;
+  const slot = (name: string): Slot => ({
+    name,
+    shape: [shape.parameterCount],
+    offset: 0,
+    size: shape.parameterCount,
+  });
+  const has = (name: string): boolean => file.tensors.has(name);
+  const everything = (): boolean => true;
+  const [theta, m, v, ema] = flatten(
+    path,
+    file,
+    ['training.theta', 'training.m', 'training.v', ...(has('training.ema') ? ['training.ema'] : [])].map(
+      (name) => ({
+        slots: [slot(name)],
+      }),
+    ),
+    everything,
+  );
+  const [unetRunning, convRunning] = flatten(
+    path,
+    file,
+    [{ slots: shape.unet.running }, { slots: shape.conv?.running ?? [] }],
+    everything,
+  );
+  const running = new Float32Array(shape.runningCount);
+  running.set(unetRunning);
+  running.set(convRunning, shape.unet.runningCount);
+  return { ...rest, theta, m, v, ema: ema ?? null, running };
+};
