@@ -1,7 +1,7 @@
 /**
  * One step of Adam with L2 decay added to the gradient (Kingma & Ba 2015; PyTorch's torch.optim.Adam) over `count`
- * floats, a multiple of 4, in place. `stepSize` = lr / (1 − β₁ᵗ), `correction` = 1 / √(1 − β₂ᵗ).
- * Pointers are 16-byte aligned; `ema` 0 keeps no moving average.
+ * floats, a multiple of 4, in place. `stepSize` = lr / (1 − β₁ᵗ), `correction` = 1 / √(1 − β₂ᵗ). The host computes
+ * 1 − β in float64: 1 − f32(0.999) would be off by 5e-5. `ema` 0 keeps no moving average.
  */
 export function adam(
   count: i32,
@@ -13,16 +13,18 @@ export function adam(
   stepSize: f32,
   correction: f32,
   beta1: f32,
+  rest1: f32,
   beta2: f32,
+  rest2: f32,
   epsilon: f32,
   weightDecay: f32,
-  emaDecay: f32,
+  emaRest: f32,
 ): void {
   const end = <usize>count << 2;
-  const first = f32x4.splat(beta1), firstRest = f32x4.splat(1 - beta1);
-  const second = f32x4.splat(beta2), secondRest = f32x4.splat(1 - beta2);
+  const first = f32x4.splat(beta1), firstRest = f32x4.splat(rest1);
+  const second = f32x4.splat(beta2), secondRest = f32x4.splat(rest2);
   const size = f32x4.splat(stepSize), root = f32x4.splat(correction), guard = f32x4.splat(epsilon);
-  const decay = f32x4.splat(weightDecay), emaRest = f32x4.splat(1 - emaDecay);
+  const decay = f32x4.splat(weightDecay), towards = f32x4.splat(emaRest);
   for (let i: usize = 0; i < end; i += 16) {
     const weight = v128.load(theta + i);
     const slope = f32x4.add(v128.load(gradient + i), f32x4.mul(decay, weight));
@@ -38,7 +40,7 @@ export function adam(
     v128.store(theta + i, moved);
     if (ema) {
       const average = v128.load(ema + i);
-      v128.store(ema + i, f32x4.add(average, f32x4.mul(emaRest, f32x4.sub(moved, average))));
+      v128.store(ema + i, f32x4.add(average, f32x4.mul(towards, f32x4.sub(moved, average))));
     }
   }
 }
