@@ -112,7 +112,7 @@ const parseHeader = (text: string, dataLength: number): { header: Header; faults
   if (faults.length === 0) {
     // the data must be covered without gap or overlap, so that no byte means two things or nothing
     let end = 0;
-    for (const entry of header.entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
+    for (const entry of [...header.entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
       if (entry.begin !== end)
         faults.push(`${entry.name} ${entry.begin < end ? 'overlaps another tensor' : 'stands behind a gap'}`);
       end = Math.max(end, entry.end);
@@ -187,7 +187,7 @@ export const encodeSafetensors = (
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array => {
-  const ordered = [...tensors].toSorted(([, a], [, b]) => dtypeBytes(b.dtype) - dtypeBytes(a.dtype));
+  const ordered = [...tensors].sort(([, a], [, b]) => dtypeBytes(b.dtype) - dtypeBytes(a.dtype));
   let offset = 0;
   const entries = ordered.map(([name, { dtype, shape, data }]): [string, object] => {
     if (name === '__metadata__') throw new RangeError('a tensor cannot be named __metadata__');
