@@ -1,0 +1,63 @@
+import { copyFile, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Experiment } from '../config/schema.js';
+import { temporaryName } from '../files.js';
+import type { UnetLutShape } from '../models/unet-lut.js';
+import { unetLutTensors, writeWeights } from './checkpoint.js';
+import type { EpochRecord } from './fit.js';
+import type { RunFolder } from './run-folder.js';
+import type { TrainingState } from './state.js';
+
+/** Removes numbered checkpoints but the `keep` newest, and temporary files that a killed run left. */
+const prune = async ({ checkpoints }: RunFolder, keep: number): Promise<void> => {
+  const names = await readdir(checkpoints);
+  const numbered = names.filter((name) => /^epoch-\d+\.safetensors$/.test(name)).sort();
+  const stale = [...numbered.slice(0, -keep), ...names.filter((name) => name.endsWith('.tmp'))];
+  await Promise.all(stale.map((name) => rm(join(checkpoints, name), { force: true })));
+};
+
+/** A second name for a file, there at once or not at all. */
+const copyAtomic = async (from: string, to: string): Promise<void> => {
+  const temporary = temporaryName(to);
+  await copyFile(from, temporary);
+  await rename(temporary, to);
+};
+
+/**
+ * Writes the checkpoints of a run: `last` after every epoch that is numbered, best or the final one, and otherwise at most
+ * every ten seconds; `best` when validation improved; `epoch-N` every `train.checkpointEvery` epochs, `train.keep` of
+ * them kept.
+ */
+export const keepCheckpoints = (
+  folder: RunFolder,
+  experiment: Experiment,
+  shape: UnetLutShape,
+  base: Float32Array | null,
+) => {
+  const { checkpointEvery, epochs, keep } = experiment.train;
+  let written = performance.now();
+  let latest: TrainingState | null = null;
+  const write = async (state: TrainingState): Promise<void> => {
+    await writeWeights(folder.last, experiment, unetLutTensors(shape, state, base), state);
+    written = performance.now();
+    latest = null;
+  };
+  return {
+    epoch: async (state: TrainingState, record: EpochRecord): Promise<void> => {
+      const isBest = record.val !== undefined && state.best?.epoch === state.epoch;
+      const isNumbered = state.epoch % checkpointEvery === 0 || state.epoch === epochs;
+      latest = state;
+      if (!isBest && !isNumbered && performance.now() - written < 10_000) return;
+      await write(state);
+      if (isBest) await copyAtomic(folder.last, folder.best);
+      if (isNumbered) {
+        await copyAtomic(folder.last, folder.epoch(state.epoch));
+        await prune(folder, keep);
+      }
+    },
+    /** Writes the last whole epoch, if it is not on disk yet: called when training ends early. */
+    flush: async (): Promise<void> => {
+      if (latest) await write(latest);
+    },
+  };
+};

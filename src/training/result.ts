@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import type { Experiment } from '../config/schema.js';
+import type { Score, TileRecord } from '../evaluation/tile-record.js';
+
+/** What `result.json` says of a finished run. */
+export interface RunResult {
+  tag: string;
+  name: string;
+  kind: Experiment['model']['kind'];
+  seed: number;
+  finished: string;
+  /** Wall-clock seconds of the run, all its continuations together. */
+  seconds: number;
+  data: { root: string; digest: string; train: number; val: number; test: number; skipped: number };
+  /** Trainable values; null for the oracle, which has none of its own. */
+  parameters: number | null;
+  training: { epochs: number; steps: number; bestEpoch: number; trainMse: number } | null;
+  /** File under the run folder and its SHA-256; null for the oracle. */
+  weights: { file: string; digest: string } | null;
+  scores: { val: Score; test: Score };
+}
+
+/** Reads a run's result; null where there is none or it is not whole: the run is not finished then. */
+export const readResult = async (path: string): Promise<RunResult | null> => {
+  try {
+    const result = JSON.parse(await readFile(path, 'utf8')) as RunResult;
+    return typeof result.tag === 'string' && result.scores?.test !== undefined ? result : null;
+  } catch {
+    return null;
+  }
+};
+
+/** Reads JSON lines, a torn last line left out. */
+export const readLines = async <T>(path: string): Promise<T[]> => {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  return text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as T);
+};
+
+/** The per-tile records of a finished run. */
+export const readTiles = (path: string): Promise<TileRecord[]> => readLines<TileRecord>(path);
