@@ -32,36 +32,65 @@ const predictFloatRow = (row: Uint8Array, samples: number, work: Uint8Array): vo
   differenceBytes(row, samples);
 };
 
+const differenceRow = (
+  source: BandArray,
+  start: number,
+  count: number,
+  out: BandArray,
+  at: number,
+  step: number,
+): void => {
+  let before = 0;
+  for (let i = 0; i < count; i++) {
+    const value = source[start + i];
+    out[at + i * step] = value - before;
+    before = value;
+  }
+};
+
+const copyRow = (
+  source: BandArray,
+  start: number,
+  count: number,
+  out: BandArray,
+  at: number,
+  step: number,
+): void => {
+  for (let i = 0; i < count; i++) out[at + i * step] = source[start + i];
+};
+
 /**
  * Cuts a block out of planar bands into pixel-interleaved little-endian bytes, with horizontal differencing
  * (`predict`; the floating-point form for float32). What an edge block lacks repeats the last column and row,
  * which costs almost nothing after differencing.
+ *
+ * @param into memory to use again, of exactly the block's bytes
  */
-export const packBlock = (bands: readonly BandArray[], block: Block, predict: boolean): Uint8Array => {
+export const packBlock = (
+  bands: readonly BandArray[],
+  block: Block,
+  predict: boolean,
+  into?: ArrayBuffer,
+): Uint8Array => {
   const samples = bands.length;
   const { blockWidth, blockHeight, width, height } = block;
   const rowLength = blockWidth * samples;
   const first = bands[0];
-  const Type = first.constructor as new (length: number) => BandArray;
-  const out = new Type(rowLength * blockHeight);
+  const Type = first.constructor as new (buffer: ArrayBuffer) => BandArray;
+  const out = new Type(into ?? new ArrayBuffer(rowLength * blockHeight * first.BYTES_PER_ELEMENT));
   const isFloat = first instanceof Float32Array;
   const difference = predict && !isFloat;
   for (let row = 0; row < height; row++) {
     const at = row * rowLength;
     for (let band = 0; band < samples; band++) {
       const source = bands[band];
-      let from = (block.y + row) * block.stride + block.x;
-      let to = at + band;
-      let before = 0;
-      for (let column = 0; column < width; column++, to += samples) {
-        const value = source[from++];
-        // typed arrays wrap, which is what the predictor asks for
-        out[to] = difference ? value - before : value;
-        before = value;
-      }
-      // a repeated value is a difference of zero, which the array already holds
-      if (!difference)
-        for (let column = width; column < blockWidth; column++, to += samples) out[to] = before;
+      const start = (block.y + row) * block.stride + block.x;
+      // typed arrays wrap, which is what the predictor asks for
+      if (difference) differenceRow(source, start, width, out, at + band, samples);
+      else copyRow(source, start, width, out, at + band, samples);
+      // a repeated value is a difference of zero
+      const before = difference ? 0 : source[start + width - 1];
+      for (let column = width; column < blockWidth; column++) out[at + band + column * samples] = before;
     }
   }
   for (let row = height; row < blockHeight; row++)

@@ -41,11 +41,14 @@ export const compressor = (compression: Compression, level: number = defaultLeve
   const most = { none: 0, deflate: 9, zstd: 22 }[compression];
   if (!Number.isInteger(level) || level < (compression === 'none' ? 0 : 1) || level > most)
     throw new Fault(`compression level: ${level}; an integer from 1 to ${most} for ${compression}`);
+  // one piece of output, one trip to the thread pool: as large as the largest so far, and a little
+  let chunkSize = 0;
+  const deflateWhole: Compress = async (bytes, at) => {
+    const out = await deflate(bytes, { level: at, chunkSize: chunkSize || Math.max(1024, bytes.length) });
+    chunkSize = Math.max(chunkSize, Math.ceil(out.length * 1.1) + 1024);
+    return out;
+  };
   const compress: Compress =
-    compression === 'none'
-      ? async (bytes) => bytes
-      : compression === 'zstd'
-        ? zstd()
-        : (bytes, at) => deflate(bytes, { level: at });
+    compression === 'none' ? async (bytes) => bytes : compression === 'zstd' ? zstd() : deflateWhole;
   return (bytes: Uint8Array): Promise<Uint8Array> => compress(bytes, level);
 };

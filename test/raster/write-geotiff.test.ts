@@ -118,7 +118,10 @@ describe.skipIf(gdalMissing)(`as GDAL reads it${gdalMissing}`, () => {
       {
         ...utm,
         pixelIsArea: false,
-        geoKeys: { ...utm.geoKeys!, directory: utm.geoKeys!.directory.with(11, 2) },
+        geoKeys: {
+          ...utm.geoKeys!,
+          directory: utm.geoKeys!.directory.map((value, at) => (at === 11 ? 2 : value)),
+        },
       },
     ],
   ])('a grid that is %s', async (name, georeference) => {
