@@ -37,7 +37,9 @@ export const pickleReader = (bytes: Uint8Array) => {
     line: (): string => {
       const end = buffer.indexOf(newline, position);
       if (end < 0) throw new PickleError('ends within a line');
-      return take(end - position + 1).toString('latin1', 0, end - position);
+      return take(end - position + 1)
+        .subarray(0, -1)
+        .toString('latin1');
     },
   };
 };
