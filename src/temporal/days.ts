@@ -1,0 +1,53 @@
+/** Days are whole UTC days counted from 1970-01-01, so that gaps are differences and leap days need no care. */
+export const msPerDay = 86_400_000;
+
+const form =
+  /^(\d{4})-?(\d{2})-?(\d{2})(?:[T ](\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
+
+const offsetMinutes = (zone: string | undefined): number => {
+  if (zone === undefined || zone.toUpperCase() === 'Z') return 0;
+  const digits = zone.slice(1).replace(':', '').padEnd(4, '0');
+  return (zone[0] === '-' ? -1 : 1) * (Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2)));
+};
+
+/**
+ * An ISO 8601 date or date-time (extended or basic) as milliseconds UTC, or null where it is none.
+ * Without a zone it is UTC, as catalogs of acquisitions mean it; a date alone is its midnight.
+ * Days that do not exist (2023-02-29) and hours beyond 23 are refused, where `Date.parse` would roll them over.
+ */
+export const parseTime = (text: string): number | null => {
+  const match = form.exec(text.trim());
+  if (match === null) return null;
+  const [year, month, day, hour, minute, second] = [1, 2, 3, 4, 5, 6].map((index) =>
+    Number(match[index] ?? 0),
+  );
+  if (hour > 23 || minute > 59 || second > 60) return null;
+  const date = Date.UTC(year, month - 1, day);
+  const back = new Date(date);
+  if (back.getUTCMonth() !== month - 1 || back.getUTCDate() !== day) return null;
+  const fraction = match[7] === undefined ? 0 : Math.floor(Number(`0.${match[7]}`) * 1000);
+  return date + ((hour * 60 + minute - offsetMinutes(match[8])) * 60 + second) * 1000 + fraction;
+};
+
+/** The UTC day that a time falls on. */
+export const dayOf = (ms: number): number => Math.floor(ms / msPerDay);
+
+/** A day as `YYYY-MM-DD`. */
+export const dayText = (day: number): string => new Date(day * msPerDay).toISOString().slice(0, 10);
+
+/** First and last day, both counted. */
+export interface Period {
+  from: number;
+  to: number;
+}
+
+/** Every month that a period touches, in order: `YYYY-MM` and its first day. */
+export const monthsOf = ({ from, to }: Period): { month: string; first: number }[] => {
+  const months: { month: string; first: number }[] = [];
+  const start = new Date(from * msPerDay);
+  for (let index = 0; ; index++) {
+    const first = Math.floor(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + index, 1) / msPerDay);
+    if (first > to) return months;
+    months.push({ month: dayText(first).slice(0, 7), first });
+  }
+};

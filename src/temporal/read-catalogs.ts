@@ -1,0 +1,96 @@
+import { readFile, stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { Fault, reason } from '../fault.js';
+import { type Catalog, joinCatalogs } from './acquisition.js';
+import { type AssignedColumns, assignColumns, type ColumnRequest } from './columns.js';
+import type { ReadContext } from './fields.js';
+import { readCsv } from './read-csv.js';
+import { readNames } from './read-names.js';
+import { readPaperLayout } from './read-paper-layout.js';
+import { readStac } from './read-stac.js';
+
+const nothing = (): Catalog => ({ acquisitions: [], outlines: new Map(), simulated: false, notes: [] });
+
+/** Every line of newline-delimited JSON, or the one document. */
+const parseJson = (text: string, file: string, lines: boolean, context: ReadContext): unknown => {
+  const parse = (part: string, where: string): unknown => {
+    try {
+      return JSON.parse(part) as unknown;
+    } catch (error) {
+      context.faults.push(`${where}: not whole JSON (${reason(error)}); fetch the file again`);
+      return undefined;
+    }
+  };
+  if (!lines) return parse(text, file);
+  return text
+    .split('\n')
+    .map((line, index) => (line.trim() === '' ? undefined : parse(line, `${file} line ${index + 1}`)))
+    .filter((item) => item !== undefined);
+};
+
+const readText = async (path: string, context: ReadContext): Promise<string | null> => {
+  const bytes = await readFile(path);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    context.faults.push(`${path}: not UTF-8 text; give STAC JSON, CSV or a list of product names`);
+    return null;
+  }
+};
+
+/** What a text is, by its name and its beginning. */
+const kindOf = (path: string, text: string): 'json' | 'lines' | 'csv' | 'names' => {
+  const extension = extname(path).toLowerCase();
+  if (['.ndjson', '.jsonl', '.geojsonl'].includes(extension)) return 'lines';
+  if (['.json', '.geojson'].includes(extension)) return 'json';
+  if (extension === '.csv' || extension === '.tsv') return 'csv';
+  const start = text.trimStart();
+  if (start.startsWith('{') || start.startsWith('[')) return 'json';
+  return start.split('\n', 1)[0].includes(',') ? 'csv' : 'names';
+};
+
+const readOne = async (path: string, columns: AssignedColumns, context: ReadContext): Promise<Catalog> => {
+  const found = await stat(path).catch(() => null);
+  if (found === null) {
+    context.faults.push(`catalog: ${path}; no such file or folder`);
+    return nothing();
+  }
+  if (found.isDirectory()) return readPaperLayout(path, context);
+  const text = await readText(path, context);
+  if (text === null) return nothing();
+  if (text.trim() === '') {
+    context.faults.push(`${path}: the catalog holds no items; give one with at least one acquisition`);
+    return nothing();
+  }
+  const kind = kindOf(path, text);
+  if (kind === 'csv') return readCsv(text, path, columns, context);
+  if (kind === 'names') return readNames(text, path, context);
+  const document = parseJson(text, path, kind === 'lines', context);
+  return document === undefined ? nothing() : readStac(document, path, columns, context);
+};
+
+export interface ReadOptions {
+  /** From {@link parseColumns}. */
+  columns?: readonly ColumnRequest[];
+  /** Sensors that the user counts: names the program does not know are then no fault. */
+  sensors?: readonly string[];
+}
+
+/**
+ * Reads catalogs of acquisitions: STAC JSON (also newline-delimited), CSV, lists of product names, and folders in the
+ * paper's layout; several are one catalog.
+ * @throws Fault with every fault of every file, each with its line or item.
+ */
+export const readCatalogs = async (
+  paths: readonly string[],
+  { columns = [], sensors = [] }: ReadOptions = {},
+): Promise<Catalog> => {
+  if (paths.length === 0)
+    throw new Fault('catalog: none given; name STAC JSON, CSV, a list of product names or a dataset folder');
+  const context: ReadContext = { named: sensors, faults: [] };
+  const assigned = assignColumns(paths, columns);
+  const catalogs: Catalog[] = [];
+  for (const [index, path] of paths.entries()) catalogs.push(await readOne(path, assigned[index], context));
+  if (context.faults.length > 0) throw new Fault(context.faults);
+  return joinCatalogs(catalogs);
+};
