@@ -1,6 +1,8 @@
 import type { Scalar, Tensor1D, Tensor3D } from '@tensorflow/tfjs-core';
 import type { PatchPixels } from '../dataset/patch.js';
 import { composedAlignLoss } from './composed/align-loss.js';
+import { isFused } from './form.js';
+import { fusedAlignLoss } from './fused/align-loss.js';
 
 export interface AlignLossInputs {
   /** Knots of each sample and band, stored units, [B, C, K]. */
@@ -28,4 +30,5 @@ export interface AlignLoss {
  * all pixels, masked or not, `out = y + ReLU(z)` (paper code, notes §4). ε 1e-5, momentum 0.1; biased variance
  * normalises, unbiased variance is kept. Differentiable with respect to `lut` and `conv`, once.
  */
-export const alignLoss = (inputs: AlignLossInputs): AlignLoss => composedAlignLoss(inputs);
+export const alignLoss = (inputs: AlignLossInputs): AlignLoss =>
+  isFused('align-loss') ? fusedAlignLoss(inputs) : composedAlignLoss(inputs);

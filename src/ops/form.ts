@@ -8,9 +8,10 @@ import { hasSimd } from './fused/load.js';
 export type Form = 'composed' | 'fused';
 
 /** Each op that has a fused form, and the kernel (dist/kernels/NAME.wasm) it needs; null: plain JavaScript. */
-const kernelOf: { unet: string; adam: string; 'quadratic-mse': string | null } = {
+const kernelOf: { unet: string; adam: string; 'align-loss': string; 'quadratic-mse': string | null } = {
   unet: 'unet',
   adam: 'adam',
+  'align-loss': 'align',
   'quadratic-mse': null,
 };
 

@@ -1,0 +1,395 @@
+// The loss of LUT and conv module, and its gradient, in three passes over strips of rows (a unit is one strip of one
+// sample). The host writes the plan, runs a pass over all units, combines their sums in unit order, and goes on.
+import { convRow, weightRow } from './conv-rows';
+import { addRow, clipRow, readRow } from './look-up';
+
+/** Written by the host: src/ops/fused/align-plan.ts has the same fields in the same order, 4 bytes each. */
+@unmanaged
+export class Plan {
+  width: i32;
+  height: i32;
+  bands: i32;
+  /** Bands rounded up to a multiple of 4. */
+  channels: i32;
+  /** Bytes of a row of float32, pixels rounded up to a multiple of 8. */
+  rowBytes: usize;
+  /** Bytes of a row with its zeros on both sides. */
+  stride: usize;
+  stripRows: i32;
+  /** Strips of a sample. */
+  strips: i32;
+  /** Addresses of each sample's int16 planes [bands, height, width] and bytes [height, width]: [samples] u32. */
+  sources: usize;
+  targets: usize;
+  masks: usize;
+  /** LUTs at every value, float32: sample after sample `tableBytes` apart, bands at `bandOffsets`; [bands] i32. */
+  tables: usize;
+  tableBytes: usize;
+  bandOffsets: usize;
+  /** bandMax − 1, [bands] i32. */
+  lasts: usize;
+  /** LUT outputs, zero-padded: [samples, bands, height + 2, stride]. */
+  y: usize;
+  yPlane: usize;
+  /** Convolutions without bias: [samples, channels, height, rowBytes]. */
+  z: usize;
+  zPlane: usize;
+  /** All ones below `width`, zero from there on: [rowBytes]. */
+  columns: usize;
+  /** [channels / 4][bands, 3, 3, 4] float32: of the convolution and of its transpose. */
+  forward: usize;
+  backward: usize;
+  /** Per channel, float32 [channels]: a = (z − mean)·scale + beta; dz = scale·da − level − (z − mean)·slope. */
+  mean: usize;
+  scale: usize;
+  beta: usize;
+  level: usize;
+  slope: usize;
+  /** What units add up, float64, `sumBytes` apart; see the offsets below. */
+  sums: usize;
+  sumBytes: usize;
+  /** Gradients of the tables, float32, `tableBytes` apart, one set a unit. */
+  gradients: usize;
+}
+
+// Sums of a unit, in float64 numbers: [bands] each of reference, Σ(z − reference), Σ(z − reference)²; then the valid
+// pixels, Σe²; [bands] each of Σda, Σda·(z − mean); then the weights' gradient [9·bands + 1 if odd, channels].
+@inline function momentsAt(): usize { return 0; }
+@inline function errorsAt(bands: i32): usize { return <usize>(3 * bands) << 3; }
+@inline function weightsAt(bands: i32): usize { return <usize>(5 * bands + 2) << 3; }
+
+/** Taps are taken in pairs. */
+@inline function tapCount(bands: i32): i32 { return (9 * bands + 1) & ~1; }
+
+// A thread's scratch memory, in this order; zero when the plan is made. scratchBytes() is its size.
+@inline function indexAt(): usize { return 0; }
+@inline function maskAt(p: Plan): usize { return p.rowBytes; }
+@inline function errorAt(p: Plan): usize { return 2 * p.rowBytes; }
+@inline function convAt(p: Plan): usize { return errorAt(p) + <usize>(2 * p.channels) * p.rowBytes; }
+@inline function ringAt(p: Plan): usize { return convAt(p) + <usize>p.channels * p.rowBytes; }
+@inline function tapsAt(p: Plan): usize { return ringAt(p) + <usize>(3 * p.channels) * p.stride; }
+@inline function lanesAt(p: Plan): usize {
+  return (tapsAt(p) + (<usize>tapCount(p.bands) << 2) + 15) & ~15;
+}
+
+export function scratchBytes(plan: usize): usize {
+  const p = changetype<Plan>(plan);
+  return lanesAt(p) + (<usize>(tapCount(p.bands) * p.channels) << 4);
+}
+
+/** Bytes of zeros before pixel 0 of a padded row. */
+const lead: usize = 16;
+
+@inline function word(array: usize, index: i32): usize {
+  return <usize>load<u32>(array + (<usize>index << 2));
+}
+
+@inline function total(lanes: v128): f64 {
+  return (<f64>f32x4.extract_lane(lanes, 0) + <f64>f32x4.extract_lane(lanes, 1)) +
+    (<f64>f32x4.extract_lane(lanes, 2) + <f64>f32x4.extract_lane(lanes, 3));
+}
+
+@inline function addTo(address: usize, value: f64): void {
+  store<f64>(address, load<f64>(address) + value);
+}
+
+@inline function yRow(p: Plan, sample: i32, row: i32): usize {
+  return p.y + <usize>(sample * p.bands) * p.yPlane + <usize>(row + 1) * p.stride + lead;
+}
+
+@inline function zRow(p: Plan, sample: i32, row: i32): usize {
+  return p.z + <usize>(sample * p.channels) * p.zPlane + <usize>row * p.rowBytes;
+}
+
+/** y of one row. Neighbouring strips write the rows between them twice, with the same bits. */
+function lookRow(p: Plan, sample: i32, row: i32, scratch: usize): void {
+  const plane = <usize>(p.width * p.height) << 1;
+  let source = word(p.sources, sample) + (<usize>(row * p.width) << 1);
+  let out = yRow(p, sample, row);
+  const tables = p.tables + <usize>sample * p.tableBytes;
+  const index = scratch + indexAt();
+  for (let band = 0; band < p.bands; band++) {
+    clipRow(source, <i32>word(p.lasts, band), p.width, index);
+    readRow(tables + word(p.bandOffsets, band), index, p.width, out);
+    source += plane;
+    out += p.yPlane;
+  }
+}
+
+function convolveRow(p: Plan, sample: i32, row: i32, out: usize, outChannel: usize): void {
+  const here = yRow(p, sample, row);
+  const weightBytes = <usize>(p.bands * 36) << 2;
+  for (let block = 0; block < p.channels >> 2; block++)
+    convRow(
+      here - p.stride, here, here + p.stride, p.yPlane, p.bands,
+      p.forward + <usize>block * weightBytes, out + <usize>(block << 2) * outChannel, outChannel, p.rowBytes,
+    );
+}
+
+/** Adds Σ(z − reference) and Σ(z − reference)² of a row; the strip's first row gives the reference. */
+function momentRow(p: Plan, z: usize, first: bool, sums: usize): void {
+  const bands = <usize>p.bands;
+  for (let band: usize = 0; band < bands; band++) {
+    const at = sums + (band << 3);
+    if (first) {
+      let sum = f32x4.splat(0);
+      for (let x: usize = 0; x < p.rowBytes; x += 16)
+        sum = f32x4.add(sum, v128.and(v128.load(p.columns + x), v128.load(z + x)));
+      store<f64>(at, <f64><f32>(total(sum) / <f64>p.width));
+    }
+    const reference = f32x4.splat(<f32>load<f64>(at));
+    let sum = f32x4.splat(0), square = sum;
+    let sum1 = sum, square1 = sum;
+    for (let x: usize = 0; x < p.rowBytes; x += 32) {
+      const d = v128.and(v128.load(p.columns + x), f32x4.sub(v128.load(z + x), reference));
+      const d1 = v128.and(v128.load(p.columns + x, 16), f32x4.sub(v128.load(z + x, 16), reference));
+      sum = f32x4.add(sum, d), sum1 = f32x4.add(sum1, d1);
+      square = f32x4.add(square, f32x4.mul(d, d)), square1 = f32x4.add(square1, f32x4.mul(d1, d1));
+    }
+    addTo(at + (bands << 3), total(sum) + total(sum1));
+    addTo(at + (bands << 4), total(square) + total(square1));
+    z += p.zPlane;
+  }
+}
+
+/** Writes the row's mask as lanes of ones and zeros; returns how many pixels are valid. */
+function maskRow(p: Plan, sample: i32, row: i32, out: usize): i32 {
+  const mask = word(p.masks, sample) + <usize>(row * p.width);
+  const zero = i16x8.splat(0);
+  let count = i32x4.splat(0);
+  for (let x: usize = 0; x < p.rowBytes; x += 32) {
+    const valid = i16x8.ne(v128.load_ext<u8>(mask + (x >> 2)), zero);
+    const low = v128.and(v128.load(p.columns + x), i32x4.extend_low_i16x8_s(valid));
+    const high = v128.and(v128.load(p.columns + x, 16), i32x4.extend_high_i16x8_s(valid));
+    count = i32x4.sub(i32x4.sub(count, low), high);
+    v128.store(out + x, low), v128.store(out + x, high, 16);
+  }
+  return i32x4.extract_lane(count, 0) + i32x4.extract_lane(count, 1) +
+    i32x4.extract_lane(count, 2) + i32x4.extract_lane(count, 3);
+}
+
+@inline function targetRow(p: Plan, sample: i32, row: i32): usize {
+  return word(p.targets, sample) + (<usize>(row * p.width) << 1);
+}
+
+/** Adds the row's valid pixels, Σe², and per band Σda and Σda·(z − mean): e the error, da that of a = BN(z) > 0. */
+function errorRow(p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, mask: usize, sums: usize): void {
+  addTo(sums, <f64>maskRow(p, sample, row, mask));
+  const zero = f32x4.splat(0);
+  let y = yRow(p, sample, row);
+  let target = targetRow(p, sample, row);
+  let squares: f64 = 0;
+  for (let band = 0; band < p.bands; band++) {
+    const at = <usize>band << 2;
+    const mean = v128.load_splat<f32>(p.mean + at), scale = v128.load_splat<f32>(p.scale + at);
+    const beta = v128.load_splat<f32>(p.beta + at);
+    let sse = zero, sum = zero, slope = zero;
+    for (let x: usize = 0; x < p.rowBytes; x += 32) {
+      const t = v128.load(target + (x >> 1));
+      let c = f32x4.sub(v128.load(z + x), mean);
+      let a = f32x4.add(f32x4.mul(c, scale), beta);
+      let out = f32x4.add(v128.load(y + x), f32x4.pmax(a, zero));
+      let e = v128.and(
+        v128.load(mask + x),
+        f32x4.sub(out, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(t))),
+      );
+      let d = v128.and(f32x4.gt(a, zero), e);
+      sse = f32x4.add(sse, f32x4.mul(e, e));
+      sum = f32x4.add(sum, d);
+      slope = f32x4.add(slope, f32x4.mul(d, c));
+
+      c = f32x4.sub(v128.load(z + x, 16), mean);
+      a = f32x4.add(f32x4.mul(c, scale), beta);
+      out = f32x4.add(v128.load(y + x, 16), f32x4.pmax(a, zero));
+      e = v128.and(
+        v128.load(mask + x, 16),
+        f32x4.sub(out, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(t))),
+      );
+      d = v128.and(f32x4.gt(a, zero), e);
+      sse = f32x4.add(sse, f32x4.mul(e, e));
+      sum = f32x4.add(sum, d);
+      slope = f32x4.add(slope, f32x4.mul(d, c));
+    }
+    squares += total(sse);
+    addTo(sums + (<usize>(2 + band) << 3), total(sum));
+    addTo(sums + (<usize>(2 + p.bands + band) << 3), total(slope));
+    y += p.yPlane;
+    z += zChannel;
+    target += <usize>(p.width * p.height) << 1;
+  }
+  addTo(sums + 8, squares);
+}
+
+/** Writes e and dz of a row, both without the factor 2 / (n·C) that the host brings in at the end. */
+function slopeRow(
+  p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, mask: usize, error: usize, dz: usize,
+): void {
+  maskRow(p, sample, row, mask);
+  const zero = f32x4.splat(0);
+  let y = yRow(p, sample, row);
+  let target = targetRow(p, sample, row);
+  for (let band = 0; band < p.bands; band++) {
+    const at = <usize>band << 2;
+    const mean = v128.load_splat<f32>(p.mean + at), scale = v128.load_splat<f32>(p.scale + at);
+    const beta = v128.load_splat<f32>(p.beta + at);
+    const level = v128.load_splat<f32>(p.level + at), slope = v128.load_splat<f32>(p.slope + at);
+    for (let x: usize = 0; x < p.rowBytes; x += 32) {
+      const t = v128.load(target + (x >> 1));
+      let c = f32x4.sub(v128.load(z + x), mean);
+      let a = f32x4.add(f32x4.mul(c, scale), beta);
+      let out = f32x4.add(v128.load(y + x), f32x4.pmax(a, zero));
+      let e = v128.and(
+        v128.load(mask + x),
+        f32x4.sub(out, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(t))),
+      );
+      let d = f32x4.sub(f32x4.mul(scale, v128.and(f32x4.gt(a, zero), e)), f32x4.add(level, f32x4.mul(c, slope)));
+      v128.store(error + x, e);
+      v128.store(dz + x, v128.and(v128.load(p.columns + x), d));
+
+      c = f32x4.sub(v128.load(z + x, 16), mean);
+      a = f32x4.add(f32x4.mul(c, scale), beta);
+      out = f32x4.add(v128.load(y + x, 16), f32x4.pmax(a, zero));
+      e = v128.and(
+        v128.load(mask + x, 16),
+        f32x4.sub(out, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(t))),
+      );
+      d = f32x4.sub(f32x4.mul(scale, v128.and(f32x4.gt(a, zero), e)), f32x4.add(level, f32x4.mul(c, slope)));
+      v128.store(error + x, e, 16);
+      v128.store(dz + x, v128.and(v128.load(p.columns + x, 16), d), 16);
+    }
+    y += p.yPlane;
+    z += zChannel;
+    error += p.rowBytes;
+    dz += p.stride;
+    target += <usize>(p.width * p.height) << 1;
+  }
+}
+
+/** Pass 1: y and z of a strip and, for batch norm over the batch, the moments of z. */
+export function convPass(plan: usize, unit: i32, scratch: usize): void {
+  const p = changetype<Plan>(plan);
+  const sample = unit / p.strips;
+  const first = (unit % p.strips) * p.stripRows;
+  const end = min(first + p.stripRows, p.height);
+  const sums = p.sums + <usize>unit * p.sumBytes + momentsAt();
+  memory.fill(sums, 0, <usize>(3 * p.bands) << 3);
+  let looked = max(first - 1, 0);
+  for (let row = first; row < end; row++) {
+    while (looked <= row + 1 && looked < p.height) lookRow(p, sample, looked++, scratch);
+    const z = zRow(p, sample, row);
+    convolveRow(p, sample, row, z, p.zPlane);
+    momentRow(p, z, row == first, sums);
+  }
+}
+
+/** Pass 2: the loss of a strip and the sums that the gradient of batch norm needs. */
+export function errorPass(plan: usize, unit: i32, scratch: usize): void {
+  const p = changetype<Plan>(plan);
+  const sample = unit / p.strips;
+  const first = (unit % p.strips) * p.stripRows;
+  const end = min(first + p.stripRows, p.height);
+  const sums = p.sums + <usize>unit * p.sumBytes + errorsAt(p.bands);
+  memory.fill(sums, 0, <usize>(2 * p.bands + 2) << 3);
+  for (let row = first; row < end; row++)
+    errorRow(p, sample, row, zRow(p, sample, row), p.zPlane, scratch + maskAt(p), sums);
+}
+
+/** Moves the weights' gradient from float32 lanes to float64 sums. */
+function foldWeights(p: Plan, sums: usize, scratch: usize): void {
+  const lanes = scratch + lanesAt(p);
+  const count = tapCount(p.bands) * p.channels;
+  for (let i = 0; i < count; i++) addTo(sums + (<usize>i << 3), total(v128.load(lanes + (<usize>i << 4))));
+  memory.fill(lanes, 0, <usize>count << 4);
+}
+
+/** Row q's gradient, from dz of q − 1, q and q + 1: into the tables at the source's values, and into the weights. */
+function backRow(p: Plan, sample: i32, row: i32, tables: usize, scratch: usize): void {
+  const ring = scratch + ringAt(p) + lead;
+  const slot = <usize>p.channels * p.stride;
+  const above = ring + <usize>((row + 2) % 3) * slot;
+  const here = ring + <usize>(row % 3) * slot;
+  const below = ring + <usize>((row + 1) % 3) * slot;
+  const weightBytes = <usize>(p.bands * 36) << 2;
+  const out = scratch + convAt(p);
+  for (let block = 0; block < p.channels >> 2; block++)
+    convRow(
+      above, here, below, p.stride, p.bands,
+      p.backward + <usize>block * weightBytes, out + <usize>(block << 2) * p.rowBytes, p.rowBytes, p.rowBytes,
+    );
+
+  const index = scratch + indexAt();
+  const taps = scratch + tapsAt(p);
+  let error = scratch + errorAt(p) + <usize>((row & 1) * p.channels) * p.rowBytes;
+  let gradient = out;
+  let source = word(p.sources, sample) + (<usize>(row * p.width) << 1);
+  let y = yRow(p, sample, row);
+  for (let band = 0; band < p.bands; band++) {
+    clipRow(source, <i32>word(p.lasts, band), p.width, index);
+    addRow(tables + word(p.bandOffsets, band), index, p.width, gradient, error);
+    for (let tap = 0; tap < 9; tap++)
+      store<u32>(
+        taps + (<usize>(band * 9 + tap) << 2),
+        <u32>(y + <usize>(tap / 3) * p.stride - p.stride + (<usize>(tap % 3) << 2) - 4),
+      );
+    source += <usize>(p.width * p.height) << 1;
+    error += p.rowBytes;
+    gradient += p.rowBytes;
+    y += p.yPlane;
+  }
+  const count = tapCount(p.bands);
+  if (count > 9 * p.bands) store<u32>(taps + (<usize>(9 * p.bands) << 2), load<u32>(taps));
+  for (let block = 0; block < p.channels >> 2; block++)
+    weightRow(
+      here + <usize>(block << 2) * p.stride, p.stride, taps, count,
+      scratch + lanesAt(p) + (<usize>block << 6), <usize>p.channels << 4, p.rowBytes,
+    );
+}
+
+/**
+ * Pass 3: gradients of a strip. With `fused` it is the only pass (running statistics: nothing is to be known of the
+ * batch first): y, z and the sums of pass 2 are made on the way.
+ */
+function backPass(p: Plan, unit: i32, scratch: usize, fused: bool): void {
+  const sample = unit / p.strips;
+  const first = (unit % p.strips) * p.stripRows;
+  const end = min(first + p.stripRows, p.height);
+  const sums = p.sums + <usize>unit * p.sumBytes;
+  const tables = p.gradients + <usize>unit * p.tableBytes;
+  memory.fill(tables, 0, p.tableBytes);
+  memory.fill(sums + weightsAt(p.bands), 0, <usize>(tapCount(p.bands) * p.channels) << 3);
+  if (fused) memory.fill(sums + errorsAt(p.bands), 0, <usize>(2 * p.bands + 2) << 3);
+  memory.fill(scratch + lanesAt(p), 0, <usize>(tapCount(p.bands) * p.channels) << 4);
+  const mask = scratch + maskAt(p);
+  let looked = max(first - 2, 0);
+  for (let row = first - 1; row <= end; row++) {
+    const dz = scratch + ringAt(p) + lead + <usize>((row + 3) % 3) * <usize>p.channels * p.stride;
+    if (row < 0 || row >= p.height)
+      for (let band = 0; band < p.bands; band++) memory.fill(dz + <usize>band * p.stride, 0, p.rowBytes);
+    else {
+      let z = zRow(p, sample, row);
+      let zChannel = p.zPlane;
+      if (fused) {
+        while (looked <= row + 1 && looked < p.height) lookRow(p, sample, looked++, scratch);
+        z = scratch + convAt(p);
+        zChannel = p.rowBytes;
+        convolveRow(p, sample, row, z, zChannel);
+        if (row >= first && row < end)
+          errorRow(p, sample, row, z, zChannel, mask, sums + errorsAt(p.bands));
+      }
+      const error = scratch + errorAt(p) + <usize>((row & 1) * p.channels) * p.rowBytes;
+      slopeRow(p, sample, row, z, zChannel, mask, error, dz);
+    }
+    if (row <= first) continue;
+    backRow(p, sample, row - 1, tables, scratch);
+    // float32 lanes hold 16 rows at most, so that they lose nothing worth keeping
+    if (row == end || ((row - first) & 15) == 0) foldWeights(p, sums + weightsAt(p.bands), scratch);
+  }
+}
+
+export function gradientPass(plan: usize, unit: i32, scratch: usize): void {
+  backPass(changetype<Plan>(plan), unit, scratch, false);
+}
+
+export function wholePass(plan: usize, unit: i32, scratch: usize): void {
+  backPass(changetype<Plan>(plan), unit, scratch, true);
+}

@@ -1,0 +1,86 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { Fault } from '../../fault.js';
+import { kernelModule } from './load.js';
+
+/** 64 KiB pages of a shared memory at most; all of WebAssembly's 4 GiB where the host grants the addresses. */
+const maxima = [65536, 32768, 8192];
+
+/** A memory that threads may share. It grows in place. */
+export const sharedMemory = (): WebAssembly.Memory => {
+  let refusal: unknown;
+  for (const maximum of maxima)
+    try {
+      return new WebAssembly.Memory({ initial: 1, maximum, shared: true });
+    } catch (error) {
+      refusal = error;
+    }
+  throw refusal;
+};
+
+/** Makes the memory `bytes` long at least; views of a buffer taken before do not see what is added. */
+export const reserve = (memory: WebAssembly.Memory, bytes: number): void => {
+  const missing = Math.ceil(bytes / 65536) - memory.buffer.byteLength / 65536;
+  if (missing <= 0) return;
+  try {
+    memory.grow(missing);
+  } catch {
+    throw new Fault(
+      `batch: ${Math.ceil(bytes / 2 ** 20)} MiB of pixels; lower train.batchSize or cut smaller patches`,
+      1,
+    );
+  }
+};
+
+/** Threads that kernels may use, this one counted: BANDALIGN_THREADS, else what the machine has, at most 4. */
+export const threadCount = (): number => {
+  const wish = process.env['BANDALIGN_THREADS'];
+  if (wish === undefined || wish === '') return Math.min(availableParallelism(), 4);
+  if (!/^\d{1,2}$/.test(wish) || Number(wish) < 1 || Number(wish) > maxThreads)
+    throw new Fault(`BANDALIGN_THREADS: ${wish}; a whole number from 1 to ${maxThreads}`);
+  return Number(wish);
+};
+
+/** As many as a control block has room for. */
+export const maxThreads = 32;
+
+/** Runs in each thread; text, so that it needs no file of its own wherever the library is bundled or run from. */
+const life = `
+const { workerData: { module, memory, control, thread, failedAt } } = require('node:worker_threads');
+try {
+  const abort = () => { throw new Error('aborted'); };
+  new WebAssembly.Instance(module, { env: { memory, abort } }).exports.serve(control, thread);
+} catch (error) {
+  const state = new Int32Array(memory.buffer);
+  Atomics.store(state, failedAt >> 2, 1);
+  throw error;
+}`;
+
+/**
+ * Starts threads 1 … count − 1 of kernel `name` on `memory`; they take units of work as its `serve` does and never
+ * hold the process back from its end. Where the host grants no thread, the caller does all units itself.
+ */
+export const startThreads = (
+  name: string,
+  memory: WebAssembly.Memory,
+  control: number,
+  failedAt: number,
+  from: number,
+  count: number,
+): void => {
+  for (let thread = from; thread < count; thread++)
+    try {
+      const workerData = {
+        module: kernelModule(name),
+        memory,
+        control,
+        thread,
+        failedAt: control + failedAt,
+      };
+      const worker = new Worker(life, { eval: true, workerData, execArgv: [], stdin: false });
+      worker.on('error', () => {});
+      worker.unref();
+    } catch {
+      return;
+    }
+};
