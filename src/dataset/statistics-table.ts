@@ -1,4 +1,7 @@
-import type { BandStatistics } from './statistics.js';
+import { clearValueCounts, countValues, makeValueCounts } from './count-values.js';
+import { addHistogram } from './histogram.js';
+import type { PatchPixels } from './patch.js';
+import { type BandStatistics, foldCounts, type Moments, timesA } from './statistics.js';
 
 /**
  * Statistics of P patches × C bands with K knots in contiguous arrays, so that a training batch is a copy of rows.
@@ -46,3 +49,135 @@ export interface SummedRows {
   sourceHistogram: Float64Array[];
   targetHistogram: Float64Array[];
 }
+
+/** What the columns of a table depend on. */
+export type TableShape = Pick<StatisticsTable, 'bands' | 'knots' | 'bins' | 'bandMax'>;
+
+/** The numbers of a table; those of one patch are a table of one row. */
+export type TableColumns = Pick<
+  StatisticsTable,
+  | 'diagonal'
+  | 'offDiagonal'
+  | 'linear'
+  | 'constant'
+  | 'count'
+  | 'moments'
+  | 'sourceHistogram'
+  | 'targetHistogram'
+>;
+
+/** Values for each patch and band in each column, in the order in which they are stored. */
+export const columnWidths = ({ knots, bins }: TableShape): Record<keyof TableColumns, number> => ({
+  constant: 1,
+  count: 1,
+  moments: 6,
+  diagonal: knots,
+  offDiagonal: knots,
+  linear: knots,
+  sourceHistogram: bins,
+  targetHistogram: bins,
+});
+
+/** Empty columns for `rows` patches. */
+export const makeColumns = (shape: TableShape, rows: number): TableColumns => {
+  const width = columnWidths(shape);
+  const cells = rows * shape.bands;
+  return {
+    diagonal: new Float32Array(cells * width.diagonal),
+    offDiagonal: new Float32Array(cells * width.offDiagonal),
+    linear: new Float32Array(cells * width.linear),
+    constant: new Float64Array(cells * width.constant),
+    count: new Float64Array(cells * width.count),
+    moments: new Float64Array(cells * width.moments),
+    sourceHistogram: new Uint32Array(cells * width.sourceHistogram),
+    targetHistogram: new Uint32Array(cells * width.targetHistogram),
+  };
+};
+
+const writeBand = (columns: TableColumns, shape: TableShape, band: number, stats: BandStatistics): void => {
+  const { knots, bandMax } = shape;
+  const identity = identityKnots(bandMax[band], knots);
+  const product = timesA(stats, identity);
+  const at = band * knots;
+  columns.diagonal.set(stats.diagonal, at);
+  columns.offDiagonal.set(stats.offDiagonal, at);
+  let sse = stats.constant;
+  for (let k = 0; k < knots; k++) {
+    columns.linear[at + k] = stats.linear[k] - product[k];
+    sse += identity[k] * (product[k] - 2 * stats.linear[k]);
+  }
+  // rounding can leave an error of zero a little below it
+  columns.constant[band] = Math.max(0, sse);
+  columns.count[band] = stats.n;
+  const { n, x, y, xx, xy, yy } = stats.moments;
+  columns.moments.set([n, x, y, xx, xy, yy], band * 6);
+};
+
+/** Columns of one patch (a table of one row), from its pixels. */
+export const patchColumns = (pixels: PatchPixels, shape: TableShape): TableColumns => {
+  const columns = makeColumns(shape, 1);
+  const size = pixels.width * pixels.height;
+  const counts = makeValueCounts();
+  for (let band = 0; band < shape.bands; band++) {
+    if (band > 0) clearValueCounts(counts);
+    const of = (values: Int16Array): Int16Array => values.subarray(band * size, (band + 1) * size);
+    countValues(of(pixels.source), of(pixels.target), pixels.mask, counts);
+    writeBand(columns, shape, band, foldCounts(counts, shape.bandMax[band], shape.knots));
+    const bins = (all: Uint32Array): Uint32Array => all.subarray(band * shape.bins, (band + 1) * shape.bins);
+    addHistogram(counts.source, shape.bandMax[band], bins(columns.sourceHistogram));
+    addHistogram(counts.target, shape.bandMax[band], bins(columns.targetHistogram));
+  }
+  return columns;
+};
+
+/** Copies the columns of one patch into row `row`. */
+export const setRow = (columns: TableColumns, shape: TableShape, row: number, patch: TableColumns): void => {
+  const width = columnWidths(shape);
+  for (const name of Object.keys(width) as (keyof TableColumns)[])
+    columns[name].set(patch[name], row * shape.bands * width[name]);
+};
+
+const sumMoments = (table: StatisticsTable, cells: readonly number[]): Moments => {
+  const sums = [0, 0, 0, 0, 0, 0];
+  for (const cell of cells) for (let k = 0; k < 6; k++) sums[k] += table.moments[cell * 6 + k];
+  const [n, x, y, xx, xy, yy] = sums;
+  return { n, x, y, xx, xy, yy };
+};
+
+const sumCells = (
+  column: Float32Array | Uint32Array,
+  width: number,
+  cells: readonly number[],
+): Float64Array => {
+  const sum = new Float64Array(width);
+  for (const cell of cells) for (let k = 0; k < width; k++) sum[k] += column[cell * width + k];
+  return sum;
+};
+
+/**
+ * Sums rows in float64, and undoes the centring: what a global LUT, a tile's oracle and histogram matching are fitted
+ * on.
+ */
+export const sumRows = (table: StatisticsTable, rows: Iterable<number>): SummedRows => {
+  const { bands, knots, bins, bandMax } = table;
+  const list = [...rows];
+  const sums: SummedRows = { bands: [], sourceHistogram: [], targetHistogram: [] };
+  for (let band = 0; band < bands; band++) {
+    const cells = list.map((row) => row * bands + band);
+    const diagonal = sumCells(table.diagonal, knots, cells);
+    const offDiagonal = sumCells(table.offDiagonal, knots, cells).subarray(0, knots - 1);
+    const linear = sumCells(table.linear, knots, cells);
+    const identity = identityKnots(bandMax[band], knots);
+    const product = timesA({ diagonal, offDiagonal }, identity);
+    let constant = cells.reduce((sum, cell) => sum + table.constant[cell], 0);
+    for (let k = 0; k < knots; k++) {
+      linear[k] += product[k];
+      constant += identity[k] * (2 * linear[k] - product[k]);
+    }
+    const moments = sumMoments(table, cells);
+    sums.bands.push({ n: moments.n, diagonal, offDiagonal, linear, constant, moments });
+    sums.sourceHistogram.push(sumCells(table.sourceHistogram, bins, cells));
+    sums.targetHistogram.push(sumCells(table.targetHistogram, bins, cells));
+  }
+  return sums;
+};
