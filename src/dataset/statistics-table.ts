@@ -1,6 +1,6 @@
 import { clearValueCounts, countValues, makeValueCounts } from './count-values.js';
 import { addHistogram } from './histogram.js';
-import type { PatchPixels } from './patch.js';
+import { type Patch, type PatchPixels, tileKey } from './patch.js';
 import { type BandStatistics, foldCounts, type Moments, timesA } from './statistics.js';
 
 /**
@@ -50,8 +50,8 @@ export interface SummedRows {
   targetHistogram: Float64Array[];
 }
 
-/** What the columns of a table depend on. */
-export type TableShape = Pick<StatisticsTable, 'bands' | 'knots' | 'bins' | 'bandMax'>;
+/** What the columns of a table depend on; `bandMax` has an entry for each band. */
+export type TableShape = Pick<StatisticsTable, 'knots' | 'bins' | 'bandMax'>;
 
 /** The numbers of a table; those of one patch are a table of one row. */
 export type TableColumns = Pick<
@@ -67,7 +67,10 @@ export type TableColumns = Pick<
 >;
 
 /** Values for each patch and band in each column, in the order in which they are stored. */
-export const columnWidths = ({ knots, bins }: TableShape): Record<keyof TableColumns, number> => ({
+export const columnWidths = ({
+  knots,
+  bins,
+}: Pick<TableShape, 'knots' | 'bins'>): Record<keyof TableColumns, number> => ({
   constant: 1,
   count: 1,
   moments: 6,
@@ -81,7 +84,7 @@ export const columnWidths = ({ knots, bins }: TableShape): Record<keyof TableCol
 /** Empty columns for `rows` patches. */
 export const makeColumns = (shape: TableShape, rows: number): TableColumns => {
   const width = columnWidths(shape);
-  const cells = rows * shape.bands;
+  const cells = rows * shape.bandMax.length;
   return {
     diagonal: new Float32Array(cells * width.diagonal),
     offDiagonal: new Float32Array(cells * width.offDiagonal),
@@ -118,7 +121,7 @@ export const patchColumns = (pixels: PatchPixels, shape: TableShape): TableColum
   const columns = makeColumns(shape, 1);
   const size = pixels.width * pixels.height;
   const counts = makeValueCounts();
-  for (let band = 0; band < shape.bands; band++) {
+  for (let band = 0; band < shape.bandMax.length; band++) {
     if (band > 0) clearValueCounts(counts);
     const of = (values: Int16Array): Int16Array => values.subarray(band * size, (band + 1) * size);
     countValues(of(pixels.source), of(pixels.target), pixels.mask, counts);
@@ -134,7 +137,26 @@ export const patchColumns = (pixels: PatchPixels, shape: TableShape): TableColum
 export const setRow = (columns: TableColumns, shape: TableShape, row: number, patch: TableColumns): void => {
   const width = columnWidths(shape);
   for (const name of Object.keys(width) as (keyof TableColumns)[])
-    columns[name].set(patch[name], row * shape.bands * width[name]);
+    columns[name].set(patch[name], row * shape.bandMax.length * width[name]);
+};
+
+/** A table of some patches whose pixels are at hand, row by row. */
+export const buildTable = (
+  patches: readonly Pick<Patch, 'id' | 'tile' | 'date'>[],
+  pixels: readonly PatchPixels[],
+  shape: TableShape,
+): StatisticsTable => {
+  const columns = makeColumns(shape, patches.length);
+  for (const [row, patch] of pixels.entries()) setRow(columns, shape, row, patchColumns(patch, shape));
+  return {
+    bands: shape.bandMax.length,
+    knots: shape.knots,
+    bins: shape.bins,
+    bandMax: shape.bandMax,
+    ids: patches.map(({ id }) => id),
+    tiles: patches.map(tileKey),
+    ...columns,
+  };
 };
 
 const sumMoments = (table: StatisticsTable, cells: readonly number[]): Moments => {
