@@ -1,0 +1,126 @@
+import { readSync } from 'node:fs';
+import { Fault, reason } from '../fault.js';
+import { type CacheFile, type CacheWriter, readBlock } from './cache-file.js';
+import type { PatchPixels } from './patch.js';
+
+/** Where a patch lies in the file of packed pixels: byte offset, width, height. */
+export type PackedRecord = readonly [offset: number, width: number, height: number];
+
+/** Index of a file of packed pixels. */
+export interface PackedIndex {
+  bands: number;
+  ids: string[];
+  records: PackedRecord[];
+}
+
+/** Decoded pixels of all patches, in the rows of the statistics table. */
+export interface PackedReader {
+  bands: number;
+  /** Number of patches. */
+  length: number;
+  /** Width and height of patch `index`. */
+  size: (index: number) => { width: number; height: number };
+  /**
+   * The pixels of patch `index`, read at once. With `into`, an earlier result for a patch of the same size, its arrays
+   * are filled anew and returned.
+   */
+  read: (index: number, into?: PatchPixels) => PatchPixels;
+  /** Reads batches of patches ahead of their use, `depth` batches (default 2); they come in order. */
+  readAhead: (batches: Iterable<readonly number[]>, depth?: number) => AsyncGenerator<PatchPixels[]>;
+  close: () => Promise<void>;
+}
+
+const recordBytes = (bands: number, width: number, height: number): number =>
+  (4 * bands + 1) * width * height;
+
+/** Source, target and mask of a patch over one buffer: int16 [bands, height, width] twice, uint8 [height, width]. */
+const over = (buffer: ArrayBuffer, bands: number, width: number, height: number): PatchPixels => {
+  const size = width * height;
+  return {
+    width,
+    height,
+    bands,
+    source: new Int16Array(buffer, 0, bands * size),
+    target: new Int16Array(buffer, 2 * bands * size, bands * size),
+    mask: new Uint8Array(buffer, 4 * bands * size, size),
+  };
+};
+
+/** Appends a patch's pixels to a cache file. */
+export const appendPixels = async (writer: CacheWriter, pixels: PatchPixels): Promise<PackedRecord> => {
+  const { bands, width, height } = pixels;
+  const buffer = new ArrayBuffer(recordBytes(bands, width, height));
+  const packed = over(buffer, bands, width, height);
+  packed.source.set(pixels.source);
+  packed.target.set(pixels.target);
+  packed.mask.set(pixels.mask);
+  return [await writer.append(new Uint8Array(buffer)), width, height];
+};
+
+/** Reads packed pixels from an open cache file. */
+export const packedReader = (path: string, { file, index }: CacheFile): PackedReader => {
+  const { bands, records } = index as PackedIndex;
+  const damaged = (error: unknown): Fault =>
+    new Fault(`cache: ${path} cannot be read (${reason(error)}); remove it and run again`, 1);
+  const record = (at: number): PackedRecord => {
+    const found = records[at];
+    if (!found) throw new RangeError(`patch ${at} of ${records.length}`);
+    return found;
+  };
+  const place = (
+    at: number,
+    into?: PatchPixels,
+  ): { pixels: PatchPixels; bytes: Uint8Array; offset: number } => {
+    const [offset, width, height] = record(at);
+    const length = recordBytes(bands, width, height);
+    const reuse = into?.width === width && into.height === height && into.source.buffer.byteLength === length;
+    const buffer = reuse ? (into.source.buffer as ArrayBuffer) : new ArrayBuffer(length);
+    const pixels = reuse ? into : over(buffer, bands, width, height);
+    return { pixels, bytes: new Uint8Array(buffer), offset };
+  };
+  const read = (at: number, into?: PatchPixels): PatchPixels => {
+    const { pixels, bytes, offset } = place(at, into);
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const count = readSync(file.fd, bytes, done, bytes.length - done, offset + done);
+        if (count === 0) throw new Error('it ends early');
+        done += count;
+      }
+    } catch (error) {
+      throw damaged(error);
+    }
+    return pixels;
+  };
+  const readLater = async (at: number): Promise<PatchPixels> => {
+    const { pixels, bytes, offset } = place(at);
+    await readBlock(file, bytes, offset).catch((error: unknown) => {
+      throw damaged(error);
+    });
+    return pixels;
+  };
+  async function* readAhead(batches: Iterable<readonly number[]>, depth = 2): AsyncGenerator<PatchPixels[]> {
+    const waiting: Promise<PatchPixels[]>[] = [];
+    const start = (batch: readonly number[]): void => {
+      const reading = Promise.all(batch.map(readLater));
+      // a failure is thrown when its turn comes, not before
+      reading.catch(() => {});
+      waiting.push(reading);
+    };
+    for (const batch of batches) {
+      start(batch);
+      if (waiting.length > depth) yield await (waiting.shift() as Promise<PatchPixels[]>);
+    }
+    for (const reading of waiting) yield await reading;
+  }
+  return {
+    bands,
+    length: records.length,
+    size: (at) => {
+      const [, width, height] = record(at);
+      return { width, height };
+    },
+    read,
+    readAhead,
+    close: () => file.close(),
+  };
+};
