@@ -1,4 +1,8 @@
 import type { Command } from './command.js';
 
 /** Every command by what is typed, loaded only when called: start-up stays fast. */
-export const commands: Record<string, () => Promise<{ command: Command }>> = {};
+export const commands: Record<string, () => Promise<{ command: Command }>> = {
+  'dataset synth': async () => import('./dataset-synth.js'),
+  temporal: async () => import('./temporal.js'),
+  'temporal simulate': async () => import('./temporal-simulate.js'),
+};

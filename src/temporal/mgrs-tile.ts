@@ -1,5 +1,8 @@
-import { toPoint } from 'mgrs';
+import { createRequire } from 'node:module';
 import type { Outline } from './acquisition.js';
+
+// a minified CommonJS module whose names Node's loader does not see
+const { toPoint } = createRequire(import.meta.url)('mgrs') as typeof import('mgrs');
 
 /** A Sentinel-2 tile reaches 9.8 km beyond its 100 km square, to the east and to the south. */
 const overlap = 0.098;

@@ -69,16 +69,16 @@ const closest = (orbit: Orbit, node: number, lon: number, lat: number): { across
 export const nodeOf = (orbit: Orbit, revolution: number): number =>
   wrap(orbit.nodeLongitude - revolution * 360 * periodDays(orbit));
 
-/** The revolutions of a cycle whose track passes a point within `withinKm`, with the distance and phase. */
+/** The revolutions of a cycle (or of `among`) whose track passes a point within `withinKm`: distance and phase. */
 export const revolutionsOver = (
   orbit: Orbit,
   [lon, lat]: readonly [number, number],
   withinKm = orbit.swathKm / 2,
+  among: readonly number[] = Array.from({ length: orbit.revolutions }, (_, revolution) => revolution),
 ): { revolution: number; acrossKm: number; u: number }[] =>
-  Array.from({ length: orbit.revolutions }, (_, revolution) => ({
-    revolution,
-    ...closest(orbit, nodeOf(orbit, revolution), lon, lat),
-  })).filter(({ acrossKm }) => acrossKm <= withinKm);
+  among
+    .map((revolution) => ({ revolution, ...closest(orbit, nodeOf(orbit, revolution), lon, lat) }))
+    .filter(({ acrossKm }) => acrossKm <= withinKm);
 
 /** Time of the pass of a revolution, cycle `cycle`, at phase u. */
 export const passTime = (orbit: Orbit, revolution: number, cycle: number, u: number): number => {

@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { Figure } from './figure.js';
+import { defaultConfig } from './theme.js';
+
+/** A part of a page: a heading, HTML of the caller's own (already escaped) and a figure, each or none. */
+export interface PagePart {
+  heading?: string;
+  html?: string;
+  figure?: Figure;
+}
+
+/** Text as HTML. */
+export const escapeHtml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+/** JSON that may stand in a script element: no `</script>`, no line ends that are none in JSON. */
+const scriptJson = (value: unknown): string =>
+  JSON.stringify(value)
+    .replaceAll('<', '\\u003c')
+    .replaceAll('\u2028', '\\u2028')
+    .replaceAll('\u2029', '\\u2029');
+
+let source: Promise<string> | null = null;
+
+/** Plotly's own code, 4.8 MB, read once. */
+const plotlySource = (): Promise<string> => {
+  source ??= readFile(
+    createRequire(import.meta.url).resolve('plotly.js-dist-min/plotly.min.js'),
+    'utf8',
+  ).then((text) => text.replaceAll('</script', '<\\/script'));
+  return source;
+};
+
+const style = `body{font:15px/1.5 Arial,Helvetica,sans-serif;color:#222;max-width:1100px;margin:24px auto;padding:0 16px}
+h1{font-size:24px}h2{font-size:18px;margin-top:32px}table{border-collapse:collapse;font-size:13px;margin:12px 0;display:block;overflow-x:auto}
+th,td{border-bottom:1px solid #ddd;padding:3px 10px;text-align:right;white-space:nowrap}th{border-bottom:2px solid #444}
+th:first-child,td:first-child{text-align:left}caption{text-align:left;font-weight:bold;padding:4px 0}
+.note{color:#555}.simulated{background:#F0E442;padding:6px 12px;font-weight:bold}.figure{width:100%;min-height:380px}`;
+
+const partHtml = ({ heading, html, figure }: PagePart, index: number): string =>
+  [
+    heading === undefined ? '' : `<h2>${escapeHtml(heading)}</h2>`,
+    html ?? '',
+    figure === undefined ? '' : `<div class="figure" id="figure-${index}"></div>`,
+  ].join('\n');
+
+/**
+ * One HTML page that needs nothing beside it: plotly inlined once, the figures drawn when it opens.
+ * `html` of a part is put in as it is.
+ */
+export const figurePage = async (title: string, parts: readonly PagePart[]): Promise<string> => {
+  const figures = parts.flatMap(({ figure }, index) =>
+    figure ? [{ id: `figure-${index}`, ...figure, config: { ...defaultConfig, ...figure.config } }] : [],
+  );
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<style>${style}</style>
+${figures.length > 0 ? `<script>${await plotlySource()}</script>` : ''}
+</head>
+<body>
+${parts.map(partHtml).join('\n')}
+${
+  figures.length > 0
+    ? `<script>for (const {id, data, layout, config, frames} of ${scriptJson(figures)}) Plotly.newPlot(id, {data, layout, config, frames});</script>`
+    : ''
+}
+</body>
+</html>
+`;
+};

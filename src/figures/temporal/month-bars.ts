@@ -1,0 +1,33 @@
+import type { Figure } from '../figure.js';
+import { seriesColour, themed } from '../theme.js';
+
+/** Observations of each month that one segment of the stack stands for. */
+export interface MonthSeries {
+  name: string;
+  counts: readonly number[];
+  colour?: string;
+}
+
+/** Observations per month, stacked: each bar's height is the number of days with an observation by any sensor. */
+export const monthBars = (
+  months: readonly string[],
+  series: readonly MonthSeries[],
+  title = 'Clear observations per month',
+): Figure => ({
+  data: series.map(({ name, counts, colour }, index) => ({
+    type: 'bar',
+    name,
+    x: months,
+    y: counts,
+    marker: { color: colour ?? seriesColour(index) },
+    hovertemplate: '%{x}: %{y:.1f} days<extra>%{fullData.name}</extra>',
+  })),
+  layout: themed({
+    title,
+    barmode: 'stack',
+    xaxis: { title: { text: 'month' }, type: 'category' },
+    yaxis: { title: { text: 'days with a clear observation [mean of tiles]' }, rangemode: 'tozero' },
+    legend: { orientation: 'h', y: 1.02, yanchor: 'bottom' },
+    margin: { t: 84 },
+  }),
+});

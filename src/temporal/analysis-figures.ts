@@ -1,0 +1,167 @@
+import type { Figure } from '../figures/figure.js';
+import { calendarStrip } from '../figures/temporal/calendar-strip.js';
+import { gainBars } from '../figures/temporal/gain-bars.js';
+import { gapEcdf } from '../figures/temporal/gap-ecdf.js';
+import { type MonthSeries, monthBars } from '../figures/temporal/month-bars.js';
+import { tileMap } from '../figures/temporal/tile-map.js';
+import { okabeIto, seriesColour } from '../figures/theme.js';
+import type { Analysis } from './analyse.js';
+import { dayText, monthsOf } from './days.js';
+import { gapsBetween } from './gaps.js';
+import { within } from './merge.js';
+import { familyOf, sensorLabel } from './sensors.js';
+import { countByMonth, sensorSets } from './statistics.js';
+
+const familyColours: Record<string, string> = {
+  s2: okabeIto.blue,
+  gf1: okabeIto.vermillion,
+  landsat: okabeIto.green,
+  gf6: okabeIto.orange,
+};
+
+/** A sensor keeps its colour in every figure; all together are black. */
+export const colourOf = (set: string, sensors: readonly string[]): string => {
+  if (set === sensors.join('+') && sensors.length > 1) return okabeIto.black;
+  const used = new Set<string>();
+  for (const [index, sensor] of sensors.entries()) {
+    const own = familyColours[familyOf(sensor)] ?? seriesColour(index + 3);
+    const colour = used.has(own) ? seriesColour(index + 3) : own;
+    used.add(colour);
+    if (sensor === set) return colour;
+  }
+  return '#888888';
+};
+
+/** How many tiles the calendar's dropdown offers; a list of hundreds helps no one and would fill the file. */
+export const calendarTiles = 60;
+
+const months = (analysis: Analysis): Figure => {
+  const { period, sensors, statistics } = analysis;
+  const names = monthsOf(period).map(({ month }) => month);
+  const only = new Map([...sensors, 'several'].map((name) => [name, names.map(() => 0)]));
+  for (const bySet of statistics.values()) {
+    const seen = new Map<number, string>();
+    for (const sensor of sensors)
+      for (const day of bySet.get(sensor)!.clearDays) seen.set(day, seen.has(day) ? 'several' : sensor);
+    for (const [name, counted] of only) {
+      const days = [...seen].filter(([, who]) => who === name).map(([day]) => day);
+      const perMonth = countByMonth(Int32Array.from(days).sort(), period);
+      names.forEach((month, index) => {
+        counted[index] += perMonth[month] / statistics.size;
+      });
+    }
+  }
+  const series: MonthSeries[] = [...only]
+    .filter(([name]) => sensors.length > 1 || name !== 'several')
+    .map(([name, counted]) => ({
+      name:
+        name === 'several' ? 'both on one day' : `${sensorLabel(name)}${sensors.length > 1 ? ' only' : ''}`,
+      counts: counted,
+      colour: name === 'several' ? '#999999' : colourOf(name, sensors),
+    }));
+  if (sensors.length > 2) series[series.length - 1].name = 'several on one day';
+  return monthBars(names, series);
+};
+
+const ecdf = ({ sensors, statistics }: Analysis): Figure =>
+  gapEcdf(
+    sensorSets(sensors)
+      .map((set) => set.join('+'))
+      .map((set) => ({
+        name: sensorLabel(set),
+        gaps: [...statistics.values()].flatMap((bySet) => gapsBetween(bySet.get(set)!.clearDays)),
+        colour:
+          sensors.length > 2 && set.includes('+') && set !== sensors.join('+')
+            ? undefined
+            : colourOf(set, sensors),
+      })),
+  );
+
+const calendar = ({ sensors, series, period, threshold }: Analysis): Figure =>
+  calendarStrip(
+    [...series].slice(0, calendarTiles).map(([tile, bySensor]) => ({
+      tile,
+      rows: sensors.map((sensor) => {
+        const { days, clear } = within(bySensor.get(sensor)!, period);
+        return {
+          name: sensorLabel(sensor),
+          dates: Array.from(days, dayText),
+          clear: Array.from(clear, (share) => (Number.isNaN(share) ? null : share * 100)),
+          colour: colourOf(sensor, sensors),
+        };
+      }),
+    })),
+    { from: dayText(period.from), to: dayText(period.to) },
+    threshold * 100,
+  );
+
+const map = ({ sensors, statistics, outlines }: Analysis): Figure | null => {
+  const tiles = [...outlines].map(([tile, outline]) => ({ tile, outline }));
+  if (tiles.length === 0) return null;
+  const sets = [sensors.join('+'), ...(sensors.length > 1 ? sensors : [])];
+  return tileMap(
+    tiles,
+    sets.flatMap((set) => {
+      const of = tiles.map(({ tile }) => statistics.get(tile)!.get(set)!);
+      const label = sensorLabel(set);
+      return [
+        { label: `clear observations, ${label}`, unit: 'days', values: of.map(({ nClear }) => nClear) },
+        {
+          label: `longest gap, ${label}`,
+          unit: 'days',
+          values: of.map(({ gapsWithEdges }) => gapsWithEdges.max),
+        },
+      ];
+    }),
+  );
+};
+
+const gains = ({ sensors, gain }: Analysis): Figure =>
+  gainBars(
+    ['nClear', 'meanGap', 'maxGap'].map((key) => {
+      const { measure, means } = gain.find((candidate) => candidate.measure.key === key)!;
+      return {
+        label: key === 'maxGap' ? 'longest gap' : measure.label,
+        unit: measure.unit,
+        bars: [...sensors, ...(sensors.length > 1 ? [sensors.join('+')] : [])].map((set) => ({
+          name: sensorLabel(set),
+          ...means[set],
+          colour: colourOf(set, sensors),
+        })),
+      };
+    }),
+  );
+
+/** One figure of an analysis: its file's name, what it shows, and the figure. */
+export interface AnalysisFigure {
+  name: string;
+  heading: string;
+  figure: Figure;
+}
+
+const labelled = (figure: Figure, simulated: boolean): Figure => {
+  if (!simulated) return figure;
+  const label = {
+    text: 'simulated acquisitions',
+    xref: 'paper',
+    yref: 'paper',
+    x: 0,
+    y: 1.01,
+    showarrow: false,
+  };
+  const annotation = { ...label, xanchor: 'left', yanchor: 'bottom', font: { color: '#D55E00', size: 12 } };
+  const before = Array.isArray(figure.layout['annotations']) ? figure.layout['annotations'] : [];
+  return { ...figure, layout: { ...figure.layout, annotations: [...before, annotation] } };
+};
+
+/** The figures of an analysis; the map only where outlines of tiles are known. Simulated ones say so. */
+export const analysisFigures = (analysis: Analysis): AnalysisFigure[] => {
+  const mapped = map(analysis);
+  return [
+    { name: 'gain', heading: 'One sensor and several', figure: gains(analysis) },
+    { name: 'gap-ecdf', heading: 'Gaps between clear observations', figure: ecdf(analysis) },
+    { name: 'months', heading: 'Clear observations per month', figure: months(analysis) },
+    { name: 'calendar', heading: 'When each tile was seen', figure: calendar(analysis) },
+    ...(mapped ? [{ name: 'map', heading: 'Where', figure: mapped }] : []),
+  ].map((one) => ({ ...one, figure: labelled(one.figure, analysis.simulated) }));
+};

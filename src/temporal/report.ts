@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import { csvTable, markdownTable } from '../evaluation/render-table.js';
+import { cellText, type Table } from '../evaluation/table.js';
+import { escapeHtml, figurePage } from '../figures/page.js';
+import { writeAtomic, writeJson } from '../files.js';
+import { ignoreProgress, type OnProgress } from '../progress.js';
+import type { Analysis } from './analyse.js';
+import { type AnalysisFigure, analysisFigures, calendarTiles } from './analysis-figures.js';
+import { gainTableOf, monthTableOf, shortTileTableOf, tileTableOf } from './analysis-tables.js';
+import { dayText } from './days.js';
+import { sensorLabel } from './sensors.js';
+import { summarise } from './summary.js';
+
+/** Rows of a table that the page shows; the files have all. */
+const shownRows = 300;
+
+const tableHtml = ({ caption, columns, rows, notes = [] }: Table): string => {
+  const head = columns.map(
+    ({ label, unit }) => `<th>${escapeHtml(unit ? `${label} [${unit}]` : label)}</th>`,
+  );
+  const body = rows
+    .slice(0, shownRows)
+    .map(
+      ({ cells }) =>
+        `<tr>${cells.map((cell, at) => `<td>${escapeHtml(cellText(cell, columns[at]))}</td>`).join('')}</tr>`,
+    );
+  const more = rows.length > shownRows ? [`${rows.length - shownRows} more rows are in the CSV file.`] : [];
+  return `<table><caption>${escapeHtml(caption)}</caption><thead><tr>${head.join('')}</tr></thead><tbody>${body.join(
+    '',
+  )}</tbody></table>${[...notes, ...more].map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('')}`;
+};
+
+const introduction = ({ sensors, period, statistics, threshold, notes, simulated }: Analysis): string =>
+  [
+    '<h1>Temporal frequency</h1>',
+    simulated ? '<p class="simulated">These acquisitions are simulated, not observed.</p>' : '',
+    `<p>${escapeHtml(sensors.map(sensorLabel).join(', '))} over ${statistics.size} ${
+      statistics.size === 1 ? 'tile' : 'tiles'
+    }, ${dayText(period.from)} to ${dayText(period.to)}. An observation is a UTC day on which a sensor saw the tile; it is clear where at least ${
+      Math.round(threshold * 1000) / 10
+    } % of what was seen is free of cloud.</p>`,
+    ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
+  ].join('\n');
+
+/** The whole report as one HTML page that needs nothing beside it. */
+export const reportPage = (analysis: Analysis, figures: readonly AnalysisFigure[]): Promise<string> =>
+  figurePage('Temporal frequency', [
+    { html: introduction(analysis) },
+    { heading: 'Gain', html: tableHtml(gainTableOf(analysis)) },
+    ...figures.map(({ name, heading, figure }) => ({
+      heading,
+      figure,
+      ...(name === 'calendar' && analysis.statistics.size > calendarTiles
+        ? { html: `<p class="note">The first ${calendarTiles} of ${analysis.statistics.size} tiles.</p>` }
+        : {}),
+    })),
+    { heading: 'Tiles', html: tableHtml(shortTileTableOf(analysis)) },
+  ]);
+
+/** Turns a figure into a picture of the given format; the static renderer, where there is one. */
+export type RenderFigure = (
+  figure: AnalysisFigure['figure'],
+  format: 'svg' | 'png',
+) => Promise<string | Uint8Array>;
+
+export interface ReportOptions {
+  render?: RenderFigure;
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
+}
+
+/**
+ * Writes an analysis into a folder: `report.html`, tables (`gain`, `tiles`, `months`; Markdown and CSV),
+ * `summary.json` and each figure (`figures/NAME.html`, with plotly inlined; SVG and PNG where `render` is given).
+ * Returns the paths, relative to the folder, in the order written; `report.html` comes last.
+ */
+export const writeReport = async (
+  analysis: Analysis,
+  folder: string,
+  { render, onProgress = ignoreProgress, signal }: ReportOptions = {},
+): Promise<string[]> => {
+  const figures = analysisFigures(analysis);
+  const pages: [string, () => Promise<string | Uint8Array>][] = [
+    ...(
+      [
+        ['gain', gainTableOf(analysis), gainTableOf(analysis)],
+        ['tiles', tileTableOf(analysis), shortTileTableOf(analysis)],
+        ['months', monthTableOf(analysis), monthTableOf(analysis)],
+      ] as const
+    ).flatMap(([name, whole, short]): [string, () => Promise<string>][] => [
+      [`${name}.csv`, async () => csvTable(whole)],
+      [`${name}.md`, async () => markdownTable(short)],
+    ]),
+    ...figures.flatMap(({ name, heading, figure }): [string, () => Promise<string | Uint8Array>][] => [
+      [`figures/${name}.html`, () => figurePage(heading, [{ figure }])],
+      ...(render
+        ? (['svg', 'png'] as const).map((format): [string, () => Promise<string | Uint8Array>] => [
+            `figures/${name}.${format}`,
+            () => render(figure, format),
+          ])
+        : []),
+    ]),
+    ['report.html', () => reportPage(analysis, figures)],
+  ];
+  await writeJson(join(folder, 'summary.json'), summarise(analysis));
+  for (const [index, [name, make]] of pages.entries()) {
+    signal?.throwIfAborted();
+    await writeAtomic(join(folder, name), await make());
+    onProgress({ stage: 'report', done: index + 1, total: pages.length, unit: 'files' });
+  }
+  return ['summary.json', ...pages.map(([name]) => name)];
+};
