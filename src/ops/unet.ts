@@ -1,5 +1,7 @@
 import { Fault } from '../fault.js';
 import { composedUnet } from './composed/unet.js';
+import { isFused } from './form.js';
+import { fusedUnet } from './fused/unet.js';
 import { unetLayout } from './unet-layout.js';
 import type { UnetInputs, UnetOutputs } from './unet-signature.js';
 
@@ -27,5 +29,5 @@ const check = ({ theta, running, x, spec, norm }: UnetInputs): void => {
  */
 export const unet = (inputs: UnetInputs): UnetOutputs => {
   check(inputs);
-  return composedUnet(inputs);
+  return isFused('unet') ? fusedUnet(inputs) : composedUnet(inputs);
 };

@@ -2,7 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Slot, unetLayout } from '../unet-layout.js';
 import { normEpsilon, normMomentum, type UnetInputs, type UnetOutputs } from '../unet-signature.js';
 
-/** Rows are positions of all samples, one sample behind the other; columns are channels. */
+/**
+ * Columns are channels; rows are positions, those of all samples at one position together, so that a shift by one
+ * position cuts and joins whole blocks: the only slicing that TensorFlow.js's cpu backend does fast.
+ */
 interface Rows {
   values: tf.Tensor2D;
   batch: number;
@@ -11,14 +14,11 @@ interface Rows {
 }
 
 const rows = (values: tf.Tensor, batch: number, length: number, channels: number): Rows => ({
-  values: tf.reshape(values, [batch * length, channels]),
+  values: tf.reshape(values, [length * batch, channels]),
   batch,
   length,
   channels,
 });
-
-const cube = ({ values, batch, length, channels }: Rows): tf.Tensor3D =>
-  tf.reshape(values, [batch, length, channels]);
 
 const constant = tf.customGrad((x) => {
   const value = (x as tf.Tensor).clone();
@@ -32,51 +32,47 @@ const cut = (flat: tf.Tensor1D, slots: readonly Slot[]): Map<string, tf.Tensor> 
   return new Map(slots.map(({ name, shape }, index) => [name, tf.reshape(pieces[index], [...shape])]));
 };
 
-/** Convolution of 3 with zero padding 1: the neighbours side by side, then one matrix product. Weight [out, in, 3]. */
+/** Convolution of 3 with zero padding 1: a matrix product per tap. Weight [out, in, 3]. */
 const conv3 = (x: Rows, weight: tf.Tensor, bias: tf.Tensor): Rows => {
-  const { batch, length, channels } = x;
-  const padded = tf.pad(cube(x), [
-    [0, 0],
-    [1, 1],
-    [0, 0],
-  ]);
-  const taps = [0, 1, 2].map((tap) => tf.slice(padded, [0, tap, 0], [batch, length, channels]));
-  const columns = tf.reshape(tf.concat(taps, 2), [batch * length, 3 * channels]);
-  const out = weight.shape[0];
-  const matrix = tf.reshape(tf.transpose(weight, [2, 1, 0]), [3 * channels, out]);
-  return { ...x, values: tf.add(tf.matMul(columns, matrix), bias), channels: out };
+  const { values, batch, length, channels } = x;
+  const edge = tf.zeros([batch, channels]) as tf.Tensor2D;
+  const after = length === 1 ? null : tf.split(values, [batch, (length - 1) * batch])[1];
+  const before = length === 1 ? null : tf.split(values, [(length - 1) * batch, batch])[0];
+  const taps = tf.unstack(tf.transpose(weight, [2, 1, 0]));
+  const products = [
+    before && tf.matMul(tf.concat([edge, before]), taps[0] as tf.Tensor2D),
+    tf.matMul(values, taps[1] as tf.Tensor2D),
+    after && tf.matMul(tf.concat([after, edge]), taps[2] as tf.Tensor2D),
+  ].filter((product): product is tf.Tensor2D => product !== null);
+  return { ...x, values: tf.add(tf.addN(products), bias) as tf.Tensor2D, channels: weight.shape[0] };
 };
 
 /** Transposed convolution of 2, stride 2: each position becomes two. Weight [in, out, 2]. */
-const up2 = (x: Rows, weight: tf.Tensor, bias: tf.Tensor): Rows => {
-  const [input, output] = weight.shape;
-  const matrix = tf.reshape(tf.transpose(weight, [0, 2, 1]), [input, 2 * output]);
-  const pairs = rows(tf.matMul(x.values, matrix), x.batch, 2 * x.length, output);
-  return { ...pairs, values: tf.add(pairs.values, bias) };
+const up2 = ({ values, batch, length }: Rows, weight: tf.Tensor, bias: tf.Tensor): Rows => {
+  const output = weight.shape[1]!;
+  const pair = tf
+    .unstack(weight, 2)
+    .map((tap) => tf.reshape(tf.matMul(values, tap as tf.Tensor2D), [length, batch * output]));
+  const both = rows(tf.concat(pair, 1), batch, 2 * length, output);
+  return { ...both, values: tf.add(both.values, bias) };
 };
 
 /** The larger of each two neighbours; of equals the first has the gradient, as in PyTorch. An odd last one is left. */
-const pool2 = (x: Rows): Rows => {
-  const half = x.length >> 1;
-  const even = tf.slice(cube(x), [0, 0, 0], [x.batch, 2 * half, x.channels]);
-  const pairs = tf.reshape(even, [x.batch * half, 2 * x.channels]);
-  const [first, second] = tf.split(pairs, 2, 1);
-  return rows(tf.maximum(first, second), x.batch, half, x.channels);
+const pool2 = ({ values, batch, length, channels }: Rows): Rows => {
+  const half = length >> 1;
+  const even = length % 2 === 0 ? values : tf.split(values, [2 * half * batch, batch])[0];
+  const [first, second] = tf.split(tf.reshape(even, [half, 2 * batch * channels]), 2, 1);
+  return rows(tf.maximum(first, second), batch, half, channels);
 };
 
 /** `skip` beside `below`, zero-padded at its end to the skip's length (PyTorch pads diff>>1 = 0 at the start). */
 const join = (skip: Rows, below: Rows): Rows => {
-  const missing = skip.length - below.length;
+  const missing = (skip.length - below.length) * skip.batch;
   const full =
     missing === 0
-      ? cube(below)
-      : tf.pad(cube(below), [
-          [0, 0],
-          [0, missing],
-          [0, 0],
-        ]);
-  const both = tf.concat([cube(skip), full], 2);
-  return rows(both, skip.batch, skip.length, skip.channels + below.channels);
+      ? below.values
+      : tf.concat([below.values, tf.zeros([missing, below.channels]) as tf.Tensor2D]);
+  return { ...skip, values: tf.concat([skip.values, full], 1), channels: skip.channels + below.channels };
 };
 
 const standardise = (centred: tf.Tensor, variance: tf.Tensor): tf.Tensor =>
@@ -110,10 +106,10 @@ export const composedUnet = ({ theta, running, x, spec, norm }: UnetInputs): Une
     };
 
     const groupNorm = ({ values, batch, length, channels }: Rows): tf.Tensor => {
-      const grouped = tf.reshape(values, [batch, length, spec.groups, channels / spec.groups]);
-      const centred = tf.sub(grouped, tf.mean(grouped, [1, 3], true));
-      const variance = tf.mean(tf.square(centred), [1, 3], true);
-      return tf.reshape(standardise(centred, variance), [batch * length, channels]);
+      const grouped = tf.reshape(values, [length, batch, spec.groups, channels / spec.groups]);
+      const centred = tf.sub(grouped, tf.mean(grouped, [0, 3], true));
+      const variance = tf.mean(tf.square(centred), [0, 3], true);
+      return tf.reshape(standardise(centred, variance), [length * batch, channels]);
     };
 
     const convNormRelu = (input: Rows, name: string, index: number): Rows => {
@@ -127,7 +123,7 @@ export const composedUnet = ({ theta, running, x, spec, norm }: UnetInputs): Une
       convNormRelu(convNormRelu(input, `${name}.double_conv`, 0), `${name}.double_conv`, 3);
 
     const [batch] = x.shape;
-    const histogram = rows(tf.transpose(constant(x), [0, 2, 1]), batch, spec.knots, spec.bands);
+    const histogram = rows(tf.transpose(constant(x), [2, 0, 1]), batch, spec.knots, spec.bands);
     const skips = [doubleConv(histogram, 'inc')];
     for (let level = 1; level <= spec.depth; level++)
       skips.push(doubleConv(pool2(skips[level - 1]), `down${level}.maxpool_conv.1`));
@@ -138,7 +134,7 @@ export const composedUnet = ({ theta, running, x, spec, norm }: UnetInputs): Une
     }
     const last = tf.transpose(tf.reshape(at('outc.conv.weight'), [spec.bands, spec.width]));
     const raw = tf.add(tf.matMul(current.values, last as tf.Tensor2D), at('outc.conv.bias'));
-    const out = tf.transpose(tf.reshape(raw, [batch, spec.knots, spec.bands]), [0, 2, 1]);
+    const out = tf.transpose(tf.reshape(raw, [spec.knots, batch, spec.bands]), [1, 2, 0]);
     const updated =
       moved.size > 0 ? tf.concat(layout.running.map(({ name }) => moved.get(name)!)) : running.clone();
     return { out: out as tf.Tensor3D, running: updated as tf.Tensor1D };

@@ -49,7 +49,7 @@ const roomFor = (batch: readonly PatchPixels[], bandMax: readonly number[]): Roo
   return room as Room & { plan: AlignPlan };
 };
 
-/** Weights as the kernel takes them, [channels / 4][inputs, 3, 3, 4]; `turned`: of the transposed convolution. */
+/** Weights as the kernel takes them, [channels / 4][inputs, 3, 3, 4], each four times; `turned`: of the transposed convolution. */
 const arrange = (weights: Float32Array, bands: number, turned: boolean, out: Float32Array): void => {
   for (let block = 0; block * 4 < bands; block++)
     for (let input = 0; input < bands; input++)
@@ -57,7 +57,8 @@ const arrange = (weights: Float32Array, bands: number, turned: boolean, out: Flo
         for (let lane = 0; lane < 4 && block * 4 + lane < bands; lane++) {
           const output = block * 4 + lane;
           const from = turned ? (input * bands + output) * 9 + (8 - tap) : (output * bands + input) * 9 + tap;
-          out[((block * bands + input) * 9 + tap) * 4 + lane] = weights[from];
+          const at = (((block * bands + input) * 9 + tap) * 4 + lane) * 4;
+          out.fill(weights[from], at, at + 4);
         }
 };
 

@@ -1,0 +1,159 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { UnetSpec } from '../unet-layout.js';
+import type { UnetInputs, UnetOutputs } from '../unet-signature.js';
+import { type NormKind, normKind } from './unet-kernel.js';
+import { planUnet, type UnetPlan } from './unet-plan.js';
+
+/** Samples that go through at once where they do not depend on each other: bounds the memory of large batches. */
+const chunk = 32;
+/** Plans kept: training, its last short batch, evaluation, its last chunk. */
+const plansKept = 4;
+
+/** A plan and the number of the last forward pass through it. */
+interface Slot {
+  plan: UnetPlan;
+  pass: number;
+}
+
+/** Says in which pass through which slot a forward call left its activations. */
+interface Ticket {
+  slot: Slot | null;
+  pass: number;
+}
+
+interface Attributes {
+  spec: UnetSpec;
+  kind: NormKind;
+  ticket: Ticket;
+}
+
+/** The part of TensorFlow.js's cpu backend that kernels use. */
+interface CpuBackend {
+  data: { get(id: object): { values: Float32Array } };
+  makeTensorInfo(shape: number[], dtype: 'float32', values: Float32Array): tf.TensorInfo;
+}
+
+const slots = new Map<string, Slot>();
+
+const slotFor = (spec: UnetSpec, samples: number): Slot => {
+  const { bands, knots, width, depth, norm, groups } = spec;
+  const key = [samples, bands, knots, width, depth, norm, norm === 'group' ? groups : 0].join();
+  const slot = slots.get(key) ?? { plan: planUnet(spec, samples), pass: 0 };
+  slots.delete(key);
+  slots.set(key, slot);
+  if (slots.size > plansKept) slots.delete(slots.keys().next().value as string);
+  return slot;
+};
+
+interface Values {
+  theta: Float32Array;
+  running: Float32Array;
+  /** [samples, bands, knots] */
+  x: Float32Array;
+}
+
+const forward = (slot: Slot, { theta, running, x }: Values, { spec, kind }: Attributes): void => {
+  const { plan } = slot;
+  slot.pass++;
+  plan.theta.set(theta);
+  if (spec.norm === 'batch') plan.running.set(running);
+  plan.input.set(x);
+  plan.forward(kind);
+};
+
+/** Ranges of samples that may go through apart. */
+const chunks = (samples: number, kind: NormKind): { from: number; to: number }[] => {
+  const size = kind === normKind.batch ? samples : chunk;
+  return Array.from({ length: Math.ceil(samples / size) }, (_, i) => ({
+    from: i * size,
+    to: Math.min(samples, (i + 1) * size),
+  }));
+};
+
+const valuesOf = (backend: unknown, inputs: Record<string, tf.TensorInfo>): Values => {
+  const { data } = backend as CpuBackend;
+  const values = (name: string): Float32Array => data.get(inputs[name].dataId).values;
+  return { theta: values('theta'), running: values('running'), x: values('x') };
+};
+
+tf.registerKernel({
+  kernelName: 'BandalignUnet',
+  backendName: 'cpu',
+  kernelFunc: ({ inputs, backend, attrs }) => {
+    const attributes = attrs as unknown as Attributes;
+    const { spec, kind, ticket } = attributes;
+    const values = valuesOf(backend, inputs as Record<string, tf.TensorInfo>);
+    const size = spec.bands * spec.knots;
+    const out = new Float32Array(values.x.length);
+    let running = values.running;
+    const parts = chunks(values.x.length / size, kind);
+    for (const { from, to } of parts) {
+      const slot = slotFor(spec, to - from);
+      forward(slot, { ...values, x: values.x.subarray(from * size, to * size) }, attributes);
+      out.set(slot.plan.output, from * size);
+      if (kind === normKind.batch) running = slot.plan.moved;
+      if (parts.length === 1) Object.assign(ticket, { slot, pass: slot.pass });
+    }
+    const { makeTensorInfo } = backend as unknown as CpuBackend;
+    const info = (shape: number[], data: Float32Array): tf.TensorInfo =>
+      makeTensorInfo.call(backend, shape, 'float32', data);
+    return [info([out.length / size, spec.bands, spec.knots], out), info([running.length], running.slice())];
+  },
+});
+
+tf.registerKernel({
+  kernelName: 'BandalignUnetGradient',
+  backendName: 'cpu',
+  kernelFunc: ({ inputs, backend, attrs }) => {
+    const attributes = attrs as unknown as Attributes;
+    const { spec, kind, ticket } = attributes;
+    const values = valuesOf(backend, inputs as Record<string, tf.TensorInfo>);
+    const { data } = backend as unknown as CpuBackend;
+    const dout = data.get((inputs as Record<string, tf.TensorInfo>)['dout'].dataId).values;
+    const size = spec.bands * spec.knots;
+    const gradient = new Float32Array(values.theta.length);
+    const parts = chunks(values.x.length / size, kind);
+    for (const [part, { from, to }] of parts.entries()) {
+      const slot = slotFor(spec, to - from);
+      // another pass may have gone through since: then the activations are computed again
+      if (ticket.slot !== slot || ticket.pass !== slot.pass)
+        forward(slot, { ...values, x: values.x.subarray(from * size, to * size) }, attributes);
+      slot.plan.outputGradient.set(dout.subarray(from * size, to * size));
+      slot.plan.backward(kind);
+      if (part === 0) gradient.set(slot.plan.gradient);
+      else for (const [i, value] of slot.plan.gradient.entries()) gradient[i] += value;
+    }
+    return (backend as unknown as CpuBackend).makeTensorInfo([gradient.length], 'float32', gradient);
+  },
+});
+
+tf.registerGradient({
+  kernelName: 'BandalignUnet',
+  inputsToSave: ['theta', 'running', 'x'],
+  gradFunc: (dy, [theta, running, x], attrs) => ({
+    theta: () =>
+      tf
+        .engine()
+        .runKernel(
+          'BandalignUnetGradient',
+          { theta, running, x, dout: (dy as tf.Tensor[])[0] },
+          attrs,
+        ) as tf.Tensor,
+    running: () => tf.zerosLike(running),
+    x: () => tf.zerosLike(x),
+  }),
+});
+
+/** The UNet in WebAssembly SIMD (kernels/unet.entry.ts), on the cpu backend. */
+export const fusedUnet = ({ theta, running, x, spec, norm }: UnetInputs): UnetOutputs => {
+  const kind = spec.norm === 'group' ? normKind.group : normKind[norm];
+  const ticket: Ticket = { slot: null, pass: 0 };
+  const [out, moved] = tf
+    .engine()
+    .runKernel('BandalignUnet', { theta, running, x }, {
+      spec,
+      kind,
+      ticket,
+    } as unknown as tf.NamedAttrMap) as [tf.Tensor3D, tf.Tensor1D];
+  return { out, running: moved };
+};
