@@ -102,3 +102,16 @@ export const shiftGeoreference = (georeference: Georeference, column: number, ro
     transform: [x0 + a * column + b * row, a, b, y0 + d * column + e * row, d, e],
   };
 };
+
+/** A north-up georeference in a projected CRS: `x`, `y` is the upper left corner, CRS units. */
+export const projectedGeoreference = (epsg: number, x: number, y: number, pixel: number): Georeference => ({
+  transform: [x, pixel, 0, y, 0, -pixel],
+  epsg,
+  pixelIsArea: true,
+  geoKeys: {
+    // version 1.1.0, three keys: projected model, pixel is area, the CRS
+    directory: [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, epsg],
+    doubles: [],
+    ascii: '',
+  },
+});

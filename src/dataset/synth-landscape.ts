@@ -1,0 +1,298 @@
+import type { Random } from '../config/random.js';
+import { bandReflectance } from './spectra/band-reflectance.js';
+import { type EndmemberName, endmember } from './spectra/endmembers.js';
+import type { SensorName } from './spectra/responses.js';
+import { smoothNoise } from './synth-noise.js';
+
+/** What the ground of a tile is like. */
+interface Archetype {
+  /** Smallest and largest typical field edge, m. */
+  field: readonly [number, number];
+  soils: readonly EndmemberName[];
+  plants: readonly EndmemberName[];
+  /** Share of fields under plants in the leafless and in the leafy season. */
+  green: readonly [number, number];
+  /** Relative strength of shadows inside the canopy. */
+  roughness: number;
+  /** Probability that a river crosses the tile. */
+  river: number;
+}
+
+const crops: readonly EndmemberName[] = [
+  'hyspex-01-dense-vegetation',
+  'hyspex-02-dense-vegetation',
+  'hyspex-03-dense-vegetation',
+  'hyspex-04-dense-vegetation',
+  'hyspex-05-dense-vegetation',
+  'hyspex-07-moderate-vegetation',
+];
+const farmSoils: readonly EndmemberName[] = [
+  'hyspex-10-bare-soil',
+  'hyspex-11-bare-soil',
+  'hyspex-12-bare-soil',
+];
+const drySoils: readonly EndmemberName[] = [
+  'aviris-05-dry-soil-with-little-vegetation',
+  'aviris-06-dry-soil-with-little-vegetation',
+  'aviris-07-dry-soil-with-little-vegetation',
+  'aviris-08-bare-soil',
+  'aviris-09-bare-soil',
+  'aviris-11-bare-soil',
+];
+const scrub: readonly EndmemberName[] = [
+  'aviris-01-moderate-vegetation',
+  'aviris-02-moderate-vegetation',
+  'aviris-03-sparse-vegetation',
+  'aviris-04-sparse-vegetation',
+];
+
+const archetypes = {
+  largeFarms: {
+    field: [500, 1200],
+    soils: farmSoils,
+    plants: crops,
+    green: [0.3, 0.85],
+    roughness: 0.03,
+    river: 0.2,
+  },
+  smallFarms: {
+    field: [150, 400],
+    soils: farmSoils,
+    plants: crops,
+    green: [0.25, 0.75],
+    roughness: 0.04,
+    river: 0.3,
+  },
+  pasture: {
+    field: [400, 1500],
+    soils: ['hyspex-09-sparse-vegetation-on-soil', 'hyspex-08-moderate-vegetation-with-soil'],
+    plants: [
+      'hyspex-06-dense-vegetation-with-soil',
+      'hyspex-07-moderate-vegetation',
+      'hyspex-05-dense-vegetation',
+    ],
+    green: [0.4, 0.9],
+    roughness: 0.05,
+    river: 0.2,
+  },
+  terraces: {
+    field: [100, 300],
+    soils: drySoils,
+    plants: [...scrub, ...crops.slice(4)],
+    green: [0.1, 0.5],
+    roughness: 0.05,
+    river: 0.2,
+  },
+  dryGround: {
+    field: [600, 2500],
+    soils: drySoils,
+    plants: scrub,
+    green: [0.05, 0.3],
+    roughness: 0.04,
+    river: 0.1,
+  },
+  woodland: {
+    field: [400, 2000],
+    soils: ['aviris-02-moderate-vegetation', 'hyspex-08-moderate-vegetation-with-soil'],
+    plants: [
+      'aviris-01-moderate-vegetation',
+      'hyspex-06-dense-vegetation-with-soil',
+      'hyspex-04-dense-vegetation',
+    ],
+    green: [0.7, 0.95],
+    roughness: 0.12,
+    river: 0.3,
+  },
+} as const satisfies Record<string, Archetype>;
+
+export type ArchetypeName = keyof typeof archetypes;
+
+/** Where tiles lie: what the ground is, its green season, and its air. */
+export interface Region {
+  name: string;
+  epsg: number;
+  /** Archetypes, one drawn for each tile with equal chance. */
+  ground: readonly ArchetypeName[];
+  /** Month (1 to 12) of the greenest season. */
+  greenest: number;
+  /** Median optical depth of the haze at 550 nm. */
+  haze: number;
+}
+
+/** Invented regions; only their surfaces' spectra are real. */
+export const regions: readonly Region[] = [
+  {
+    name: 'SynthPlain',
+    epsg: 32631,
+    ground: ['largeFarms', 'smallFarms', 'smallFarms', 'woodland'],
+    greenest: 5,
+    haze: 0.15,
+  },
+  {
+    name: 'SynthDryland',
+    epsg: 32649,
+    ground: ['terraces', 'terraces', 'dryGround', 'smallFarms'],
+    greenest: 8,
+    haze: 0.25,
+  },
+  {
+    name: 'SynthSavanna',
+    epsg: 32722,
+    ground: ['pasture', 'pasture', 'largeFarms', 'woodland', 'dryGround'],
+    greenest: 1,
+    haze: 0.2,
+  },
+];
+
+/** Band reflectance of the ground, seen without air or blur: `planes[sensor·4 + band]`, fine pixels row by row. */
+export interface Landscape {
+  archetype: ArchetypeName;
+  river: boolean;
+  planes: Float32Array[];
+}
+
+interface Field {
+  /** Soil and plants: S2's four bands, then GF1's. */
+  soil: Float64Array;
+  plants: Float64Array;
+  /** Share of plants and how much it varies inside the field. */
+  cover: number;
+  variation: number;
+  brightness: number;
+}
+
+const pick = <T>(random: Random, items: readonly T[]): T => items[random.integer(items.length)];
+const between = (random: Random, low: number, high: number): number => low + (high - low) * random.next();
+
+/**
+ * Blocks of a jittered lattice in a rotated frame: each fine pixel belongs to the seed that is nearest by the larger
+ * of its two coordinate differences, which makes fields angular.
+ */
+const fieldMap = (random: Random, size: number, edge: number): { labels: Int32Array; count: number } => {
+  const angle = random.next() * Math.PI;
+  const [cos, sin] = [Math.cos(angle) / edge, Math.sin(angle) / edge];
+  // the rotated square lies within ±reach of its centre
+  const reach = Math.ceil((size * Math.SQRT1_2) / edge) + 2;
+  const across = 2 * reach + 1;
+  const [seedX, seedY] = [0, 1].map(() =>
+    Float64Array.from({ length: across * across }, () => random.next()),
+  );
+  const labels = new Int32Array(size * size);
+  for (let row = 0; row < size; row++)
+    for (let column = 0; column < size; column++) {
+      const [dx, dy] = [column - size / 2, row - size / 2];
+      const [x, y] = [dx * cos + dy * sin + reach, dy * cos - dx * sin + reach];
+      const [cellX, cellY] = [Math.floor(x), Math.floor(y)];
+      let best = Number.POSITIVE_INFINITY;
+      let label = 0;
+      for (let j = cellY - 1; j <= cellY + 1; j++)
+        for (let i = cellX - 1; i <= cellX + 1; i++) {
+          const at = j * across + i;
+          const distance = Math.max(Math.abs(seedX[at] - x), Math.abs(seedY[at] - y));
+          if (distance < best) {
+            best = distance;
+            label = at;
+          }
+        }
+      labels[row * size + column] = label;
+    }
+  return { labels, count: across * across };
+};
+
+/** A river's share of each fine pixel and of its bank, along a meandering line across the square. */
+const riverOf = (random: Random, size: number, pixel: number) => {
+  const vertical = random.next() < 0.5;
+  const width = between(random, 40, 150) / pixel;
+  const [start, drift] = [between(random, 0.2, 0.8) * size, between(random, -0.3, 0.3)];
+  const waves = [1, 2, 4].map((n) => ({
+    height: (between(random, 0.02, 0.08) * size) / n,
+    turn: (2 * Math.PI * n * between(random, 0.7, 1.3)) / size,
+    phase: 2 * Math.PI * random.next(),
+  }));
+  const centre = Float64Array.from({ length: size }, (_, along) =>
+    waves.reduce(
+      (at, { height, turn, phase }) => at + height * Math.sin(turn * along + phase),
+      start + drift * along,
+    ),
+  );
+  return (column: number, row: number): { water: number; bank: number } => {
+    const distance = Math.abs((vertical ? column : row) - centre[vertical ? row : column]);
+    const clamp = (value: number): number => Math.min(1, Math.max(0, value));
+    const water = clamp(width / 2 - distance + 0.5);
+    return { water, bank: clamp(width - distance + 0.5) - water };
+  };
+};
+
+/**
+ * Draws the ground of one tile: fields under plants or bare as the season has it, each a mixture of two spectra
+ * whose shares vary smoothly inside the field, with brightness by field, moisture by tile and shadows by roughness.
+ *
+ * @param size fine pixels along an edge, `pixel` m each
+ * @param month 1 to 12
+ * @param sensors the two sensors whose bands are computed
+ */
+export const drawLandscape = (
+  random: Random,
+  region: Region,
+  month: number,
+  sensors: readonly [SensorName, SensorName],
+  size: number,
+  pixel: number,
+): Landscape => {
+  const archetype = pick(random, region.ground);
+  const ground: Archetype = archetypes[archetype];
+  const bandsOf = (name: EndmemberName): Float64Array => {
+    const spectrum = endmember(name);
+    return Float64Array.from(sensors.flatMap((sensor) => bandReflectance(sensor, spectrum)));
+  };
+  const leafy = 0.5 + 0.5 * Math.cos((2 * Math.PI * (month - region.greenest)) / 12);
+  const green = ground.green[0] + (ground.green[1] - ground.green[0]) * leafy + 0.08 * random.normal();
+  // a tile has one soil type and its neighbour, two or three kinds of plants, and was rained on or not
+  const soils = [pick(random, ground.soils), pick(random, ground.soils)].map(bandsOf);
+  const plants = [0, 1, 2].map(() => bandsOf(pick(random, ground.plants)));
+  const moisture = between(random, 0.7, 1.05);
+
+  const edge = between(random, ground.field[0], ground.field[1]) / pixel;
+  const { labels, count } = fieldMap(random, size, edge);
+  const fields = Array.from({ length: count }, (): Field => {
+    const grown = random.next() < green;
+    return {
+      soil: pick(random, soils).map((value) => value * moisture),
+      plants: pick(random, plants),
+      cover: grown ? between(random, 0.5, 1) : between(random, 0, 0.25),
+      variation: between(random, 0.03, 0.12),
+      brightness: 1 + 0.06 * random.normal(),
+    };
+  });
+  const cover = smoothNoise(random, size, 240 / pixel, 3);
+  const relief = smoothNoise(random, size, 1200 / pixel, 2);
+  const shadow = smoothNoise(random, size, 3, 1);
+  const hasRiver = random.next() < ground.river;
+  const river = hasRiver ? riverOf(random, size, pixel) : null;
+  const [water, bank] = [bandsOf('aviris-12-water'), bandsOf('aviris-10-dark-surface')];
+
+  const pixels = size * size;
+  const [share, light] = [new Float32Array(pixels), new Float32Array(pixels)];
+  const [wet, wetBank] = [new Float32Array(river ? pixels : 0), new Float32Array(river ? pixels : 0)];
+  for (let i = 0; i < pixels; i++) {
+    const field = fields[labels[i]];
+    share[i] = Math.min(1, Math.max(0, field.cover + field.variation * cover[i]));
+    light[i] =
+      Math.max(0.3, field.brightness + 0.03 * relief[i]) * Math.max(0.3, 1 + ground.roughness * shadow[i]);
+    if (river) {
+      const here = river(i % size, Math.floor(i / size));
+      wet[i] = here.water;
+      wetBank[i] = here.bank;
+    }
+  }
+  const planes = Array.from({ length: 8 }, (_, plane) => {
+    const bare = Float64Array.from(fields, ({ soil }) => soil[plane]);
+    const grown = Float64Array.from(fields, ({ soil, plants }) => plants[plane] - soil[plane]);
+    const out = new Float32Array(pixels);
+    for (let i = 0; i < pixels; i++) out[i] = light[i] * (bare[labels[i]] + share[i] * grown[labels[i]]);
+    for (let i = 0; i < wet.length; i++)
+      out[i] += wet[i] * (water[plane] - out[i]) + wetBank[i] * (bank[plane] - out[i]);
+    return out;
+  });
+  return { archetype, river: hasRiver, planes };
+};

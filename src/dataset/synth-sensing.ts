@@ -1,0 +1,127 @@
+import type { Random } from '../config/random.js';
+import { bandCentres } from './spectra/band-reflectance.js';
+import type { SensorName } from './spectra/responses.js';
+
+/** How one sensor saw one tile. */
+export interface View {
+  sensor: SensorName;
+  /** Optical depth at 550 nm that the atmospheric correction left in (negative: took out too much). */
+  residualHaze: number;
+  /** Calibration and what is left of the bidirectional effect, a factor per band. */
+  gain: readonly number[];
+  /** Standard deviation of the sensor's blur, m. */
+  blur: number;
+  /** Displacement of its grid, m: columns, rows. */
+  shift: readonly [number, number];
+  /** Noise: √(floor² + (share·reflectance)²), reflectance. */
+  noise: { floor: number; share: number };
+}
+
+/** Both views of a tile and the haze that they share. */
+export interface Views {
+  haze: number;
+  camera: number;
+  source: View;
+  target: View;
+}
+
+/** Haze that the corrections assume as long as they see nothing else. */
+const assumedHaze = 0.2;
+/** Share of the departure from it that stays in the image: Sentinel-2 sees the haze better than four bands can. */
+const leftIn = { source: 0.5, target: 0.8 };
+/** Gain of the Gaofen-1 calibration against that of Sentinel-2, blue to NIR: within the 5 % that is usual. */
+const calibration = [0.96, 0.97, 1.02, 1.03] as const;
+const cameras = ['gaofen-1-wfv1', 'gaofen-1-wfv2', 'gaofen-1-wfv3', 'gaofen-1-wfv4'] as const;
+/** Where a camera looks, from one edge of the combined swath (−1) to the other (1). */
+const obliquity = [-0.75, -0.25, 0.25, 0.75];
+
+const clamped = (value: number, limit: number): number => Math.min(limit, Math.max(-limit, value));
+
+/** Draws how the two sensors saw one tile on one day. */
+export const drawViews = (random: Random, medianHaze: number): Views => {
+  const haze = Math.min(0.6, medianHaze * Math.exp(0.45 * random.normal()));
+  const camera = random.integer(4);
+  const gains = (base: number): number[] => {
+    const common = 0.006 * random.normal();
+    return calibration.map((gain) => gain * (1 + base + common + 0.003 * random.normal()));
+  };
+  const shift = (): number => clamped(16 * 0.2 * random.normal(), 16 * 0.42);
+  return {
+    haze,
+    camera: camera + 1,
+    source: {
+      sensor: 'sentinel-2a-msi',
+      residualHaze: leftIn.source * (haze - assumedHaze) + 0.012 * random.normal(),
+      gain: [1, 1, 1, 1],
+      blur: 6.5,
+      shift: [0, 0],
+      noise: { floor: 0.0006, share: 0.003 },
+    },
+    target: {
+      sensor: cameras[camera],
+      residualHaze: leftIn.target * (haze - assumedHaze) + 0.012 * random.normal(),
+      gain: gains(0.012 * obliquity[camera]),
+      blur: 8.5,
+      shift: [shift(), shift()],
+      noise: { floor: 0.001, share: 0.006 },
+    },
+  };
+};
+
+/**
+ * Gain and offset of each band (reflectance) that a residual of haze leaves behind: light scattered into the view,
+ * 0.085·τ, and light lost on the way down and up, exp(−0.25·τ), both with τ ∝ λ^−1.2.
+ */
+export const hazeEffect = ({ sensor, residualHaze, gain }: View): { gain: number; offset: number }[] =>
+  bandCentres(sensor).map((centre, band) => {
+    const depth = residualHaze * (centre / 550) ** -1.2;
+    return { gain: gain[band] * Math.exp(-0.25 * depth), offset: 0.085 * depth };
+  });
+
+/**
+ * Blurs a fine plane with a Gaussian of `blur` fine pixels and samples it every `step` fine pixels, beginning at the
+ * centre of the first output pixel plus `shift` (fine pixels) and `margin`.
+ */
+export const resample = (
+  plane: Float32Array,
+  size: number,
+  step: number,
+  margin: number,
+  blur: number,
+  shift: readonly [number, number],
+): Float32Array => {
+  const out = Math.floor((size - 2 * margin) / step);
+  // three standard deviations and the rounding of the centre
+  const reach = Math.min(margin - 1, Math.ceil(3 * blur));
+  const count = 2 * reach + 1;
+  const taps = (offset: number): { first: number; weights: Float64Array } => {
+    const centre = margin + (step - 1) / 2 + offset;
+    const first = Math.round(centre) - reach;
+    const raw = Float64Array.from({ length: count }, (_, i) =>
+      Math.exp(-0.5 * ((first + i - centre) / blur) ** 2),
+    );
+    const sum = raw.reduce((total, weight) => total + weight, 0);
+    return { first, weights: raw.map((weight) => weight / sum) };
+  };
+  const across = taps(shift[0]);
+  const along = taps(shift[1]);
+  // rows first: whole rows are added up, which the processor likes
+  const rows = new Float32Array(out * size);
+  for (let row = 0; row < out; row++)
+    for (let i = 0; i < count; i++) {
+      const weight = along.weights[i];
+      const from = (along.first + row * step + i) * size;
+      for (let column = 0, to = row * size; column < size; column++)
+        rows[to++] += weight * plane[from + column];
+    }
+  const { first, weights } = across;
+  const result = new Float32Array(out * out);
+  for (let row = 0; row < out; row++)
+    for (let column = 0; column < out; column++) {
+      const from = row * size + first + column * step;
+      let sum = 0;
+      for (let i = 0; i < count; i++) sum += weights[i] * rows[from + i];
+      result[row * out + column] = sum;
+    }
+  return result;
+};
