@@ -22,7 +22,8 @@ const owner = (): string => `${hostname().replace(/[^\w-]/g, '_')}-${process.pid
 
 const dayMs = 86_400_000;
 
-const isAlive = (pid: number): boolean => {
+/** Is there a process of this number on this host? */
+export const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;
@@ -45,7 +46,8 @@ export const removeLeftovers = async (folder: string): Promise<void> => {
 };
 
 /** A Fault for a cache that cannot be written; `bytes` is what the whole file takes, where that is known. */
-const writeFault = (folder: string, error: unknown, bytes: number | undefined): Fault => {
+export const cacheFault = (folder: string, error: unknown, bytes?: number): unknown => {
+  if (error instanceof Fault || !(error instanceof Error && 'syscall' in error)) return error;
   const code = (error as NodeJS.ErrnoException).code;
   const full = code === 'ENOSPC' || code === 'EDQUOT';
   const size =
@@ -72,7 +74,7 @@ export interface CacheWriter {
 /** The folder, made if need be. */
 export const makeFolder = async (folder: string): Promise<void> => {
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw writeFault(folder, error, undefined);
+    throw cacheFault(folder, error);
   });
 };
 
@@ -91,7 +93,7 @@ export const createCacheFile = async (
     try {
       return await work();
     } catch (error) {
-      throw writeFault(folder, error, expected());
+      throw cacheFault(folder, error, expected());
     }
   };
   const opened = await guard(() => open(temporary, 'wx'));

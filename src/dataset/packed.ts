@@ -10,6 +10,8 @@ export type PackedRecord = readonly [offset: number, width: number, height: numb
 export interface PackedIndex {
   bands: number;
   ids: string[];
+  /** Patches without a valid pixel. */
+  skipped: string[];
   records: PackedRecord[];
 }
 

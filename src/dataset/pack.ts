@@ -1,0 +1,147 @@
+import { availableParallelism } from 'node:os';
+import { Fault } from '../fault.js';
+import type { OnProgress } from '../progress.js';
+import { type CacheWriter, createCacheFile } from './cache-file.js';
+import { changedFault, type Input, identityOf, inputOf } from './file-identity.js';
+import { inOrder } from './in-order.js';
+import { appendPixels, type PackedIndex, type PackedReader, type PackedRecord } from './packed.js';
+import type { Patch, PatchPixels } from './patch.js';
+import { readPatch } from './read-patch.js';
+import { makeColumns, patchColumns, setRow, type TableColumns, type TableShape } from './statistics-table.js';
+
+/** What a pass over the patches is asked for. */
+export interface PackJob {
+  patches: readonly Patch[];
+  bands: readonly string[];
+  /** Statistics of this shape; null for none. */
+  shape: TableShape | null;
+  /** The folder to write packed pixels into; null for none. */
+  pixels: string | null;
+  /** What is known of the files, so that unchanged ones need not be hashed. */
+  known: ReadonlyMap<string, Input>;
+  onProgress: OnProgress;
+  signal?: AbortSignal;
+}
+
+/** What the pass made. */
+export interface Packed {
+  /** Ids of the rows: every patch with a valid pixel, in the job's order. */
+  ids: string[];
+  skipped: string[];
+  /** Columns for `ids`, with room for all patches; null when not asked for. */
+  columns: TableColumns | null;
+  /** Unfinished file of pixels and its index; null when not asked for. */
+  pixels: { writer: CacheWriter; index: PackedIndex } | null;
+  inputs: Map<string, Input>;
+}
+
+/** Patches with faults after which the pass gives up. */
+const faultyShown = 20;
+
+/** Patches in memory at once: enough to keep the decoding threads busy while one is counted and written. */
+const atOnce = (): number => Math.min(2 + availableParallelism(), 8);
+
+/** Files of a patch. */
+export const filesOf = ({ source, target, mask }: Patch): string[] => [
+  ...new Set([source.path, target.path, ...(mask ? [mask.path] : [])]),
+];
+
+const hasValid = ({ mask }: PatchPixels): boolean => mask.some((valid) => valid !== 0);
+
+/**
+ * Reads every patch once, in parallel, for statistics, packed pixels or both. Files that change while they are read are
+ * found by their times. Memory holds the table and a few patches.
+ *
+ * @throws Fault with what is wrong with the first 20 faulty patches; with a full disk; when no patch has a valid pixel
+ */
+export const packPatches = async (job: PackJob): Promise<Packed> => {
+  const { patches, bands, shape, known, onProgress, signal } = job;
+  const hashing = new Map<string, Promise<Input>>();
+  const input = (path: string): Promise<Input> => {
+    const begun = hashing.get(path) ?? inputOf(path, known.get(path));
+    hashing.set(path, begun);
+    return begun;
+  };
+
+  // the identity at first sight holds for the whole pass: windows of one raster are read at different times
+  const seen = new Map<string, string>();
+  const unchanged = async (path: string): Promise<void> => {
+    const { identity } = await identityOf(path);
+    if ((seen.get(path) ?? identity) !== identity) throw changedFault(path);
+    seen.set(path, identity);
+  };
+
+  const read = async (patch: Patch): Promise<PatchPixels | Fault> => {
+    const paths = filesOf(patch);
+    try {
+      await Promise.all(paths.map(unchanged));
+      const [pixels] = await Promise.all([readPatch(patch, bands), ...paths.map(input)]);
+      await Promise.all(paths.map(unchanged));
+      return pixels;
+    } catch (error) {
+      if (error instanceof Fault) return error;
+      throw error;
+    }
+  };
+
+  let expected: number | undefined;
+  const writer = job.pixels === null ? null : await createCacheFile(job.pixels, () => expected);
+  try {
+    const columns = shape && makeColumns(shape, patches.length);
+    const records: PackedRecord[] = [];
+    const ids: string[] = [];
+    const skipped: string[] = [];
+    const faults: string[] = [];
+    let [faulty, done] = [0, 0];
+    await inOrder(patches, atOnce(), read, async (result, patch) => {
+      signal?.throwIfAborted();
+      onProgress({ stage: 'packing', done: ++done, total: patches.length, unit: 'patches' });
+      if (result instanceof Fault) {
+        faults.push(...result.faults);
+        if (++faulty >= faultyShown)
+          throw new Fault([...faults, 'data: more may be faulty; see `bandalign dataset check`']);
+        return;
+      }
+      if (!hasValid(result)) {
+        skipped.push(patch.id);
+        return;
+      }
+      // a table or file with faulty patches left out is of no use
+      if (faults.length > 0) return;
+      if (columns && shape) setRow(columns, shape, ids.length, patchColumns(result, shape));
+      if (writer) {
+        expected ??= patches.length * (4 * result.bands + 1) * result.width * result.height;
+        records.push(await appendPixels(writer, result));
+      }
+      ids.push(patch.id);
+    });
+    if (faults.length > 0) throw new Fault(faults);
+    if (ids.length === 0)
+      throw new Fault(`data: none of ${patches.length} patches has a valid pixel; look at their masks`);
+    const inputs = new Map<string, Input>();
+    for (const [path, digest] of hashing) inputs.set(path, await digest);
+    const index = { bands: bands.length, ids, skipped, records };
+    return { ids, skipped, columns, pixels: writer && { writer, index }, inputs };
+  } catch (error) {
+    await writer?.discard();
+    throw error;
+  }
+};
+
+/** Statistics of another shape from pixels that are packed already: nothing is decoded. */
+export const columnsOfPacked = async (
+  reader: PackedReader,
+  shape: TableShape,
+  onProgress: OnProgress,
+  signal?: AbortSignal,
+): Promise<TableColumns> => {
+  const columns = makeColumns(shape, reader.length);
+  const batches = Array.from({ length: reader.length }, (_, row) => [row]);
+  let row = 0;
+  for await (const [pixels] of reader.readAhead(batches, 4)) {
+    signal?.throwIfAborted();
+    setRow(columns, shape, row++, patchColumns(pixels, shape));
+    onProgress({ stage: 'counting', done: row, total: reader.length, unit: 'patches' });
+  }
+  return columns;
+};
