@@ -2,6 +2,9 @@ import type { Command } from './command.js';
 
 /** Every command by what is typed, loaded only when called: start-up stays fast. */
 export const commands: Record<string, () => Promise<{ command: Command }>> = {
+  train: async () => import('./train.js'),
+  test: async () => import('./test.js'),
+  'dataset pack': async () => import('./dataset-pack.js'),
   'dataset synth': async () => import('./dataset-synth.js'),
   temporal: async () => import('./temporal.js'),
   'temporal simulate': async () => import('./temporal-simulate.js'),

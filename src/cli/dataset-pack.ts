@@ -1,0 +1,60 @@
+import { resolveExperiment } from '../config/experiment.js';
+import { loadExperiment } from '../config/load.js';
+import { override } from '../config/override.js';
+import { openCache } from '../dataset/cache.js';
+import { openDataset } from '../dataset/layout.js';
+import type { Command } from './command.js';
+import { dataOptions, flag, oneWord, setOption, several, text } from './options.js';
+
+export const command: Command = {
+  path: ['dataset', 'pack'],
+  words: 'DIR',
+  summary: 'read every patch once: statistics and packed pixels for the runs to come',
+  options: {
+    divide: dataOptions['divide'],
+    ...setOption,
+    experiment: {
+      type: 'string',
+      value: 'NAME',
+      help: 'take data and knots from an experiment (default: the defaults)',
+    },
+    'statistics-only': { type: 'boolean', help: 'no pixels: enough for every model without the conv module' },
+  },
+  run: async (call) => {
+    const root = oneWord(call, 'dataset folder');
+    const [name, words] = [text(call, 'experiment'), several(call, 'set')];
+    const { data, model } = name ? await loadExperiment(name, words) : resolveExperiment(override({}, words));
+    const dataset = await openDataset(root, data, { divide: text(call, 'divide') });
+    for (const note of dataset.notes) call.note(note);
+    const cache = await openCache({
+      dataset,
+      data,
+      knots: model.knots,
+      pixels: !flag(call, 'statistics-only'),
+      onProgress: call.progress,
+      signal: call.signal,
+    });
+    await cache.close();
+    const { table, skipped, built } = cache;
+    const rate = built && built.patches / built.seconds;
+    for (const id of skipped) call.note(`skipped ${id}: no valid pixel`);
+    call.print(
+      [
+        `${table.ids.length} patches of ${new Set(table.tiles).size} tiles`,
+        ...(skipped.length > 0 ? [`${skipped.length} skipped: no valid pixel`] : []),
+        built && rate
+          ? `read in ${built.seconds.toFixed(1)} s, ${rate.toPrecision(3)} patches/s`
+          : 'packed before, unchanged',
+      ].join('; '),
+    );
+    call.print(`cache: ${cache.folder}`);
+    call.json({
+      patches: table.ids.length,
+      tiles: new Set(table.tiles).size,
+      skipped,
+      digest: cache.digest,
+      folder: cache.folder,
+      built: built && { ...built, patchesPerSecond: rate },
+    });
+  },
+};
