@@ -2,6 +2,10 @@
 // asc align: --enable threads --sharedMemory --maximumMemory 65536
 import { convPass, errorPass, gradientPass, wholePass } from './align';
 export { scratchBytes } from './align';
+// What is exported is not inlined: V8 keeps the sums of a small function in registers, those of a large one not.
+export { convRow, weightRow } from './conv-rows';
+export { addRow, readRow } from './look-up';
+export { errorRow, momentRow, slopeRow } from './align';
 
 // At `control`, zero at first. The ticket holds the round (high 32 bits), its number of units (16) and the
 // next unit (16), so that a thread that comes late cannot take a unit of another round.

@@ -1,6 +1,6 @@
 // The loss of LUT and conv module, and its gradient, in three passes over strips of rows (a unit is one strip of one
 // sample). The host writes the plan, runs a pass over all units, combines their sums in unit order, and goes on.
-import { convRow, weightRow } from './conv-rows';
+import { convRow, weightRow, writeTaps } from './conv-rows';
 import { addRow, clipRow, readRow } from './look-up';
 
 /** Written by the host: src/ops/fused/align-plan.ts has the same fields in the same order, 4 bytes each. */
@@ -36,7 +36,7 @@ export class Plan {
   zPlane: usize;
   /** All ones below `width`, zero from there on: [rowBytes]. */
   columns: usize;
-  /** [channels / 4][bands, 3, 3, 4] float32: of the convolution and of its transpose. */
+  /** [channels / 4][bands, 3, 3, 4] float32, each four times: of the convolution and of its transpose. */
   forward: usize;
   backward: usize;
   /** Per channel, float32 [channels]: a = (z − mean)·scale + beta; dz = scale·da − level − (z − mean)·slope. */
@@ -62,11 +62,15 @@ export class Plan {
 @inline function tapCount(bands: i32): i32 { return (9 * bands + 1) & ~1; }
 
 // A thread's scratch memory, in this order; zero when the plan is made. scratchBytes() is its size.
+// index, mask: a row; error: two rows; conv: z or dy of a row; beside: dz of two rows, four channels side by side;
+// zero: a row of zeros; ring: dz of three rows, zero-padded; taps: addresses; lanes: the weights' gradient.
 @inline function indexAt(): usize { return 0; }
 @inline function maskAt(p: Plan): usize { return p.rowBytes; }
 @inline function errorAt(p: Plan): usize { return 2 * p.rowBytes; }
 @inline function convAt(p: Plan): usize { return errorAt(p) + <usize>(2 * p.channels) * p.rowBytes; }
-@inline function ringAt(p: Plan): usize { return convAt(p) + <usize>p.channels * p.rowBytes; }
+@inline function besideAt(p: Plan): usize { return convAt(p) + <usize>p.channels * p.rowBytes; }
+@inline function zeroAt(p: Plan): usize { return besideAt(p) + <usize>(2 * p.channels) * p.rowBytes; }
+@inline function ringAt(p: Plan): usize { return zeroAt(p) + p.rowBytes; }
 @inline function tapsAt(p: Plan): usize { return ringAt(p) + <usize>(3 * p.channels) * p.stride; }
 @inline function lanesAt(p: Plan): usize {
   return (tapsAt(p) + (<usize>tapCount(p.bands) << 2) + 15) & ~15;
@@ -116,18 +120,28 @@ function lookRow(p: Plan, sample: i32, row: i32, scratch: usize): void {
   }
 }
 
-function convolveRow(p: Plan, sample: i32, row: i32, out: usize, outChannel: usize): void {
-  const here = yRow(p, sample, row);
-  const weightBytes = <usize>(p.bands * 36) << 2;
+/** Convolves rows of `bands` channels into all output channels; leaves the rows' taps in the scratch memory. */
+function convolve(
+  p: Plan, above: usize, here: usize, below: usize, channel: usize,
+  weights: usize, start: usize, startChannel: usize, out: usize, outChannel: usize, scratch: usize,
+): void {
+  const taps = scratch + tapsAt(p);
+  writeTaps(taps, above, here, below, channel, p.bands);
   for (let block = 0; block < p.channels >> 2; block++)
     convRow(
-      here - p.stride, here, here + p.stride, p.yPlane, p.bands,
-      p.forward + <usize>block * weightBytes, out + <usize>(block << 2) * outChannel, outChannel, p.rowBytes,
+      taps, 9 * p.bands, weights + (<usize>(block * p.bands * 9) << 6),
+      start + <usize>(block << 2) * startChannel, startChannel,
+      out + <usize>(block << 2) * outChannel, outChannel, p.rowBytes,
     );
 }
 
+function convolveRow(p: Plan, sample: i32, row: i32, out: usize, outChannel: usize, scratch: usize): void {
+  const here = yRow(p, sample, row);
+  convolve(p, here - p.stride, here, here + p.stride, p.yPlane, p.forward, scratch + zeroAt(p), 0, out, outChannel, scratch);
+}
+
 /** Adds Σ(z − reference) and Σ(z − reference)² of a row; the strip's first row gives the reference. */
-function momentRow(p: Plan, z: usize, first: bool, sums: usize): void {
+export function momentRow(p: Plan, z: usize, first: bool, sums: usize): void {
   const bands = <usize>p.bands;
   for (let band: usize = 0; band < bands; band++) {
     const at = sums + (band << 3);
@@ -173,7 +187,7 @@ function maskRow(p: Plan, sample: i32, row: i32, out: usize): i32 {
 }
 
 /** Adds the row's valid pixels, Σe², and per band Σda and Σda·(z − mean): e the error, da that of a = BN(z) > 0. */
-function errorRow(p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, mask: usize, sums: usize): void {
+export function errorRow(p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, mask: usize, sums: usize): void {
   addTo(sums, <f64>maskRow(p, sample, row, mask));
   const zero = f32x4.splat(0);
   let y = yRow(p, sample, row);
@@ -184,28 +198,13 @@ function errorRow(p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, mas
     const mean = v128.load_splat<f32>(p.mean + at), scale = v128.load_splat<f32>(p.scale + at);
     const beta = v128.load_splat<f32>(p.beta + at);
     let sse = zero, sum = zero, slope = zero;
-    for (let x: usize = 0; x < p.rowBytes; x += 32) {
-      const t = v128.load(target + (x >> 1));
-      let c = f32x4.sub(v128.load(z + x), mean);
-      let a = f32x4.add(f32x4.mul(c, scale), beta);
-      let out = f32x4.add(v128.load(y + x), f32x4.pmax(a, zero));
-      let e = v128.and(
-        v128.load(mask + x),
-        f32x4.sub(out, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(t))),
-      );
-      let d = v128.and(f32x4.gt(a, zero), e);
-      sse = f32x4.add(sse, f32x4.mul(e, e));
-      sum = f32x4.add(sum, d);
-      slope = f32x4.add(slope, f32x4.mul(d, c));
-
-      c = f32x4.sub(v128.load(z + x, 16), mean);
-      a = f32x4.add(f32x4.mul(c, scale), beta);
-      out = f32x4.add(v128.load(y + x, 16), f32x4.pmax(a, zero));
-      e = v128.and(
-        v128.load(mask + x, 16),
-        f32x4.sub(out, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(t))),
-      );
-      d = v128.and(f32x4.gt(a, zero), e);
+    for (let x: usize = 0; x < p.rowBytes; x += 16) {
+      const c = f32x4.sub(v128.load(z + x), mean);
+      const a = f32x4.add(f32x4.mul(c, scale), beta);
+      const out = f32x4.add(v128.load(y + x), f32x4.pmax(a, zero));
+      const t = f32x4.convert_i32x4_s(v128.load_ext<i16>(target + (x >> 1)));
+      const e = v128.and(v128.load(mask + x), f32x4.sub(out, t));
+      const d = v128.and(f32x4.gt(a, zero), e);
       sse = f32x4.add(sse, f32x4.mul(e, e));
       sum = f32x4.add(sum, d);
       slope = f32x4.add(slope, f32x4.mul(d, c));
@@ -221,9 +220,13 @@ function errorRow(p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, mas
 }
 
 /** Writes e and dz of a row, both without the factor 2 / (n·C) that the host brings in at the end. */
-function slopeRow(
-  p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, mask: usize, error: usize, dz: usize,
+export function slopeRow(
+  p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, dz: usize, scratch: usize,
 ): void {
+  const mask = scratch + maskAt(p);
+  const slot = <usize>((row & 1) * p.channels) * p.rowBytes;
+  let error = scratch + errorAt(p) + slot;
+  const beside = scratch + besideAt(p) + slot;
   maskRow(p, sample, row, mask);
   const zero = f32x4.splat(0);
   let y = yRow(p, sample, row);
@@ -233,29 +236,18 @@ function slopeRow(
     const mean = v128.load_splat<f32>(p.mean + at), scale = v128.load_splat<f32>(p.scale + at);
     const beta = v128.load_splat<f32>(p.beta + at);
     const level = v128.load_splat<f32>(p.level + at), slope = v128.load_splat<f32>(p.slope + at);
-    for (let x: usize = 0; x < p.rowBytes; x += 32) {
-      const t = v128.load(target + (x >> 1));
-      let c = f32x4.sub(v128.load(z + x), mean);
-      let a = f32x4.add(f32x4.mul(c, scale), beta);
-      let out = f32x4.add(v128.load(y + x), f32x4.pmax(a, zero));
-      let e = v128.and(
-        v128.load(mask + x),
-        f32x4.sub(out, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(t))),
-      );
-      let d = f32x4.sub(f32x4.mul(scale, v128.and(f32x4.gt(a, zero), e)), f32x4.add(level, f32x4.mul(c, slope)));
+    const lane = beside + <usize>(band & ~3) * p.rowBytes + (<usize>(band & 3) << 4);
+    for (let x: usize = 0; x < p.rowBytes; x += 16) {
+      const c = f32x4.sub(v128.load(z + x), mean);
+      const a = f32x4.add(f32x4.mul(c, scale), beta);
+      const out = f32x4.add(v128.load(y + x), f32x4.pmax(a, zero));
+      const t = f32x4.convert_i32x4_s(v128.load_ext<i16>(target + (x >> 1)));
+      const e = v128.and(v128.load(mask + x), f32x4.sub(out, t));
+      const da = f32x4.mul(scale, v128.and(f32x4.gt(a, zero), e));
+      const d = v128.and(v128.load(p.columns + x), f32x4.sub(da, f32x4.add(level, f32x4.mul(c, slope))));
       v128.store(error + x, e);
-      v128.store(dz + x, v128.and(v128.load(p.columns + x), d));
-
-      c = f32x4.sub(v128.load(z + x, 16), mean);
-      a = f32x4.add(f32x4.mul(c, scale), beta);
-      out = f32x4.add(v128.load(y + x, 16), f32x4.pmax(a, zero));
-      e = v128.and(
-        v128.load(mask + x, 16),
-        f32x4.sub(out, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(t))),
-      );
-      d = f32x4.sub(f32x4.mul(scale, v128.and(f32x4.gt(a, zero), e)), f32x4.add(level, f32x4.mul(c, slope)));
-      v128.store(error + x, e, 16);
-      v128.store(dz + x, v128.and(v128.load(p.columns + x, 16), d), 16);
+      v128.store(dz + x, d);
+      v128.store(lane + (x << 2), d);
     }
     y += p.yPlane;
     z += zChannel;
@@ -277,7 +269,7 @@ export function convPass(plan: usize, unit: i32, scratch: usize): void {
   for (let row = first; row < end; row++) {
     while (looked <= row + 1 && looked < p.height) lookRow(p, sample, looked++, scratch);
     const z = zRow(p, sample, row);
-    convolveRow(p, sample, row, z, p.zPlane);
+    convolveRow(p, sample, row, z, p.zPlane, scratch);
     momentRow(p, z, row == first, sums);
   }
 }
@@ -309,38 +301,27 @@ function backRow(p: Plan, sample: i32, row: i32, tables: usize, scratch: usize):
   const above = ring + <usize>((row + 2) % 3) * slot;
   const here = ring + <usize>(row % 3) * slot;
   const below = ring + <usize>((row + 1) % 3) * slot;
-  const weightBytes = <usize>(p.bands * 36) << 2;
   const out = scratch + convAt(p);
-  for (let block = 0; block < p.channels >> 2; block++)
-    convRow(
-      above, here, below, p.stride, p.bands,
-      p.backward + <usize>block * weightBytes, out + <usize>(block << 2) * p.rowBytes, p.rowBytes, p.rowBytes,
-    );
+  const error = scratch + errorAt(p) + <usize>((row & 1) * p.channels) * p.rowBytes;
+  convolve(p, above, here, below, p.stride, p.backward, error, p.rowBytes, out, p.rowBytes, scratch);
 
   const index = scratch + indexAt();
   const taps = scratch + tapsAt(p);
-  let error = scratch + errorAt(p) + <usize>((row & 1) * p.channels) * p.rowBytes;
   let gradient = out;
   let source = word(p.sources, sample) + (<usize>(row * p.width) << 1);
-  let y = yRow(p, sample, row);
   for (let band = 0; band < p.bands; band++) {
     clipRow(source, <i32>word(p.lasts, band), p.width, index);
-    addRow(tables + word(p.bandOffsets, band), index, p.width, gradient, error);
-    for (let tap = 0; tap < 9; tap++)
-      store<u32>(
-        taps + (<usize>(band * 9 + tap) << 2),
-        <u32>(y + <usize>(tap / 3) * p.stride - p.stride + (<usize>(tap % 3) << 2) - 4),
-      );
+    addRow(tables + word(p.bandOffsets, band), index, p.width, gradient);
     source += <usize>(p.width * p.height) << 1;
-    error += p.rowBytes;
     gradient += p.rowBytes;
-    y += p.yPlane;
   }
+  const y = yRow(p, sample, row);
+  writeTaps(taps, y - p.stride, y, y + p.stride, p.yPlane, p.bands);
   const count = tapCount(p.bands);
   if (count > 9 * p.bands) store<u32>(taps + (<usize>(9 * p.bands) << 2), load<u32>(taps));
   for (let block = 0; block < p.channels >> 2; block++)
     weightRow(
-      here + <usize>(block << 2) * p.stride, p.stride, taps, count,
+      scratch + besideAt(p) + (<usize>((row & 1) * p.channels) + <usize>(block << 2)) * p.rowBytes, taps, count,
       scratch + lanesAt(p) + (<usize>block << 6), <usize>p.channels << 4, p.rowBytes,
     );
 }
@@ -372,12 +353,11 @@ function backPass(p: Plan, unit: i32, scratch: usize, fused: bool): void {
         while (looked <= row + 1 && looked < p.height) lookRow(p, sample, looked++, scratch);
         z = scratch + convAt(p);
         zChannel = p.rowBytes;
-        convolveRow(p, sample, row, z, zChannel);
+        convolveRow(p, sample, row, z, zChannel, scratch);
         if (row >= first && row < end)
           errorRow(p, sample, row, z, zChannel, mask, sums + errorsAt(p.bands));
       }
-      const error = scratch + errorAt(p) + <usize>((row & 1) * p.channels) * p.rowBytes;
-      slopeRow(p, sample, row, z, zChannel, mask, error, dz);
+      slopeRow(p, sample, row, z, zChannel, dz, scratch);
     }
     if (row <= first) continue;
     backRow(p, sample, row - 1, tables, scratch);

@@ -1,74 +1,63 @@
 // 3×3 convolutions, a row at a time. Rows are padded with zeros on both sides, their pixels 16-byte aligned and
 // computed in eights; channels are computed in fours (missing ones have zero weights).
 
+// V8 moves all loads of a loop's body before its arithmetic and has 15 vector registers: with eight sums and six loads
+// a body keeps all of them in registers, a longer one would spill.
+
+/** Addresses of the rows of 3×3 taps, [inputs, 3, 3] u32: pixel x of tap t is at `taps[t] + 4·x`. */
+export function writeTaps(taps: usize, above: usize, here: usize, below: usize, channel: usize, inputs: i32): void {
+  for (let i = 0; i < inputs; i++) {
+    for (let kw: usize = 0; kw < 3; kw++) {
+      const shift = (kw << 2) - 4;
+      store<u32>(taps + (kw << 2), <u32>(above + shift));
+      store<u32>(taps + (kw << 2), <u32>(here + shift), 12);
+      store<u32>(taps + (kw << 2), <u32>(below + shift), 24);
+    }
+    taps += 36;
+    above += channel, here += channel, below += channel;
+  }
+}
+
 /**
- * Four output channels of one row: `out[o][x] = Σ weight[i][kh][kw][o]·row_kh[i][x + kw − 1]`, the taps added one by
- * one in the order i, kh, kw, whatever the row.
+ * Four output channels of one row: `out[o][x] = start[o][x] + Σ_t weight[t][o]·y_t[x]`, the taps added one by one in
+ * their order, whatever the row.
  *
- * @param above, here, below address of pixel 0 of input channel 0 in the three rows
- * @param channel bytes from one input channel to the next
- * @param weights [inputs, 3, 3, 4] float32
+ * @param taps addresses of the shifted input rows y_t
+ * @param weights [tapCount, 4] float32, each four times
  * @param out address of pixel 0 of the first output channel
  * @param bytes bytes of a row, a multiple of 32
  */
 export function convRow(
-  above: usize, here: usize, below: usize, channel: usize, inputs: i32,
-  weights: usize, out: usize, outChannel: usize, bytes: usize,
+  taps: usize, tapCount: i32, weights: usize,
+  start: usize, startChannel: usize, out: usize, outChannel: usize, bytes: usize,
 ): void {
+  const end = taps + (<usize>tapCount << 2);
   for (let x: usize = 0; x < bytes; x += 32) {
-    let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
-    let b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+    let at = start + x;
+    let a0 = v128.load(at), b0 = v128.load(at, 16);
+    at += startChannel;
+    let a1 = v128.load(at), b1 = v128.load(at, 16);
+    at += startChannel;
+    let a2 = v128.load(at), b2 = v128.load(at, 16);
+    at += startChannel;
+    let a3 = v128.load(at), b3 = v128.load(at, 16);
     let weight = weights;
-    let offset = x;
-    for (let i = 0; i < inputs; i++) {
-      for (let kh = 0; kh < 3; kh++) {
-        const row = offset + (kh == 0 ? above : kh == 1 ? here : below);
-        let p = v128.load(row - 4), q = v128.load(row + 12);
-        let w = v128.load_splat<f32>(weight);
-        a0 = f32x4.add(a0, f32x4.mul(w, p));
-        b0 = f32x4.add(b0, f32x4.mul(w, q));
-        w = v128.load_splat<f32>(weight, 4);
-        a1 = f32x4.add(a1, f32x4.mul(w, p));
-        b1 = f32x4.add(b1, f32x4.mul(w, q));
-        w = v128.load_splat<f32>(weight, 8);
-        a2 = f32x4.add(a2, f32x4.mul(w, p));
-        b2 = f32x4.add(b2, f32x4.mul(w, q));
-        w = v128.load_splat<f32>(weight, 12);
-        a3 = f32x4.add(a3, f32x4.mul(w, p));
-        b3 = f32x4.add(b3, f32x4.mul(w, q));
-
-        p = v128.load(row), q = v128.load(row, 16);
-        w = v128.load_splat<f32>(weight, 16);
-        a0 = f32x4.add(a0, f32x4.mul(w, p));
-        b0 = f32x4.add(b0, f32x4.mul(w, q));
-        w = v128.load_splat<f32>(weight, 20);
-        a1 = f32x4.add(a1, f32x4.mul(w, p));
-        b1 = f32x4.add(b1, f32x4.mul(w, q));
-        w = v128.load_splat<f32>(weight, 24);
-        a2 = f32x4.add(a2, f32x4.mul(w, p));
-        b2 = f32x4.add(b2, f32x4.mul(w, q));
-        w = v128.load_splat<f32>(weight, 28);
-        a3 = f32x4.add(a3, f32x4.mul(w, p));
-        b3 = f32x4.add(b3, f32x4.mul(w, q));
-
-        p = v128.load(row, 4), q = v128.load(row, 20);
-        w = v128.load_splat<f32>(weight, 32);
-        a0 = f32x4.add(a0, f32x4.mul(w, p));
-        b0 = f32x4.add(b0, f32x4.mul(w, q));
-        w = v128.load_splat<f32>(weight, 36);
-        a1 = f32x4.add(a1, f32x4.mul(w, p));
-        b1 = f32x4.add(b1, f32x4.mul(w, q));
-        w = v128.load_splat<f32>(weight, 40);
-        a2 = f32x4.add(a2, f32x4.mul(w, p));
-        b2 = f32x4.add(b2, f32x4.mul(w, q));
-        w = v128.load_splat<f32>(weight, 44);
-        a3 = f32x4.add(a3, f32x4.mul(w, p));
-        b3 = f32x4.add(b3, f32x4.mul(w, q));
-        weight += 48;
-      }
-      offset += channel;
+    for (let tap = taps; tap < end; tap += 4) {
+      const row = <usize>load<u32>(tap) + x;
+      const p = v128.load(row), q = v128.load(row, 16);
+      const w0 = v128.load(weight), w1 = v128.load(weight, 16);
+      a0 = f32x4.add(a0, f32x4.mul(w0, p));
+      b0 = f32x4.add(b0, f32x4.mul(w0, q));
+      a1 = f32x4.add(a1, f32x4.mul(w1, p));
+      b1 = f32x4.add(b1, f32x4.mul(w1, q));
+      const w2 = v128.load(weight, 32), w3 = v128.load(weight, 48);
+      a2 = f32x4.add(a2, f32x4.mul(w2, p));
+      b2 = f32x4.add(b2, f32x4.mul(w2, q));
+      a3 = f32x4.add(a3, f32x4.mul(w3, p));
+      b3 = f32x4.add(b3, f32x4.mul(w3, q));
+      weight += 64;
     }
-    let at = out + x;
+    at = out + x;
     v128.store(at, a0), v128.store(at, b0, 16);
     at += outChannel;
     v128.store(at, a1), v128.store(at, b1, 16);
@@ -80,50 +69,34 @@ export function convRow(
 }
 
 /**
- * Adds one row's part of the weights' gradient: `sums[t][o] += Σ_x dz[o][x]·y_t[x]`, four float32 lanes per sum.
+ * Adds one row's part of the weights' gradient: `sums[t][o] += Σ_x dz[x][o]·y_t[x]`, four float32 lanes per sum.
  *
- * @param dz address of pixel 0 of the first of four output channels, `channel` bytes apart
+ * @param dz four output channels side by side: [bytes / 16][4] vectors
  * @param taps addresses of the shifted input rows y_t, an even number of them
- * @param sums [tap] float32x4 × 4 outputs, `sumStride` bytes from tap to tap
+ * @param sums [tap] vectors of 4 outputs, `sumStride` bytes from tap to tap
  */
 export function weightRow(
-  dz: usize, channel: usize, taps: usize, tapCount: i32, sums: usize, sumStride: usize, bytes: usize,
+  dz: usize, taps: usize, tapCount: i32, sums: usize, sumStride: usize, bytes: usize,
 ): void {
+  const end = dz + (bytes << 2);
   for (let t = 0; t < tapCount; t += 2) {
-    const p = <usize>load<u32>(taps), q = <usize>load<u32>(taps, 4);
+    let p = <usize>load<u32>(taps), q = <usize>load<u32>(taps, 4);
     taps += 8;
     const next = sums + sumStride;
     let a0 = v128.load(sums), a1 = v128.load(sums, 16), a2 = v128.load(sums, 32), a3 = v128.load(sums, 48);
     let b0 = v128.load(next), b1 = v128.load(next, 16), b2 = v128.load(next, 32), b3 = v128.load(next, 48);
-    const dz1 = dz + channel, dz2 = dz1 + channel, dz3 = dz2 + channel;
-    for (let x: usize = 0; x < bytes; x += 32) {
-      let y = v128.load(p + x), u = v128.load(q + x);
-      let d = v128.load(dz + x);
-      a0 = f32x4.add(a0, f32x4.mul(d, y));
-      b0 = f32x4.add(b0, f32x4.mul(d, u));
-      d = v128.load(dz1 + x);
-      a1 = f32x4.add(a1, f32x4.mul(d, y));
-      b1 = f32x4.add(b1, f32x4.mul(d, u));
-      d = v128.load(dz2 + x);
-      a2 = f32x4.add(a2, f32x4.mul(d, y));
-      b2 = f32x4.add(b2, f32x4.mul(d, u));
-      d = v128.load(dz3 + x);
-      a3 = f32x4.add(a3, f32x4.mul(d, y));
-      b3 = f32x4.add(b3, f32x4.mul(d, u));
-
-      y = v128.load(p + x, 16), u = v128.load(q + x, 16);
-      d = v128.load(dz + x, 16);
-      a0 = f32x4.add(a0, f32x4.mul(d, y));
-      b0 = f32x4.add(b0, f32x4.mul(d, u));
-      d = v128.load(dz1 + x, 16);
-      a1 = f32x4.add(a1, f32x4.mul(d, y));
-      b1 = f32x4.add(b1, f32x4.mul(d, u));
-      d = v128.load(dz2 + x, 16);
-      a2 = f32x4.add(a2, f32x4.mul(d, y));
-      b2 = f32x4.add(b2, f32x4.mul(d, u));
-      d = v128.load(dz3 + x, 16);
-      a3 = f32x4.add(a3, f32x4.mul(d, y));
-      b3 = f32x4.add(b3, f32x4.mul(d, u));
+    for (let at = dz; at < end; at += 64) {
+      const y = v128.load(p), u = v128.load(q);
+      const d0 = v128.load(at), d1 = v128.load(at, 16), d2 = v128.load(at, 32), d3 = v128.load(at, 48);
+      a0 = f32x4.add(a0, f32x4.mul(d0, y));
+      b0 = f32x4.add(b0, f32x4.mul(d0, u));
+      a1 = f32x4.add(a1, f32x4.mul(d1, y));
+      b1 = f32x4.add(b1, f32x4.mul(d1, u));
+      a2 = f32x4.add(a2, f32x4.mul(d2, y));
+      b2 = f32x4.add(b2, f32x4.mul(d2, u));
+      a3 = f32x4.add(a3, f32x4.mul(d3, y));
+      b3 = f32x4.add(b3, f32x4.mul(d3, u));
+      p += 16, q += 16;
     }
     v128.store(sums, a0), v128.store(sums, a1, 16), v128.store(sums, a2, 32), v128.store(sums, a3, 48);
     v128.store(next, b0), v128.store(next, b1, 16), v128.store(next, b2, 32), v128.store(next, b3, 48);

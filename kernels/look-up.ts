@@ -22,11 +22,23 @@ export function readRow(table: usize, index: usize, count: i32, out: usize): voi
     store<f32>(out + (<usize>x << 2), load<f32>(table + (<usize>load<u16>(index + (<usize>x << 1)) << 2)));
 }
 
-/** `table[index[x]] += first[x] + second[x]`: the gradient of {@link readRow}. */
-export function addRow(table: usize, index: usize, count: i32, first: usize, second: usize): void {
-  for (let x = 0; x < count; x++) {
+/** `table[index[x]] += values[x]`: the gradient of {@link readRow}. */
+export function addRow(table: usize, index: usize, count: i32, values: usize): void {
+  const whole = count & ~3;
+  let x = 0;
+  for (; x < whole; x += 4) {
+    const i = index + (<usize>x << 1), v = values + (<usize>x << 2);
+    let at = table + (<usize>load<u16>(i) << 2);
+    store<f32>(at, load<f32>(at) + load<f32>(v));
+    at = table + (<usize>load<u16>(i, 2) << 2);
+    store<f32>(at, load<f32>(at) + load<f32>(v, 4));
+    at = table + (<usize>load<u16>(i, 4) << 2);
+    store<f32>(at, load<f32>(at) + load<f32>(v, 8));
+    at = table + (<usize>load<u16>(i, 6) << 2);
+    store<f32>(at, load<f32>(at) + load<f32>(v, 12));
+  }
+  for (; x < count; x++) {
     const at = table + (<usize>load<u16>(index + (<usize>x << 1)) << 2);
-    const i = <usize>x << 2;
-    store<f32>(at, load<f32>(at) + (load<f32>(first + i) + load<f32>(second + i)));
+    store<f32>(at, load<f32>(at) + load<f32>(values + (<usize>x << 2)));
   }
 }

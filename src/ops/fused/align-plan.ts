@@ -89,7 +89,7 @@ export const planAlign = ({ samples, width, height, bandMax }: AlignShape, threa
   const pixelBytes = 2 * sourceBytes + roundUp(width * height + slack, 64);
   // kernels/align.ts: scratchBytes
   const scratchBytes = roundUp(
-    (2 + 3 * channels) * rowBytes + 3 * channels * stride + 4 * taps + 16 + 16 * taps * channels,
+    (3 + 5 * channels) * rowBytes + 3 * channels * stride + 4 * taps + 16 + 16 * taps * channels,
     64,
   );
   const { take, size } = memoryPlan(scratchAt + 4 * maxThreads);
