@@ -2,10 +2,15 @@ import type { Command } from './command.js';
 
 /** Every command by what is typed, loaded only when called: start-up stays fast. */
 export const commands: Record<string, () => Promise<{ command: Command }>> = {
+  apply: async () => import('./apply.js'),
   train: async () => import('./train.js'),
   test: async () => import('./test.js'),
   'dataset pack': async () => import('./dataset-pack.js'),
   'dataset synth': async () => import('./dataset-synth.js'),
   temporal: async () => import('./temporal.js'),
+  'temporal masks': async () => import('./temporal-masks.js'),
   'temporal simulate': async () => import('./temporal-simulate.js'),
+  'kernel install': async () => import('./kernel-install.js'),
+  'kernel path': async () => import('./kernel-path.js'),
+  'notebook run': async () => import('./notebook-run.js'),
 };

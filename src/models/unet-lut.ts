@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Experiment } from '../config/schema.js';
 import type { Knots } from '../ops/mapping.js';
+import { startTensorflow } from '../ops/tensorflow.js';
 import { unet } from '../ops/unet.js';
 import { convLayout, type Layout, type UnetSpec, unetLayout } from '../ops/unet-layout.js';
 import { histogramInput } from './histogram-input.js';
@@ -55,6 +56,7 @@ export const predictKnots = async (
   weights: UnetLutWeights,
   histograms: readonly ArrayLike<number>[],
 ): Promise<Knots[]> => {
+  await startTensorflow();
   const { bands, knots } = shape.spec;
   const size = bands * knots;
   const input = new Float32Array(histograms.length * size);

@@ -29,7 +29,7 @@ export interface EpochRecord extends StepLosses {
   val?: Validation;
 }
 
-/** What {@link fit} works on. */
+/** What {@link fitWeights} works on. */
 export interface FitInput {
   experiment: Experiment;
   shape: UnetLutShape;
@@ -71,7 +71,7 @@ export const evaluationWeights = (state: TrainingState, base: Float32Array | nul
  * @throws Fault on a loss that is not finite (with the step), and the signal's reason when aborted; the state of the
  * last whole epoch has then been handed to `onEpoch`.
  */
-export const fit = async (input: FitInput): Promise<TrainingState> => {
+export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
   const { experiment, shape, base, table, rows, signal } = input;
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
   const identity = identityBands(table.bandMax, table.knots);

@@ -3,8 +3,7 @@ import { flatten } from '../config/override.js';
 import type { Experiment } from '../config/schema.js';
 import { Fault } from '../fault.js';
 import { writeJson } from '../files.js';
-import type { RunResult } from './result.js';
-import { readResult } from './result.js';
+import { type RunResult, readResult } from './result.js';
 import type { RunFolder } from './run-folder.js';
 
 /** What `--resume` and `--overwrite` say. */
@@ -32,32 +31,38 @@ export const changedSettings = (before: unknown, now: unknown): string[] => {
 };
 
 /**
- * Makes a run's folder ready: new, or continued under `resume`. A finished run comes back as its result under
- * `resume`, is removed under `overwrite`, and is refused otherwise.
+ * Looks whether a run may be written, before anything costly: a finished one comes back as its result under `resume`.
  *
  * @throws Fault where the folder holds a run and neither option is given, or where `resume` meets other settings
  */
-export const prepareFolder = async (
+export const inspectFolder = async (
   folder: RunFolder,
   experiment: Experiment,
   { resume, overwrite }: FolderOptions,
 ): Promise<RunResult | null> => {
+  if (overwrite) return null;
   const result = await readResult(folder.result);
   const stored = await storedExperiment(folder.experiment);
+  if (stored === null && result === null) return null;
+  if (!resume)
+    throw new Fault(
+      `tag: ${folder.tag}; ${folder.folder} holds ${result ? 'a finished' : 'an unfinished'} run; --resume continues it, --overwrite starts anew, --tag names another`,
+    );
+  const changed = changedSettings(stored, experiment);
+  if (changed.length > 0)
+    throw new Fault(
+      `--resume: ${folder.tag} was started with ${changed.join(', ')}; use the same settings, or --overwrite`,
+    );
+  return result;
+};
+
+/** Makes a run's folder, an old run removed first under `overwrite`. */
+export const createFolder = async (
+  folder: RunFolder,
+  experiment: Experiment,
+  { overwrite }: FolderOptions,
+): Promise<void> => {
   if (overwrite) await rm(folder.folder, { recursive: true, force: true });
-  else if (stored !== null || result !== null) {
-    if (!resume)
-      throw new Fault(
-        `tag: ${folder.tag}; ${folder.folder} holds ${result ? 'a finished' : 'an unfinished'} run; --resume continues it, --overwrite starts anew, --tag names another`,
-      );
-    const changed = changedSettings(stored, experiment);
-    if (changed.length > 0)
-      throw new Fault(
-        `--resume: ${folder.tag} was started with ${changed.join(', ')}; use the same settings, or --overwrite`,
-      );
-    if (result) return result;
-  }
   await mkdir(folder.checkpoints, { recursive: true });
   await writeJson(folder.experiment, experiment);
-  return null;
 };

@@ -6,6 +6,7 @@ import { lutHead, type UnetLutShape } from '../models/unet-lut.js';
 import { adamStep } from '../ops/adam.js';
 import { alignLoss } from '../ops/align-loss.js';
 import { type QuadraticBatch, quadraticMse } from '../ops/quadratic-mse.js';
+import { startTensorflow } from '../ops/tensorflow.js';
 import { unet } from '../ops/unet.js';
 import type { TrainingState } from './state.js';
 
@@ -45,6 +46,7 @@ export const stepGradient = async (
   batch: Batch,
   norm: 'batch' | 'running',
 ): Promise<StepGradient> => {
+  await startTensorflow();
   const { bands, knots } = shape.spec;
   const kept: tf.Tensor[] = [];
   const keep = <T extends tf.Tensor>(tensor: T): T => {

@@ -1,0 +1,63 @@
+import { Fault } from '../fault.js';
+import type { Call, CommandOption } from './command.js';
+
+/** Options that several commands share. */
+export const dataOptions: Record<string, CommandOption> = {
+  data: { type: 'string', value: 'DIR', help: 'dataset folder in the layout of the paper' },
+  divide: {
+    type: 'string',
+    value: 'DIR',
+    help: 'folder of train.txt, val.txt, test.txt (default DATA/divide)',
+  },
+};
+
+export const setOption: Record<string, CommandOption> = {
+  set: {
+    type: 'string',
+    multiple: true,
+    value: 'KEY=VALUE',
+    help: 'override a setting, such as train.epochs=5; repeatable',
+  },
+};
+
+export const outputOption: Record<string, CommandOption> = {
+  'output-dir': { type: 'string', value: 'DIR', default: 'outputs', help: 'folder of runs' },
+};
+
+/** A text option, or undefined. */
+export const text = ({ options }: Call, name: string): string | undefined => {
+  const value = options[name];
+  return typeof value === 'string' ? value : undefined;
+};
+
+/** A text option that must be there. */
+export const required = (call: Call, name: string): string => {
+  const value = text(call, name);
+  if (value === undefined || value === '')
+    throw new Fault(`--${name}: missing; give --${name} ${name.toUpperCase()}`);
+  return value;
+};
+
+/** Every value of a repeatable option. */
+export const several = ({ options }: Call, name: string): string[] =>
+  ((options[name] ?? []) as (string | boolean)[]).map(String);
+
+/** A flag. */
+export const flag = ({ options }: Call, name: string): boolean => options[name] === true;
+
+/** A whole number of at least `least`, or undefined. */
+export const whole = (call: Call, name: string, least = 0): number | undefined => {
+  const value = text(call, name);
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < least)
+    throw new Fault(`--${name}: ${value}; a whole number of at least ${least}`);
+  return number;
+};
+
+/** The one word of a command. */
+export const oneWord = ({ words }: Call, what: string): string => {
+  if (words.length !== 1)
+    throw new Fault(`call: ${words.length === 0 ? 'nothing' : words.join(' ')}; give one ${what}`);
+  return words[0];
+};

@@ -1,0 +1,90 @@
+import { access, readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { resolveExperiment } from '../config/experiment.js';
+import { Fault } from '../fault.js';
+import { runFolder } from '../training/run-folder.js';
+import { testOracle, testWeights } from '../training/test-weights.js';
+import type { Call, Command } from './command.js';
+import { dataOptions, outputOption, required, setOption, several, text } from './options.js';
+import { scoreLines, testDocument } from './score-lines.js';
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** `best`, `last`, `12`, or the original's `epochs_12.pth` in a run's folder. */
+const checkpointOf = async (tag: string, name: string, outputDir: string | undefined): Promise<string> => {
+  const folder = runFolder(tag, outputDir);
+  const number = /^(?:epochs?[_-])?0*(\d+)(?:\.(?:pth|safetensors))?$/.exec(name)?.[1];
+  const path =
+    name === 'best' || name === 'last'
+      ? folder[name]
+      : number === undefined
+        ? null
+        : folder.epoch(Number(number));
+  if (path === null || !(await exists(path)))
+    throw new Fault(
+      `--checkpoint: ${name} of run ${tag}; best, last or a kept epoch under ${folder.checkpoints}`,
+    );
+  return path;
+};
+
+const isOracle = async (tag: string, outputDir: string | undefined): Promise<boolean> => {
+  const stored = await readFile(runFolder(tag, outputDir).experiment, 'utf8').catch(() => null);
+  if (stored === null) throw new Fault(`--run: ${tag}; no such run under ${outputDir ?? 'outputs'}`);
+  return resolveExperiment(JSON.parse(stored)).model.kind === 'oracle';
+};
+
+/** The weights file that the call names; null for a run of the oracle. */
+const weightsOf = async (call: Call): Promise<string | null> => {
+  const [weights, outputDir] = [text(call, 'weights'), text(call, 'output-dir')];
+  const tag = text(call, 'run') ?? text(call, 'tag');
+  if (weights !== undefined && (tag === undefined || (await exists(weights)))) return weights;
+  if (tag === undefined)
+    throw new Fault('call: neither --run nor --weights; give --run TAG or --weights FILE');
+  if (await isOracle(tag, outputDir)) return null;
+  return checkpointOf(tag, weights ? basename(weights) : (text(call, 'checkpoint') ?? 'best'), outputDir);
+};
+
+export const command: Command = {
+  path: ['test'],
+  summary: 'score a run or a weights file (.safetensors, or the .pth of the original)',
+  options: {
+    ...dataOptions,
+    ...setOption,
+    ...outputOption,
+    run: { type: 'string', value: 'TAG', help: 'a run under the folder of runs' },
+    checkpoint: { type: 'string', value: 'best|last|N', help: 'which of its checkpoints (default best)' },
+    weights: { type: 'string', value: 'FILE', help: 'a weights file instead of a run' },
+    tag: { type: 'string', value: 'TAG', help: 'the same as --run (as the original calls it)' },
+    split: { type: 'string', value: 'test|val|train', default: 'test', help: 'which list' },
+  },
+  run: async (call) => {
+    const split = text(call, 'split') ?? 'test';
+    if (split !== 'test' && split !== 'val' && split !== 'train')
+      throw new Fault(`--split: ${split}; one of test, val, train`);
+    const root = required(call, 'data');
+    const weights = await weightsOf(call);
+    const options = {
+      root,
+      divide: text(call, 'divide'),
+      split,
+      words: several(call, 'set'),
+      onProgress: call.progress,
+      onNote: call.note,
+      signal: call.signal,
+    } as const;
+    const { experiment, score } =
+      weights === null
+        ? await testOracle({
+            ...options,
+            experimentFile: runFolder(text(call, 'run') ?? text(call, 'tag')!, text(call, 'output-dir'))
+              .experiment,
+          })
+        : await testWeights({ ...options, weights });
+    call.print(scoreLines(`${weights ?? 'oracle'} on ${split}`, experiment, score));
+    call.json(testDocument(experiment, score, split, weights));
+  },
+};

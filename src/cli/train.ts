@@ -1,0 +1,49 @@
+import { loadExperiment } from '../config/load.js';
+import { runExperiment } from '../training/run.js';
+import type { Command } from './command.js';
+import { dataOptions, flag, oneWord, outputOption, required, setOption, several, text } from './options.js';
+import { scoreLines, testDocument } from './score-lines.js';
+
+export const command: Command = {
+  path: ['train'],
+  words: 'EXPERIMENT',
+  summary: 'fit a model and score it on the validation and test lists',
+  options: {
+    ...dataOptions,
+    ...setOption,
+    ...outputOption,
+    tag: { type: 'string', value: 'NAME', help: "the run's name (default: the experiment's)" },
+    resume: { type: 'boolean', help: 'continue an unfinished run from its last checkpoint' },
+    overwrite: { type: 'boolean', help: 'remove a run of the same tag first' },
+    'print-config': { type: 'boolean', help: 'print the resolved configuration and stop' },
+  },
+  run: async (call) => {
+    const experiment = await loadExperiment(oneWord(call, 'experiment name or file'), several(call, 'set'));
+    if (flag(call, 'print-config')) {
+      call.print(JSON.stringify(experiment, null, 2));
+      call.json(experiment);
+      return;
+    }
+    const { result, folder } = await runExperiment({
+      experiment,
+      root: required(call, 'data'),
+      divide: text(call, 'divide'),
+      tag: text(call, 'tag') ?? experiment.name,
+      outputDir: text(call, 'output-dir'),
+      resume: flag(call, 'resume'),
+      overwrite: flag(call, 'overwrite'),
+      onProgress: call.progress,
+      onNote: call.note,
+      signal: call.signal,
+    });
+    call.print(
+      scoreLines(`${result.tag} on ${result.data.test} test patches`, experiment, result.scores.test),
+    );
+    call.print(`run: ${folder}`);
+    call.json({
+      ...result,
+      folder,
+      test: testDocument(experiment, result.scores.test, 'test', result.weights?.file ?? null),
+    });
+  },
+};

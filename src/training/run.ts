@@ -1,0 +1,202 @@
+import type { Experiment } from '../config/schema.js';
+import { evaluate, noResiduals, valueResiduals } from '../evaluation/evaluate.js';
+import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
+import { Fault, reason } from '../fault.js';
+import { fileDigest, writeAtomic, writeJson } from '../files.js';
+import type { Aligner } from '../models/aligner.js';
+import { fitClosedForm, fitOracle } from '../models/fitted.js';
+import type { Mapping } from '../ops/mapping.js';
+import type { OnProgress } from '../progress.js';
+import type { TrackedRun } from '../tracking/tracker.js';
+import { loadAligner } from './aligner.js';
+import { domainTensors, writeWeights } from './checkpoint.js';
+import { mappingTensors } from './closed-form.js';
+import { trainingDomain } from './domain.js';
+import { describeEnvironment } from './environment.js';
+import { type PreparedData, prepareData } from './prepare-data.js';
+import { createFolder, type FolderOptions, inspectFolder } from './prepare-folder.js';
+import type { RunResult } from './result.js';
+import { type RunFolder, runFolder } from './run-folder.js';
+import { addTensors, trainUnetLut } from './train-unet-lut.js';
+
+/** What a run is made of. */
+export interface RunOptions extends FolderOptions {
+  experiment: Experiment;
+  /** The dataset's folder. */
+  root: string;
+  divide?: string;
+  tag: string;
+  outputDir?: string;
+  /** Receives parameters, metrics and files; absent: nothing is tracked. */
+  tracked?: TrackedRun;
+  onProgress: OnProgress;
+  onNote: (text: string) => void;
+  signal?: AbortSignal;
+}
+
+interface Fitted {
+  parameters: number | null;
+  training: RunResult['training'];
+}
+
+const fitMapping = async (experiment: Experiment, data: PreparedData, folder: RunFolder): Promise<Fitted> => {
+  const mapping = fitClosedForm(experiment, data.sum(data.lists.train));
+  await writeWeights(folder.best, experiment, mappingTensors(mapping), null);
+  const values = mapping.form === 'lut' ? mapping.values.length : 2 * mapping.slope.length;
+  return { parameters: experiment.model.kind === 'identity' ? 0 : values, training: null };
+};
+
+/** Scores one list; `mapping` gives each tile's. */
+const score = (
+  { experiment, onProgress, signal }: RunOptions,
+  data: PreparedData,
+  split: TileRecord['split'],
+  model: Pick<Aligner, 'conv'> & { mapping: (tile: string) => Promise<Mapping> },
+  residuals?: Parameters<typeof evaluate>[0]['residuals'],
+): Promise<TileRecord[]> =>
+  evaluate({
+    data: experiment.data,
+    split,
+    patches: data.lists[split],
+    read: data.read,
+    mapping: model.mapping,
+    conv: model.conv,
+    residuals,
+    onProgress,
+    signal,
+  });
+
+/** Tests what was fitted on validation and test lists, and keeps the validation residuals with the weights. */
+const scoreFitted = async (
+  options: RunOptions,
+  data: PreparedData,
+  folder: RunFolder,
+): Promise<TileRecord[]> => {
+  const { experiment } = options;
+  if (experiment.model.kind === 'oracle') {
+    const oracle = {
+      conv: null,
+      mapping: async (tile: string) => fitOracle(experiment, data.sum(data.ofTile(tile))),
+    };
+    return [...(await score(options, data, 'val', oracle)), ...(await score(options, data, 'test', oracle))];
+  }
+  const aligner = await loadAligner(folder.best);
+  const model = { conv: aligner.conv, mapping: (tile: string) => aligner.mapping(data.tileHistogram(tile)) };
+  const residuals = noResiduals(experiment.data.bands.length * experiment.data.bins);
+  const val = await score(options, data, 'val', model, residuals);
+  const test = await score(options, data, 'test', model);
+  await addTensors(
+    folder.best,
+    domainTensors(
+      trainingDomain(experiment, data, data.lists.train),
+      valueResiduals(residuals),
+      experiment.data.bands.length,
+    ),
+  );
+  return [...val, ...test];
+};
+
+const logScores = (tracked: TrackedRun | undefined, experiment: Experiment, result: RunResult): void => {
+  const values: Record<string, number> = {};
+  for (const split of ['val', 'test'] as const) {
+    for (const [band, metrics] of result.scores[split].bands.entries()) {
+      values[`${split}_rmse_${experiment.data.bands[band]}`] = metrics.rmse;
+      values[`${split}_r2_${experiment.data.bands[band]}`] = metrics.r2;
+    }
+    const index = result.scores[split].ndvi;
+    if (index) Object.assign(values, { [`${split}_rmse_ndvi`]: index.rmse, [`${split}_r2_ndvi`]: index.r2 });
+  }
+  tracked?.logMetrics(result.training?.epochs ?? 0, values);
+};
+
+const diskFaults: Record<string, string> = {
+  ENOSPC: 'free some space, then --resume',
+  EDQUOT: 'raise the quota, then --resume',
+  EROFS: 'the file system is read-only; choose another --output-dir',
+  EACCES: 'no permission; choose another --output-dir',
+};
+
+/** A full disk and the like, as a fault that says what to do; anything else as it is. */
+const diskFault = (error: unknown, folder: RunFolder): unknown => {
+  const advice = diskFaults[(error as NodeJS.ErrnoException | null)?.code ?? ''];
+  return advice === undefined
+    ? error
+    : new Fault(`run: ${folder.folder}; cannot be written (${reason(error)}): ${advice}`, 1, {
+        cause: error,
+      });
+};
+
+/**
+ * Makes one run: prepares the data, fits, scores on validation and test lists, writes the run's folder (design: runs).
+ * `result.json` comes last; until then `resume` continues.
+ *
+ * @throws Fault for bad input, a finished tag without `resume` or `overwrite`, a loss that is not finite, a full disk
+ */
+export const runExperiment = async (
+  options: RunOptions,
+): Promise<{ result: RunResult; folder: string; resumed: boolean }> => {
+  const { experiment, root, tag, tracked, onNote, signal } = options;
+  const folder = runFolder(tag, options.outputDir);
+  const started = performance.now();
+  const finished = await inspectFolder(folder, experiment, options);
+  if (finished) {
+    onNote(`${tag}: already finished; nothing to do`);
+    return { result: finished, folder: folder.folder, resumed: true };
+  }
+  const data = await prepareData(experiment, root, options);
+  for (const note of data.notes) onNote(note);
+  try {
+    await createFolder(folder, experiment, options);
+    await writeJson(folder.environment, await describeEnvironment());
+    tracked?.logParams(experiment);
+    for (const context of ['train', 'val', 'test'] as const)
+      tracked?.logInput({
+        name: root,
+        digest: data.digest,
+        source: root,
+        schema: { bands: experiment.data.bands, bandMax: experiment.data.bandMax },
+        profile: { patches: data.lists[context].length },
+        context,
+      });
+    const { kind } = experiment.model;
+    const fitted: Fitted =
+      kind === 'unet-lut'
+        ? await trainUnetLut(options, data, folder)
+        : kind === 'oracle'
+          ? { parameters: null, training: null }
+          : await fitMapping(experiment, data, folder);
+    const tiles = await scoreFitted(options, data, folder);
+    signal?.throwIfAborted();
+    await writeAtomic(folder.tiles, tiles.map((record) => `${JSON.stringify(record)}\n`).join(''));
+    const of = (split: string): TileRecord[] => tiles.filter((record) => record.split === split);
+    const result: RunResult = {
+      tag,
+      name: experiment.name,
+      kind,
+      seed: experiment.seed,
+      finished: new Date().toISOString(),
+      seconds: (performance.now() - started) / 1000,
+      data: {
+        root,
+        digest: data.digest,
+        train: data.lists.train.length,
+        val: data.lists.val.length,
+        test: data.lists.test.length,
+        skipped: data.skipped.length,
+      },
+      ...fitted,
+      weights: kind === 'oracle' ? null : { file: folder.best, digest: await fileDigest(folder.best) },
+      scores: { val: poolTiles(of('val')), test: poolTiles(of('test')) },
+    };
+    logScores(tracked, experiment, result);
+    await writeJson(folder.result, result);
+    for (const file of ['experiment', 'environment', 'metrics', 'tiles', 'result'] as const)
+      await tracked?.logArtifact(folder[file], folder[file].slice(folder.folder.length + 1)).catch(() => {});
+    if (result.weights) await tracked?.logArtifact(folder.best, 'checkpoints/best.safetensors');
+    return { result, folder: folder.folder, resumed: false };
+  } catch (error) {
+    throw diskFault(error, folder);
+  } finally {
+    await data.close();
+  }
+};
