@@ -13,4 +13,6 @@ export const commands: Record<string, () => Promise<{ command: Command }>> = {
   'kernel install': async () => import('./kernel-install.js'),
   'kernel path': async () => import('./kernel-path.js'),
   'notebook run': async () => import('./notebook-run.js'),
+  'track sync': async () => import('./track-sync.js'),
+  'track where': async () => import('./track-where.js'),
 };

@@ -2,8 +2,13 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Fault } from '../fault.js';
+import { bringBack } from './directory/bring-back.js';
 import { openDirectoryStore, type StoreOptions } from './directory/store.js';
+import { createClient } from './mlflow/client.js';
+import { serverSettings, unsupported } from './mlflow/settings.js';
 import { withoutCredentials } from './source-tags.js';
+import { openDestination } from './sync/destination.js';
+import { createShipper } from './sync/shipper.js';
 import type { Tracker } from './tracker.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -58,15 +63,43 @@ export const openTracker = async ({
 }: TrackerOptions): Promise<Tracker> => {
   const place = trackingPlace(env, directory);
   const heard = new Set<string>();
+  const warn = (text: string): void => {
+    if (heard.has(text)) return;
+    heard.add(text);
+    onWarning(text);
+  };
   const options: StoreOptions = {
-    onWarning: (text) => {
-      if (heard.has(text)) return;
-      heard.add(text);
-      onWarning(text);
-    },
+    onWarning: warn,
     experiment: env['MLFLOW_EXPERIMENT_NAME'] || undefined,
+    runId: env['MLFLOW_RUN_ID'] || undefined,
     systemMetrics: isTrue(env['MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING']) || undefined,
     sampleEvery: Number(env['MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL']) || undefined,
   };
-  return openDirectoryStore(place.directory, options);
+  await bringBack(place.directory, warn);
+  if (place.server === undefined) {
+    const experimentId = env['MLFLOW_EXPERIMENT_NAME'] ? undefined : env['MLFLOW_EXPERIMENT_ID'] || undefined;
+    return openDirectoryStore(place.directory, { ...options, experimentId });
+  }
+  for (const text of unsupported(env)) warn(text);
+  const settings = serverSettings(place.server, env);
+  // the shipper has a patience of its own: a request that fails twice is tried again in its next pass
+  const client = createClient({
+    ...settings,
+    retry: { ...settings.retry, times: Math.min(settings.retry.times, 1) },
+  });
+  const shipper = createShipper(openDestination(client, env, place.directory, warn), {
+    store: place.directory,
+    patience: Number(env['BANDALIGN_TRACKING_PATIENCE'] || 15),
+    advice: `bandalign track sync --from ${place.directory} --to ${settings.address}`,
+  });
+  const store = openDirectoryStore(place.directory, { ...options, shipping: shipper });
+  return {
+    ...store,
+    where: `${settings.address} (by way of ${store.directory})`,
+    server: settings.address,
+    close: async () => {
+      await store.close();
+      await shipper.close();
+    },
+  };
 };

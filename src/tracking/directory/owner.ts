@@ -37,14 +37,18 @@ const running = (owner: Owner): boolean => {
   return owner.began === '' || beginning(owner.pid) === owner.began;
 };
 
-/** Writes this process down as the one that holds `folder` (a run, or a lock's own file name). */
-export const own = (folder: string, ships: boolean, name = fileName): Promise<void> => {
+/** This process as an owner. */
+export const ownerText = (ships: boolean): string => {
   const owner: Owner = { pid: process.pid, host: hostname(), began: beginning(process.pid), ships };
-  return place(folder, name, JSON.stringify(owner));
+  return JSON.stringify(owner);
 };
 
-export const disown = (folder: string, name = fileName): Promise<void> =>
-  rm(join(folder, name), { force: true }).catch(() => {});
+/** Writes this process down as the one that records the run in `folder`. */
+export const own = (folder: string, ships: boolean): Promise<void> =>
+  place(folder, fileName, ownerText(ships));
+
+export const disown = (folder: string): Promise<void> =>
+  rm(join(folder, fileName), { force: true }).catch(() => {});
 
 /** Says that this process still lives, to other hosts on the same disk. */
 export const touch = (folder: string, name = fileName): Promise<void> =>

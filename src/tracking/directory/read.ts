@@ -79,7 +79,8 @@ const texts = async (folder: string): Promise<Record<string, string>> => {
   return values;
 };
 
-const readInputs = async (run: string): Promise<StoredInput[]> => {
+/** Dataset inputs of the run in folder `run`. */
+export const readInputs = async (run: string): Promise<StoredInput[]> => {
   const inputs: StoredInput[] = [];
   for (const id of await subfolders(join(run, 'inputs'))) {
     const input = await readMeta(join(run, 'inputs', id, 'meta.yaml'));

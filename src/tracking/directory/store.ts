@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { Fault } from '../../fault.js';
 import { sourceTags, userName } from '../source-tags.js';
 import type { RunSpec, TrackedRun, Tracker } from '../tracker.js';
-import { createStore, ensureExperiment, findRun } from './experiments.js';
+import { createStore, ensureExperiment, findRun, listExperiments } from './experiments.js';
 import { metaText, type RunMeta, readExperimentMeta, readRunMeta, statusNumber } from './meta.js';
 import { disown, heartbeat, livingOwner, own, touch } from './owner.js';
 import { place, removeTemporaries } from './place.js';
@@ -18,13 +18,17 @@ export interface StoreOptions {
   onWarning: (text: string) => void;
   /** Name that wins over that of each run's spec. */
   experiment?: string;
+  /** Id of the experiment of this store that all runs go to. */
+  experimentId?: string;
+  /** A run that the first started one goes on with: of this store, or of the server that it is sent to. */
+  runId?: string;
   systemMetrics?: boolean;
   /** Seconds between samples of the system metrics; default 10. */
   sampleEvery?: number;
   /** A server that the store is sent to by this process. */
   shipping?: {
     /** A run is being recorded in `folder`. */
-    begun: (folder: string) => Promise<void>;
+    begun: (folder: string, serverId?: string) => Promise<void>;
     /** Something new is in `folder`. */
     written: (folder: string) => void;
     /** The run in `folder` has ended: send it, with bounded patience. */
@@ -110,6 +114,7 @@ export const openDirectoryStore = (directory: string, options: StoreOptions): Tr
   let timer: NodeJS.Timeout | undefined;
   let beat: NodeJS.Timeout | undefined;
   let source: Promise<Record<string, string>> | undefined;
+  let continued = options.runId;
 
   const stopTimers = (): void => {
     clearInterval(timer);
@@ -161,8 +166,21 @@ export const openDirectoryStore = (directory: string, options: StoreOptions): Tr
     return recorder;
   };
 
+  const chooseExperiment = async (spec: RunSpec): Promise<string> => {
+    const { experiment, experimentId } = options;
+    if (experimentId === undefined) return experiment ?? spec.experiment;
+    const chosen = (await listExperiments(store)).find((one) => one.experiment_id === experimentId);
+    if (!chosen) throw new Fault(`MLFLOW_EXPERIMENT_ID: ${experimentId}; there is none in ${store}`);
+    return chosen.name;
+  };
+
   const startRun = async (spec: RunSpec): Promise<TrackedRun> => {
-    const experimentName = options.experiment ?? spec.experiment;
+    const given = spec.parent === undefined ? continued : undefined;
+    if (given !== undefined) {
+      continued = undefined;
+      if (shipping === undefined || (await findRun(store, given))) return resumeRun(given);
+    }
+    const experimentName = await chooseExperiment(spec);
     const meta = newMeta(spec);
     let folder: string;
     try {
@@ -185,7 +203,7 @@ export const openDirectoryStore = (directory: string, options: StoreOptions): Tr
     meta.artifact_uri = pathToFileURL(join(folder, 'artifacts')).href;
     const systemMetrics = spec.systemMetrics ?? options.systemMetrics ?? false;
     const recorder = await record(folder, experimentName, meta, false, systemMetrics);
-    await shipping?.begun(folder);
+    await shipping?.begun(folder, given);
     source ??= sourceTags();
     recorder.setTags({
       ...(await source),
