@@ -1,0 +1,188 @@
+import { writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { inspect } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { bundleOf } from '../display.js';
+import { type MimeBundle, provideKernelOutput } from '../kernel-output.js';
+import type { Fields } from '../wire.js';
+import { describeDiagnostics, describeThrown, interruption } from './cell-error.js';
+import {
+  type CellError,
+  channels,
+  type EvaluatorEvent,
+  type EvaluatorRequest,
+  lineReader,
+} from './evaluator-messages.js';
+import { prepareModules } from './module-loading.js';
+import { orderedOutput } from './ordered-output.js';
+import { projectRoot } from './project-root.js';
+import { startTslab } from './tslab.js';
+import { slots } from './watchdog.js';
+
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/** Writes an event before returning: a cell that prints faster than the kernel reads waits, and nothing is lost. */
+const send = (event: EvaluatorEvent): void => {
+  let rest = Buffer.from(`${JSON.stringify(event)}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(channels.events, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
+};
+
+const isInterrupt = (thrown: unknown): boolean =>
+  thrown instanceof Error &&
+  ((thrown as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED' ||
+    thrown.message === 'Interrupted asynchronously');
+
+const textOf = (value: unknown): string =>
+  typeof value === 'string' ? value : inspect(value, { colors: false });
+
+/** The process that runs cells. Its parent is the kernel, which speaks to Jupyter and outlives it. */
+const evaluate = (): void => {
+  const root = projectRoot(process.cwd());
+  process.chdir(root);
+  const outputs = orderedOutput(send);
+  const capture =
+    (name: 'stdout' | 'stderr') =>
+    (chunk: string | Uint8Array, encoding?: unknown, done?: unknown): boolean => {
+      outputs.write(name, typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8'));
+      const callback = typeof encoding === 'function' ? encoding : done;
+      if (typeof callback === 'function') process.nextTick(callback as () => void);
+      return true;
+    };
+  process.stdout.write = capture('stdout') as typeof process.stdout.write;
+  process.stderr.write = capture('stderr') as typeof process.stderr.write;
+
+  const modules = prepareModules(root);
+  const runner = startTslab(root, (shown, update) => {
+    const { data, metadata, transient } = shown as {
+      data: MimeBundle;
+      metadata?: Fields;
+      transient?: Fields;
+    };
+    outputs.show(data, { metadata, displayId: transient?.['display_id'] as string | undefined, update });
+  });
+  const tslabGlobal = (globalThis as unknown as { __tslab__: Fields }).__tslab__;
+  tslabGlobal['import'] = modules.importDynamically;
+
+  const state = new Int32Array(new SharedArrayBuffer(8));
+  const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), { workerData: state.buffer });
+  watchdog.unref();
+
+  let controller = new AbortController();
+  let running: { count: number; stray?: CellError; stop: (error: CellError) => void } | undefined;
+  let lastCount = 0;
+  provideKernelOutput({ show: outputs.show, later: outputs.later, signal: () => controller.signal });
+
+  const onInterrupt = (): void => {
+    Atomics.store(state, slots.heard, Atomics.load(state, slots.running));
+    if (!running) return;
+    controller.abort(new Error('the cell was interrupted'));
+    running.stop(interruption());
+    runner.interrupt();
+  };
+  const onStray = (thrown: unknown): void => {
+    const error = describeThrown(thrown, runner.cells, root, lastCount);
+    if (!running) {
+      outputs.flush();
+      send({ type: 'stray-error', error });
+      return;
+    }
+    running.stop(error);
+    runner.interrupt();
+  };
+  process.on('SIGINT', onInterrupt);
+  process.on('uncaughtException', onStray);
+  process.on('unhandledRejection', onStray);
+  process.on('exit', (code) => {
+    outputs.flush();
+    send({ type: 'exit', code });
+  });
+
+  /** Runs a cell to its end; the error it ended with, if any. */
+  const runCell = async (code: string, count: number): Promise<CellError | undefined> => {
+    const cell = runner.prepare(code, count);
+    try {
+      await modules.preload(cell.imports);
+    } catch (error) {
+      return describeThrown(error, runner.cells, root, count);
+    }
+    if (running?.count !== count) return undefined; // interrupted meanwhile
+    const { ok, diagnostics, thrown, last } = await cell.run();
+    if (diagnostics.length > 0) return describeDiagnostics(diagnostics, code);
+    if (!ok)
+      return isInterrupt(thrown?.value)
+        ? interruption()
+        : describeThrown(thrown?.value, runner.cells, root, count);
+    try {
+      const value: unknown = await last;
+      if (value !== undefined && value !== null) {
+        const bundle = bundleOf(value);
+        if (bundle === undefined) outputs.result({ 'text/plain': textOf(value) });
+        else if (bundle instanceof Promise) await outputs.later(bundle);
+        else outputs.result(bundle);
+      }
+      await outputs.finish();
+      // rejections that nobody handles are told apart after the microtasks of this turn
+      await new Promise(setImmediate);
+      return undefined;
+    } catch (error) {
+      return describeThrown(error, runner.cells, root, count);
+    }
+  };
+
+  const execute = async (id: number, code: string, count: number): Promise<CellError | undefined> => {
+    controller = new AbortController();
+    lastCount = count;
+    outputs.begin();
+    Atomics.store(state, slots.heard, 0);
+    Atomics.store(state, slots.running, id);
+    const stopped = new Promise<CellError>((resolve) => {
+      running = { count, stop: resolve };
+    });
+    try {
+      return await Promise.race([stopped, runCell(code, count)]);
+    } finally {
+      running = undefined;
+      Atomics.store(state, slots.running, 0);
+      outputs.flush();
+    }
+  };
+
+  const answer = (request: EvaluatorRequest): Fields => {
+    if (request.type === 'complete') {
+      const { start, end, candidates } = runner.complete(request.code, request.position);
+      return { start, end, matches: candidates };
+    }
+    if (request.type === 'inspect') return { text: runner.inspect(request.code, request.position) };
+    return { ...runner.isComplete(request.code) };
+  };
+  const handle = async (request: EvaluatorRequest): Promise<void> => {
+    if (request.type === 'execute') {
+      const error = await execute(request.id, request.code, request.count);
+      return send({ type: 'executed', id: request.id, error });
+    }
+    let content: Fields = {};
+    try {
+      content = answer(request);
+    } catch {
+      // the language service gives up on some half-typed code; that is an empty answer
+    }
+    send({ type: 'reply', id: request.id, content });
+  };
+
+  const requests = new Socket({ fd: channels.requests, readable: true, writable: false });
+  requests.on(
+    'data',
+    lineReader<EvaluatorRequest>((request) => void handle(request)),
+  );
+  requests.on('end', () => process.exit(0));
+  send({ type: 'ready' });
+};
+
+evaluate();

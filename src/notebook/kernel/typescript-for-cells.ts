@@ -1,0 +1,175 @@
+import { join } from 'node:path';
+import type ts from 'typescript';
+import { packageRequire, packageRoot } from '../package-root.js';
+import { quickInfo } from './hover.js';
+import type { TypeScript } from './typescript-internals.js';
+
+/** Code and the source map that leads from it to what it was made from. */
+export interface Mapped {
+  code: string;
+  map: string;
+}
+
+/** Receives each cell's final code with its maps, last step first. */
+export type OnEmit = (code: string, maps: string[]) => void;
+
+const inlineMap = /\n?\/\/# sourceMappingURL=data:application\/json;base64,([A-Za-z0-9+/=]+)\s*$/;
+
+const splitInlineMap = (text: string): Mapped | undefined => {
+  const found = inlineMap.exec(text);
+  return found
+    ? { code: text.slice(0, found.index), map: Buffer.from(found[1], 'base64').toString('utf8') }
+    : undefined;
+};
+
+/** The first `await` that belongs to no function: of an expression or of `for await`. */
+const topLevelAwait = (typescript: TypeScript, file: ts.SourceFile): ts.Node | undefined => {
+  const walk = (node: ts.Node): ts.Node | undefined => {
+    if (typescript.isFunctionLike(node) || typescript.isClassLike(node)) return undefined;
+    if (typescript.isAwaitExpression(node)) return node;
+    if (typescript.isForOfStatement(node) && node.awaitModifier) return node.awaitModifier;
+    return typescript.forEachChild(node, walk);
+  };
+  return typescript.forEachChild(file, walk);
+};
+
+/** Turns `import(x)` into `__tslab__.import(x, require)`: tslab would make it a `require`, which ESM may refuse. */
+const realDynamicImport =
+  (typescript: TypeScript): ts.TransformerFactory<ts.SourceFile> =>
+  (context) =>
+  (file) => {
+    const { factory } = typescript;
+    const visit = (node: ts.Node): ts.Node => {
+      const seen = typescript.visitEachChild(node, visit, context);
+      if (
+        !typescript.isCallExpression(seen) ||
+        seen.expression.kind !== typescript.SyntaxKind.ImportKeyword ||
+        seen.arguments.length === 0
+      )
+        return seen;
+      const target = factory.createPropertyAccessExpression(factory.createIdentifier('__tslab__'), 'import');
+      return factory.createCallExpression(target, undefined, [
+        seen.arguments[0],
+        factory.createIdentifier('require'),
+      ]);
+    };
+    return typescript.visitEachChild(file, visit, context);
+  };
+
+/** Options of the original that newer TypeScript refuses or that a checked cell must not have. */
+const dropped = ['noImplicitUseStrict', 'disableTopLevelAwait', 'checkJs', 'allowJs', 'typeRoots'];
+
+/** Cells are checked like the project's own sources. */
+const cellOptions = (typescript: TypeScript, original: ts.CompilerOptions): ts.CompilerOptions => ({
+  ...Object.fromEntries(Object.entries(original).filter(([name]) => !dropped.includes(name))),
+  module: typescript.ModuleKind.ESNext,
+  moduleResolution: typescript.ModuleResolutionKind.Bundler,
+  strict: true,
+  inlineSourceMap: true,
+  lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+  typeRoots: [join(packageRoot, 'node_modules', '@types'), join(packageRoot, '..', '@types')],
+  types: ['node'],
+});
+
+/**
+ * Where the types of this package and of what it depends on are, for the names that the project at the working
+ * directory cannot find by itself. (A host with a resolver of its own would do as well, but then TypeScript resolves
+ * every import of every library anew for each cell.)
+ */
+const borrowedPaths = (
+  typescript: TypeScript,
+  options: ts.CompilerOptions,
+): ts.MapLike<string[]> | undefined => {
+  const root = typescript.sys.getCurrentDirectory();
+  if (root === packageRoot) return undefined;
+  const manifest = packageRequire('./package.json') as Record<string, Record<string, string> | undefined>;
+  const names = [
+    'bandalign',
+    ...Object.keys({ ...manifest['dependencies'], ...manifest['devDependencies'] }),
+  ];
+  const find = (name: string, folder: string): string | undefined =>
+    typescript.resolveModuleName(name, join(folder, '__cell__.ts'), options, typescript.sys).resolvedModule
+      ?.resolvedFileName;
+  const paths: ts.MapLike<string[]> = {};
+  for (const name of names) {
+    const found = find(name, root) === undefined ? find(name, packageRoot) : undefined;
+    if (found !== undefined) paths[name] = [found];
+  }
+  return paths;
+};
+
+/**
+ * TypeScript as tslab's converter wants it. tslab 1.0.22 was written against its own fork of 5.0.4; this gives it the
+ * project's TypeScript plus what the fork had added, with strict options, modern module resolution and source maps.
+ * A bare import that the notebook's project does not know is looked up from this package.
+ */
+export const typescriptForCells = (typescript: TypeScript, onEmit: OnEmit): Record<string, unknown> => {
+  const createWatchCompilerHost = (
+    roots: string[],
+    options: ts.CompilerOptions,
+    system: ts.System,
+    ...rest: [undefined, ts.DiagnosticReporter, ts.WatchStatusReporter]
+  ): ts.WatchCompilerHost<ts.BuilderProgram> => {
+    const checked = cellOptions(typescript, options);
+    const paths = borrowedPaths(typescript, checked);
+    return typescript.createWatchCompilerHost(roots, { ...checked, paths }, system, ...rest);
+  };
+
+  const transpileModule = (input: string, options: ts.TranspileOptions): ts.TranspileOutput => {
+    const first = splitInlineMap(input);
+    const output = typescript.transpileModule(first?.code ?? input, {
+      ...options,
+      compilerOptions: { ...options.compilerOptions, noImplicitUseStrict: undefined, sourceMap: true },
+      transformers: { before: [realDynamicImport(typescript)] },
+    });
+    const outputText = output.outputText.replace(/\n?\/\/# sourceMappingURL=\S+\s*$/, '\n');
+    if (first && output.sourceMapText) onEmit(outputText, [output.sourceMapText, first.map]);
+    return { ...output, outputText };
+  };
+
+  const completionHost = (program: ts.Program): Partial<ts.LanguageServiceHost> => ({
+    getCompilationSettings: () => program.getCompilerOptions(),
+    getCurrentDirectory: () => program.getCurrentDirectory(),
+    useCaseSensitiveFileNames: () => true,
+    fileExists: typescript.sys.fileExists,
+    readFile: typescript.sys.readFile,
+    getScriptFileNames: () => [],
+    getScriptVersion: () => '',
+    getScriptSnapshot: () => undefined,
+    getDefaultLibFileName: typescript.getDefaultLibFilePath,
+  });
+
+  return {
+    ...typescript,
+    createWatchCompilerHost,
+    transpileModule,
+    getDefaultTypeRoots: () => [],
+    getNullTransformationContext: () => typescript.nullTransformationContext,
+    getQuickInfoAtPosition: (
+      file: ts.SourceFile,
+      checker: ts.TypeChecker,
+      _token: unknown,
+      position: number,
+    ) => quickInfo(typescript, file, checker, position),
+    getPreEmitDiagnosticsOfFiles: (program: ts.Program, files: ts.SourceFile[]) => {
+      const found = files.flatMap((file) => [...typescript.getPreEmitDiagnostics(program, file)]);
+      const wait = topLevelAwait(typescript, files[0]);
+      // tslab learns of a top-level await from diagnostic 1308 alone
+      if (wait)
+        found.push({
+          file: files[0],
+          start: wait.getStart(files[0]),
+          length: 5,
+          code: 1308,
+          category: 1,
+          messageText: '',
+        });
+      return found;
+    },
+    Completions: {
+      ...typescript.Completions,
+      getCompletionsAtPositionForTslab: (_host: unknown, program: ts.Program, ...rest: unknown[]) =>
+        typescript.Completions.getCompletionsAtPosition(completionHost(program), program, ...rest),
+    },
+  };
+};

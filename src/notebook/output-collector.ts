@@ -1,0 +1,77 @@
+import type { CellOutput } from './document.js';
+import type { KernelMessage } from './kernel-client.js';
+import type { MimeBundle } from './kernel-output.js';
+import type { Fields } from './wire.js';
+
+type Shown = Extract<CellOutput, { output_type: 'display_data' | 'execute_result' }>;
+
+/** What a terminal would show of `text`: what follows a carriage return takes the place of its line. */
+const settled = (text: string): string => text.replace(/[^\n]*\r(?=[^\r\n])/g, '');
+
+/** `text` after `before`; only the last line of `before` can still change. */
+const continued = (before: string, text: string): string => {
+  const start = before.lastIndexOf('\n') + 1;
+  return before.slice(0, start) + settled(before.slice(start) + text);
+};
+
+/** Gathers the outputs of the cells of one notebook. */
+export interface OutputCollector {
+  /** A receiver for the messages of a cell; `outputs` is filled in place. */
+  receive: (outputs: CellOutput[]) => (message: KernelMessage) => void;
+}
+
+/**
+ * Turns iopub messages into nbformat outputs as Jupyter's front ends do: texts of one stream are joined, displays are
+ * updated wherever in the notebook they were shown, `clear_output` clears (with `wait`, when the next output comes).
+ */
+export const collectOutputs = (): OutputCollector => {
+  const displays = new Map<string, Shown[]>();
+  const receive: OutputCollector['receive'] = (outputs) => {
+    let clearNext = false;
+    const push = (output: CellOutput): void => {
+      if (clearNext) outputs.length = 0;
+      clearNext = false;
+      outputs.push(output);
+    };
+    const shown = (content: Fields): { data: MimeBundle; metadata: Fields } => ({
+      data: (content['data'] ?? {}) as MimeBundle,
+      metadata: (content['metadata'] ?? {}) as Fields,
+    });
+    return ({ type, content }) => {
+      if (type === 'stream') {
+        const name = content['name'] === 'stderr' ? 'stderr' : 'stdout';
+        const text = String(content['text'] ?? '');
+        const last = clearNext ? undefined : outputs.at(-1);
+        if (last?.output_type === 'stream' && last.name === name) last.text = continued(last.text, text);
+        else push({ output_type: 'stream', name, text: settled(text) });
+      } else if (type === 'display_data' || type === 'update_display_data') {
+        const id = (content['transient'] as Fields | undefined)?.['display_id'];
+        const known = typeof id === 'string' ? (displays.get(id) ?? []) : [];
+        if (type === 'update_display_data') {
+          for (const output of known) Object.assign(output, shown(content));
+          return;
+        }
+        const output: Shown = { output_type: 'display_data', ...shown(content) };
+        push(output);
+        if (typeof id === 'string') displays.set(id, [...known, output]);
+      } else if (type === 'execute_result')
+        push({
+          output_type: 'execute_result',
+          ...shown(content),
+          execution_count: (content['execution_count'] ?? null) as number | null,
+        });
+      else if (type === 'error')
+        push({
+          output_type: 'error',
+          ename: String(content['ename'] ?? ''),
+          evalue: String(content['evalue'] ?? ''),
+          traceback: (content['traceback'] ?? []) as string[],
+        });
+      else if (type === 'clear_output') {
+        if (content['wait'] === true) clearNext = true;
+        else outputs.length = 0;
+      }
+    };
+  };
+  return { receive };
+};

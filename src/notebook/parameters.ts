@@ -1,0 +1,144 @@
+import type ts from 'typescript';
+import { refuse } from '../fault.js';
+import { type Cell, cellTags, type Notebook } from './document.js';
+import { packageRequire } from './package-root.js';
+
+/** One variable of a notebook's parameters cell. */
+interface Parameter {
+  name: string;
+  /** `let` is assigned to; `const` is declared again, which a notebook allows. */
+  constant: boolean;
+  /** As written or as its literal says; undefined where only the kernel can tell. */
+  type?: string;
+}
+
+type TypeScript = typeof ts;
+
+const literalType = (typescript: TypeScript, value: ts.Expression): string | undefined => {
+  const { SyntaxKind } = typescript;
+  if (typescript.isParenthesizedExpression(value)) return literalType(typescript, value.expression);
+  if (typescript.isPrefixUnaryExpression(value))
+    return value.operator === SyntaxKind.ExclamationToken
+      ? 'boolean'
+      : literalType(typescript, value.operand);
+  if (typescript.isNumericLiteral(value)) return 'number';
+  if (typescript.isStringLiteralLike(value) || typescript.isTemplateExpression(value)) return 'string';
+  if (value.kind === SyntaxKind.TrueKeyword || value.kind === SyntaxKind.FalseKeyword) return 'boolean';
+  if (typescript.isArrayLiteralExpression(value)) {
+    const types = new Set(value.elements.map((element) => literalType(typescript, element)));
+    const [only] = types;
+    return types.size === 1 && only !== undefined ? `${only}[]` : undefined;
+  }
+  return undefined;
+};
+
+/** The variables that a parameters cell declares, by a reading of its text alone. */
+const readParameters = (source: string): Parameter[] => {
+  const typescript = packageRequire('typescript') as TypeScript;
+  const file = typescript.createSourceFile('parameters.ts', source, typescript.ScriptTarget.Latest, true);
+  return file.statements.filter(typescript.isVariableStatement).flatMap(({ declarationList }) =>
+    declarationList.declarations
+      .filter((declaration) => typescript.isIdentifier(declaration.name))
+      .map(({ name, type, initializer }) => ({
+        name: name.getText(file),
+        constant: (declarationList.flags & typescript.NodeFlags.Const) !== 0,
+        type: type?.getText(file) ?? (initializer && literalType(typescript, initializer)),
+      })),
+  );
+};
+
+const parseJson = (text: string): { value: unknown } | undefined => {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+};
+
+const fits = (value: unknown, type: string): boolean =>
+  type.endsWith('[]')
+    ? Array.isArray(value) && value.every((item) => fits(item, type.slice(0, -2)))
+    : typeof value === type;
+
+/** `text` as a TypeScript literal of `type`, or what is wrong with it. */
+const literalFor = ({ type, name }: Parameter, text: string): { literal: string } | { fault: string } => {
+  const json = parseJson(text);
+  if (type === 'string') return { literal: JSON.stringify(text) };
+  if (type === 'number' && /^[+-]?(NaN|Infinity)$/.test(text)) return { literal: text };
+  if (type === 'number' && text.trim() !== '' && Number.isFinite(Number(text)))
+    return { literal: String(Number(text)) };
+  if (type === 'boolean' && /^(true|false)$/i.test(text)) return { literal: text.toLowerCase() };
+  if (type !== undefined && /^(number|string|boolean)(\[\])*$/.test(type))
+    return json && fits(json.value, type)
+      ? { literal: JSON.stringify(json.value) }
+      : { fault: `parameter ${name}: ${text}; give a ${type}${type.endsWith(']') ? ' as JSON' : ''}` };
+  // another type: the kernel checks the literal when it runs
+  return { literal: json ? JSON.stringify(json.value) : JSON.stringify(text) };
+};
+
+/** `name=value` of a command line. */
+export const parseAssignments = (words: readonly string[]): ReadonlyMap<string, string> => {
+  refuse(
+    words
+      .filter((word) => !/^[A-Za-z_$][\w$]*=/.test(word))
+      .map((word) => `parameter: ${word}; write name=value`),
+  );
+  return new Map(
+    words.map((word) => {
+      const at = word.indexOf('=');
+      return [word.slice(0, at), word.slice(at + 1)];
+    }),
+  );
+};
+
+export const injectedTag = 'injected-parameters';
+
+/**
+ * Puts a cell that sets `values` after the cell tagged `parameters`, in place of one that an earlier run put there.
+ * Each value is read as the type that the parameters cell gives its variable; what only the compiler can judge (a
+ * union, an imported type) is checked when the cell runs. Throws a Fault that names every parameter that is unknown or of
+ * the wrong type.
+ */
+export const injectParameters = (
+  notebook: Notebook,
+  values: ReadonlyMap<string, string>,
+  name: string,
+): Notebook => {
+  if (values.size === 0) return notebook;
+  const at = notebook.cells.findIndex(
+    (cell) => cell.cell_type === 'code' && cellTags(cell).includes('parameters'),
+  );
+  if (at < 0) refuse([`parameters: ${name} has no cell tagged parameters; tag the one that declares them`]);
+  const known = readParameters(notebook.cells[at].source);
+  const faults: string[] = [];
+  const assignments: string[] = [];
+  for (const [variable, text] of values) {
+    const parameter = known.find((candidate) => candidate.name === variable);
+    if (!parameter) {
+      const names = known.map((candidate) => candidate.name).join(', ') || 'none';
+      faults.push(`parameter ${variable}: unknown to ${name}; it has ${names}`);
+      continue;
+    }
+    const read = literalFor(parameter, text);
+    if ('fault' in read) faults.push(read.fault);
+    else if (!parameter.constant) assignments.push(`${variable} = ${read.literal};`);
+    else if (parameter.type !== undefined)
+      assignments.push(`const ${variable}: ${parameter.type} = ${read.literal};`);
+    else
+      faults.push(
+        `parameter ${variable}: its type is not to be seen; declare it with let, or write its type`,
+      );
+  }
+  refuse(faults);
+  const injected: Cell = {
+    cell_type: 'code',
+    id: injectedTag,
+    metadata: { tags: [injectedTag] },
+    source: ['// Parameters', ...assignments].join('\n'),
+    outputs: [],
+    execution_count: null,
+  };
+  const others = notebook.cells.filter((cell) => !cellTags(cell).includes(injectedTag));
+  const place = others.findIndex((cell) => cellTags(cell).includes('parameters')) + 1;
+  return { ...notebook, cells: [...others.slice(0, place), injected, ...others.slice(place)] };
+};

@@ -1,0 +1,270 @@
+import { dirname, resolve } from 'node:path';
+import { Fault } from '../fault.js';
+import { ignoreProgress, type OnProgress } from '../progress.js';
+import {
+  type Cell,
+  type CellOutput,
+  cellTags,
+  type Notebook,
+  readNotebook,
+  writeNotebook,
+} from './document.js';
+import { type Answer, type KernelClient, startKernel } from './kernel-client.js';
+import { collectOutputs } from './output-collector.js';
+import { injectedTag, injectParameters } from './parameters.js';
+import type { Fields } from './wire.js';
+
+export interface RunOptions {
+  /** Where the executed notebook goes, after each cell; nowhere by default. */
+  out?: string;
+  /** Values for the variables of the cell tagged `parameters`. */
+  parameters?: ReadonlyMap<string, string>;
+  /** Seconds that one cell may take (default: no limit). */
+  cellTimeout?: number;
+  /** Seconds that the whole notebook may take, kernel start included (default: no limit). */
+  timeout?: number;
+  /** Environment of the kernel beside ours. */
+  env?: Record<string, string>;
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
+}
+
+/** Where and why a notebook stopped. */
+export interface CellFailure {
+  /** Place among all cells, from 1. */
+  cell: number;
+  /** Number in brackets, as Jupyter shows it. */
+  executionCount: number | null;
+  /** Line of the cell, from 1, where known. */
+  line?: number;
+  ename: string;
+  evalue: string;
+  /** The parameter whose value does not fit, when that is what went wrong. */
+  parameter?: string;
+}
+
+export interface RunResult {
+  notebook: string;
+  out?: string;
+  /** Code cells that ran to their end. */
+  cells: number;
+  /** Seconds: in all, and until the kernel could be spoken to. */
+  seconds: number;
+  kernelSeconds: number;
+  failure?: CellFailure;
+}
+
+/** The kernelspec an executed copy names, and the language as the kernel tells it without versions of the machine. */
+const kernelMetadata: Fields = {
+  kernelspec: { display_name: 'TypeScript (bandalign)', language: 'typescript', name: 'bandalign' },
+  language_info: {
+    codemirror_mode: { mode: 'typescript', name: 'javascript', typescript: true },
+    file_extension: '.ts',
+    mimetype: 'text/typescript',
+    name: 'typescript',
+    pygments_lexer: 'typescript',
+  },
+};
+
+const checkLanguage = (notebook: Notebook, path: string): void => {
+  const { kernelspec, language_info: info } = notebook.metadata as Record<string, Fields | undefined>;
+  const language = String(kernelspec?.['language'] ?? info?.['name'] ?? 'typescript').toLowerCase();
+  if (language !== 'typescript')
+    throw new Fault(`notebook: ${path}: its language is ${language}; bandalign runs TypeScript notebooks`);
+};
+
+const runs = (cell: Cell): boolean =>
+  cell.cell_type === 'code' && cell.source.trim() !== '' && !cellTags(cell).includes('skip-execution');
+
+/** What can happen to a cell beside its own answer. */
+type Ending = Answer | { timeout: string } | { aborted: true };
+
+const sleep = (milliseconds: number): { done: Promise<void>; clear: () => void } => {
+  let timer: NodeJS.Timeout | undefined;
+  const done = new Promise<void>((resolve) => {
+    // setTimeout takes 32 bits; a limit beyond that is none
+    if (milliseconds < 2 ** 31) timer = setTimeout(resolve, milliseconds);
+  });
+  return { done, clear: () => clearTimeout(timer) };
+};
+
+/** How long a kernel may take to end a cell that it was told to interrupt, milliseconds: longer than its own patience. */
+const interruptPatience = 8000;
+
+const runCell = async (
+  kernel: KernelClient,
+  cell: Cell,
+  receive: (outputs: NonNullable<Cell['outputs']>) => Parameters<KernelClient['request']>[2],
+  limits: { seconds: number; what: string },
+  signal: AbortSignal | undefined,
+): Promise<Ending> => {
+  const answer = kernel.request(
+    'execute_request',
+    {
+      code: cell.source,
+      silent: false,
+      store_history: true,
+      user_expressions: {},
+      allow_stdin: false,
+      stop_on_error: false,
+    },
+    receive(cell.outputs ?? []),
+  );
+  const clock = sleep(limits.seconds * 1000);
+  const aborted = new Promise<Ending>((resolve) => {
+    if (signal?.aborted) resolve({ aborted: true });
+    signal?.addEventListener('abort', () => resolve({ aborted: true }), { once: true });
+  });
+  const ending = await Promise.race<Ending>([
+    answer,
+    clock.done.then(() => ({ timeout: limits.what })),
+    aborted,
+  ]);
+  clock.clear();
+  if ('timeout' in ending || 'aborted' in ending) {
+    await kernel.interrupt();
+    const patience = sleep(interruptPatience);
+    await Promise.race([answer, patience.done.then(kernel.kill)]);
+    patience.clear();
+  }
+  return ending;
+};
+
+type ErrorOutput = Extract<CellOutput, { output_type: 'error' }>;
+
+/** An error that came from what a cell left behind, not from its own course. */
+const strayError = (cell: Cell): { ename: string; evalue: string } | undefined =>
+  cell.outputs?.find((output): output is ErrorOutput => output.output_type === 'error');
+
+const describe = (ending: Ending, cell: Cell): Omit<CellFailure, 'cell' | 'executionCount'> | undefined => {
+  if ('timeout' in ending) return { ename: 'Timeout', evalue: ending.timeout };
+  if ('aborted' in ending) return { ename: 'Stopped', evalue: 'the run was stopped' };
+  if (ending.died !== undefined) return { ename: 'KernelDied', evalue: ending.died };
+  const { content } = ending;
+  if (content['status'] === 'ok') return strayError(cell);
+  const line = (content['bandalign'] as { line?: number } | undefined)?.line;
+  return {
+    ename: String(content['ename'] ?? 'Error'),
+    evalue: String(content['evalue'] ?? content['status']),
+    ...(line === undefined ? {} : { line }),
+  };
+};
+
+/** Makes sure that a failure is to be seen in the notebook, as the last output of its cell. */
+const showFailure = (cell: Cell, { ename, evalue }: { ename: string; evalue: string }): void => {
+  const outputs = cell.outputs ?? [];
+  const last = outputs.at(-1);
+  if (last?.output_type === 'error' && (ename === last.ename || last.ename === 'Interrupted')) outputs.pop();
+  const traceback =
+    last?.output_type === 'error' && last.ename === ename ? last.traceback : [`${ename}: ${evalue}`];
+  outputs.push({ output_type: 'error', ename, evalue, traceback });
+};
+
+const mayFail = (cell: Cell): boolean => cellTags(cell).includes('raises-exception');
+
+/** The parameter that a line of an injected cell sets. */
+const parameterAt = (cell: Cell, line: number | undefined): string | undefined =>
+  line !== undefined && cellTags(cell).includes(injectedTag)
+    ? /^(?:const )?([\w$]+)/.exec(cell.source.split('\n')[line - 1] ?? '')?.[1]
+    : undefined;
+
+const failureOf = (
+  notebook: Notebook,
+  cell: Cell,
+  { ename, evalue, line }: { ename: string; evalue: string; line?: number },
+): CellFailure => {
+  const parameter = parameterAt(cell, line);
+  return {
+    cell: notebook.cells.indexOf(cell) + 1,
+    executionCount: cell.execution_count ?? null,
+    ename,
+    evalue,
+    ...(parameter === undefined ? {} : { parameter }),
+    ...(line === undefined ? {} : { line }),
+  };
+};
+
+/** Puts what Jupyter calls the execution state of a fresh notebook: no outputs, no counts. */
+const cleared = (notebook: Notebook): Notebook => ({
+  ...notebook,
+  metadata: { ...notebook.metadata, ...kernelMetadata },
+  cells: notebook.cells.map((cell) => {
+    const { execution: _times, ...metadata } = cell.metadata; // JupyterLab's record of times
+    return cell.cell_type === 'code' ? { ...cell, metadata, outputs: [], execution_count: null } : cell;
+  }),
+});
+
+/**
+ * Executes a notebook in a fresh kernel and gives back how it went; only a bad call or input throws.
+ *
+ * The kernel starts in the notebook's folder; relative paths in cells count from the project's root (the nearest folder
+ * upward with a package.json). After each cell the notebook is written to `out`, whole. The first failing cell ends
+ * the run; cells after it keep no outputs. A cell tagged `raises-exception` may fail, one tagged `skip-execution` is left out.
+ *
+ * How a cell can end, and what its notebook then holds:
+ *
+ * | cell | ending |
+ * |---|---|
+ * | prints 200 000 lines | all of them, in order |
+ * | prints more than 32 MiB (BANDALIGN_PRINT_LIMIT) | the first 32 MiB and a note of how much was left out; goes on |
+ * | shows a display of more than 32 MiB (BANDALIGN_DISPLAY_LIMIT) | a note in its place; goes on |
+ * | throws, or its compiler complains | failure: name, message, line of the cell, lines around it |
+ * | leaves a rejected promise or throws in a timer while it runs | failure, as if thrown |
+ * | such an error after its end | an error output under the cell, and the run fails when that is noticed |
+ * | calls process.exit, runs out of memory, is killed | failure `KernelDied` with the reason |
+ * | outlives `cellTimeout` or `timeout` | interrupted, even in a loop that never yields; failure `Timeout` |
+ * | the run is stopped (`signal`) | interrupted; failure `Stopped` |
+ */
+export const runNotebook = async (path: string, options: RunOptions = {}): Promise<RunResult> => {
+  const { out, parameters = new Map(), onProgress = ignoreProgress, signal } = options;
+  const begun = performance.now();
+  const seconds = (): number => (performance.now() - begun) / 1000;
+  const original = await readNotebook(path);
+  checkLanguage(original, path);
+  const notebook = injectParameters(cleared(original), parameters, path);
+  const save = async (): Promise<void> => {
+    if (out !== undefined) await writeNotebook(out, notebook);
+  };
+  const kernel = await startKernel({ cwd: dirname(resolve(path)), env: options.env });
+  const kernelSeconds = seconds();
+  const { receive } = collectOutputs();
+  const code = notebook.cells.filter(runs);
+  let done = 0;
+  let failure: CellFailure | undefined;
+  const report = (): void => onProgress({ stage: path, done, total: code.length, unit: 'cells' });
+  try {
+    report();
+    for (const cell of code) {
+      const left = (options.timeout ?? Number.POSITIVE_INFINITY) - seconds();
+      const own = options.cellTimeout ?? Number.POSITIVE_INFINITY;
+      const limits =
+        own <= left
+          ? { seconds: own, what: `the cell took longer than ${own} s` }
+          : { seconds: Math.max(0, left), what: `the notebook took longer than ${options.timeout} s` };
+      const ending = await runCell(kernel, cell, receive, limits, signal);
+      if ('content' in ending && ending.content)
+        cell.execution_count = Number(ending.content['execution_count'] ?? done + 1);
+      else cell.execution_count = done + 1;
+      const went = describe(ending, cell);
+      if (went && !(mayFail(cell) && 'content' in ending && ending.content)) {
+        showFailure(cell, went);
+        failure = failureOf(notebook, cell, went);
+      } else {
+        const earlier = code.slice(0, done).find((one) => !mayFail(one) && strayError(one));
+        const late = earlier && strayError(earlier);
+        if (earlier && late) failure = failureOf(notebook, earlier, late);
+      }
+      if (failure) {
+        await save();
+        break;
+      }
+      done += 1;
+      await save();
+      report();
+    }
+  } finally {
+    await kernel.stop();
+  }
+  if (code.length === 0) await save();
+  return { notebook: path, out, cells: done, seconds: seconds(), kernelSeconds, failure };
+};
