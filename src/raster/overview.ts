@@ -1,7 +1,10 @@
 import type { BandArray } from './predictor.js';
 
-/** How four pixels become one: mean of the values that are not nodata, or the most frequent of them. */
-export type Resampling = 'average' | 'mode';
+/**
+ * How four pixels become one: mean of the values that are not nodata, the most frequent of them, or the first, as
+ * it is.
+ */
+export type Resampling = 'average' | 'mode' | 'nearest';
 
 /** Sizes of the overviews of a raster, each half the one before, rounded up, until one fits into a tile. */
 export const overviewSizes = (width: number, height: number, tile: number): [number, number][] => {
@@ -84,6 +87,10 @@ const modeRow: HalveRow = (source, top, bottom, width, nodata, out, at) => {
   }
 };
 
+const nearestRow: HalveRow = (source, top, _bottom, width, _nodata, out, at) => {
+  for (let left = 0; left < width; left += 2) out[at++] = source[top + left];
+};
+
 /**
  * Halves `rows` rows of `width` pixels into ceil(rows/2) rows of ceil(width/2), beginning at `at` in `out`.
  * Overviews are made from one another, as GDAL does; pixels that lack a neighbour at the edge stand for it.
@@ -98,7 +105,13 @@ export const halveRows = (
   at: number,
 ): void => {
   const halve =
-    resampling === 'mode' ? modeRow : source instanceof Float32Array ? averageFloats : averageIntegers;
+    resampling === 'mode'
+      ? modeRow
+      : resampling === 'nearest'
+        ? nearestRow
+        : source instanceof Float32Array
+          ? averageFloats
+          : averageIntegers;
   const columns = Math.ceil(width / 2);
   for (let row = 0; row < rows; row += 2) {
     const top = row * width;

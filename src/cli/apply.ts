@@ -1,0 +1,220 @@
+import { Fault, refuse } from '../fault.js';
+import type { SceneRequest } from '../scenes/scene-request.js';
+import type { Call, Command } from './command.js';
+
+const text = (call: Call, name: string): string | undefined => {
+  const value = call.options[name];
+  return typeof value === 'string' ? value : undefined;
+};
+
+const number = (call: Call, name: string, faults: string[]): number | undefined => {
+  const value = text(call, name);
+  if (value === undefined) return undefined;
+  if (value.trim() !== '' && Number.isFinite(Number(value))) return Number(value);
+  faults.push(`--${name}: ${value}; a number`);
+  return undefined;
+};
+
+const integers = (call: Call, name: string, faults: string[]): number[] | undefined => {
+  const value = text(call, name);
+  if (value === undefined) return undefined;
+  const list = value.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (list.every((part) => Number.isInteger(part) && part >= 0)) return list;
+  faults.push(`--${name}: ${value}; integers with commas between, such as 1,2,3`);
+  return undefined;
+};
+
+const oneOf = <T extends string>(
+  call: Call,
+  name: string,
+  allowed: readonly T[],
+  faults: string[],
+): T | undefined => {
+  const value = text(call, name);
+  if (value === undefined) return undefined;
+  const found = allowed.find((one) => one === value);
+  if (found === undefined) faults.push(`--${name}: ${value}; one of ${allowed.join(', ')}`);
+  return found;
+};
+
+const nodataOf = (call: Call, faults: string[]): number | 'none' | undefined => {
+  const value = text(call, 'nodata');
+  if (value === undefined || value === 'none') return value;
+  if (/^nan$/i.test(value)) return Number.NaN;
+  return number(call, 'nodata', faults);
+};
+
+/** What holds for every scene of the call. */
+const commonOf = (call: Call, faults: string[]): Omit<SceneRequest, 'inputs' | 'out'> => {
+  const all: Omit<SceneRequest, 'inputs' | 'out'> = {
+    bands: integers(call, 'bands', faults),
+    boaOffset: number(call, 'boa-offset', faults),
+    scale: number(call, 'scale', faults),
+    nodata: nodataOf(call, faults),
+    mask: text(call, 'mask'),
+    scl: text(call, 'scl'),
+    sclValid: integers(call, 'scl-valid', faults),
+    qa: text(call, 'qa'),
+    qaBits: integers(call, 'qa-bits', faults),
+    resample: call.options['resample'] === true || undefined,
+    type: oneOf(call, 'type', ['uint16', 'int16', 'float32'] as const, faults),
+    uncertainty: call.options['uncertainty'] === true || undefined,
+    window: number(call, 'window', faults),
+    compression: oneOf(call, 'compression', ['deflate', 'zstd', 'none'] as const, faults),
+    level: number(call, 'level', faults),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+};
+
+/** Throughput as people compare it. */
+const rate = (pixels: number, seconds: number): string => `${(pixels / 1e6 / seconds).toFixed(1)} Mpx/s`;
+
+const runList = async (
+  call: Call,
+  list: string,
+  out: string,
+  weights: string,
+  jobs: number,
+  common: Omit<SceneRequest, 'inputs' | 'out'>,
+): Promise<void> => {
+  const [{ readSceneList }, { applyList }, { loadAligner }] = await Promise.all([
+    import('../scenes/scene-list.js'),
+    import('../scenes/apply-list.js'),
+    import('../training/aligner.js'),
+  ]);
+  const requests = await readSceneList(list, out, common);
+  const aligner = await loadAligner(weights, settingsOf(call));
+  const results = await applyList(requests, {
+    aligner,
+    weights,
+    jobs,
+    signal: call.signal,
+    onProgress: call.progress,
+    onResult: ({ status, scene, out: written, seconds, warnings, faults }) => {
+      call.print(
+        status === 'failed'
+          ? `failed  ${scene}  ${faults.join(' | ')}`
+          : `${status.padEnd(6)}  ${scene}  ${written}${status === 'done' ? `  ${seconds.toFixed(1)} s` : ''}`,
+      );
+      for (const warning of warnings) call.note(`${scene}: ${warning}`);
+    },
+  });
+  const count = (status: string): number => results.filter((result) => result.status === status).length;
+  call.json({ done: count('done'), kept: count('kept'), failed: count('failed'), scenes: results });
+  if (count('failed') > 0) {
+    call.note(`scenes: ${count('failed')} of ${results.length} failed; the same call tries them again`);
+    process.exitCode = 1;
+  }
+};
+
+const settingsOf = (call: Call): string[] =>
+  [call.options['set'] ?? []].flat().filter((word): word is string => typeof word === 'string');
+
+const runOne = async (
+  call: Call,
+  out: string,
+  weights: string,
+  common: Omit<SceneRequest, 'inputs' | 'out'>,
+): Promise<void> => {
+  const [{ applyScene }, { loadAligner }] = await Promise.all([
+    import('../scenes/apply-scene.js'),
+    import('../training/aligner.js'),
+  ]);
+  const aligner = await loadAligner(weights, settingsOf(call));
+  const done = await applyScene(
+    { ...common, inputs: call.words, out },
+    { aligner, weights, onProgress: call.progress, signal: call.signal },
+  );
+  for (const warning of done.warnings) call.note(`warning: ${warning}`);
+  const { width, height, seconds } = done;
+  call.print(
+    `${out}: ${width} × ${height}, ${seconds.toFixed(1)} s, ${rate(width * height, seconds)}; ${done.item} describes it`,
+  );
+  call.json(done);
+};
+
+export const command: Command = {
+  path: ['apply'],
+  words: 'SCENE…',
+  summary: 'align whole scenes: cloud-optimised GeoTIFFs with provenance, LUTs and a quality report',
+  options: {
+    weights: {
+      type: 'string',
+      value: 'FILE',
+      help: 'fitted weights: .safetensors of ours or a .pth of the original',
+    },
+    out: { type: 'string', value: 'OUT.tif', help: 'the aligned scene; with --list, the folder for all' },
+    list: {
+      type: 'string',
+      value: 'FILE',
+      help: 'scenes, a line each: a path or a JSON object; finished ones are kept',
+    },
+    jobs: { type: 'string', value: 'N', default: '1', help: 'with --list: scenes at a time' },
+    bands: {
+      type: 'string',
+      value: '1,2,3,7',
+      help: 'bands of a multi-band file, in the order of the model',
+    },
+    'boa-offset': {
+      type: 'string',
+      value: 'N',
+      help: 'added to stored values: 0, or -1000 for Sentinel-2 baseline 04.00 and later as published (default: metadata)',
+    },
+    scale: {
+      type: 'string',
+      value: 'N',
+      help: 'stored values per unit of reflectance: 10000, 1000 or 1 (default: metadata)',
+    },
+    nodata: {
+      type: 'string',
+      value: 'N',
+      help: 'stored value of no data, or none (default: the file’s tag)',
+    },
+    mask: { type: 'string', value: 'FILE', help: 'valid where above 0: the rest leaves the histogram' },
+    scl: {
+      type: 'string',
+      value: 'FILE',
+      help: 'Sentinel-2 scene classification: clouds and shadows leave the histogram',
+    },
+    'scl-valid': { type: 'string', value: '4,5,6', help: 'classes that are valid (default: 2,4,5,6,7,11)' },
+    qa: {
+      type: 'string',
+      value: 'FILE',
+      help: 'quality bits: pixels with any of --qa-bits leave the histogram',
+    },
+    'qa-bits': { type: 'string', value: '10,11', help: 'bits that count, 0 the lowest' },
+    resample: { type: 'boolean', help: 'repeat the pixels of coarser bands on the finest grid' },
+    type: { type: 'string', value: 'TYPE', help: 'uint16, int16 or float32 (default: as the input)' },
+    uncertainty: { type: 'boolean', help: 'also write the expected error of each pixel' },
+    window: {
+      type: 'string',
+      value: 'N',
+      help: 'edge of the conv module’s windows; changes no pixel (default 512)',
+    },
+    compression: { type: 'string', value: 'NAME', help: 'deflate, zstd or none (default deflate)' },
+    level: { type: 'string', value: 'N', help: 'compression level (default: deflate 6, zstd 9)' },
+    set: {
+      type: 'string',
+      multiple: true,
+      value: 'A.B=C',
+      help: 'change a setting of the weights’ experiment',
+    },
+  },
+  run: async (call) => {
+    const faults: string[] = [];
+    const [weights, out, list] = ['weights', 'out', 'list'].map((name) => text(call, name));
+    const common = commonOf(call, faults);
+    const jobs = number(call, 'jobs', faults) ?? 1;
+    if (!weights) faults.push('--weights: none; give a .safetensors or .pth file');
+    if (!out) faults.push(list ? '--out: none; give a folder' : '--out: none; give a name that ends in .tif');
+    if (list && call.words.length > 0)
+      faults.push(`scene: ${call.words[0]}; put it in the list, or leave --list out`);
+    if (!list && call.words.length === 0)
+      faults.push('scene: none; give a file, a file per band, a folder or --list');
+    if (!(Number.isInteger(jobs) && jobs >= 1)) faults.push(`--jobs: ${jobs}; a positive integer`);
+    refuse(faults);
+    if (!weights || !out) throw new Fault('call: incomplete; see `bandalign apply --help`');
+    if (list) await runList(call, list, out, weights, jobs, common);
+    else await runOne(call, out, weights, common);
+  },
+};

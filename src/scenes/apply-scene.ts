@@ -1,0 +1,242 @@
+import { rm, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Fault, refuse } from '../fault.js';
+import { writeAtomic, writeJson } from '../files.js';
+import type { Aligner } from '../models/aligner.js';
+import { ignoreProgress, type OnProgress } from '../progress.js';
+import { writeFault } from '../raster/write-cog.js';
+import { acquisitionTime } from './acquisition-time.js';
+import { alignScene } from './align-scene.js';
+import { countValues, tileHistogram, type ValueCounts } from './count-values.js';
+import { mappingCsv } from './lut-csv.js';
+import { openScene, type Scene } from './open-scene.js';
+import { holds, type OutputType, outputTypeOf } from './output-values.js';
+import { type Quality, qualityOf } from './quality.js';
+import { qualityHtml } from './quality-html.js';
+import { sceneAssets } from './scene-assets.js';
+import { sceneFingerprint } from './scene-fingerprint.js';
+import { type SceneOutputs, sceneOutputs } from './scene-outputs.js';
+import type { SceneRequest } from './scene-request.js';
+import { rowsAtOnce } from './scene-rows.js';
+import { statisticsWarnings } from './scene-warnings.js';
+import { softwareVersion } from './software-version.js';
+import { stacItem } from './stac-item.js';
+import { likelierOrder, tileDistance } from './tile-distance.js';
+import { expectedError, residualsOf, uncertaintyCodes } from './uncertainty.js';
+
+/** What became of one scene. */
+export interface AppliedScene {
+  out: string;
+  item: string;
+  width: number;
+  height: number;
+  seconds: number;
+  warnings: string[];
+  quality: Quality;
+}
+
+export interface ApplyContext {
+  aligner: Aligner;
+  /** Path of the weights, for the record. */
+  weights: string;
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
+  /** Rows read at once; only tests set it. */
+  step?: number;
+}
+
+const checkRequest = (request: SceneRequest): void => {
+  const faults: string[] = [];
+  const window = request.window ?? 512;
+  if (!(Number.isInteger(window) && window >= 1)) faults.push(`window: ${window}; a positive integer`);
+  if (request.scale !== undefined && !(request.scale > 0))
+    faults.push(`scale: ${request.scale}; stored values per unit of reflectance: 10000, 1000 or 1`);
+  if (request.boaOffset !== undefined && !Number.isFinite(request.boaOffset))
+    faults.push(`boa offset: ${request.boaOffset}; a number such as 0 or -1000`);
+  refuse(faults);
+};
+
+const checkType = (scene: Scene, type: OutputType): void => {
+  if (scene.nodata !== null && !holds(type, scene.nodata))
+    throw new Fault(`nodata: ${scene.nodata}; ${type} cannot hold it: give --type float32`);
+  const lacking = scene.nodata === null && type !== 'float32' && /^float/.test(scene.type);
+  if (lacking)
+    throw new Fault(
+      `nodata: ${scene.inputs[0]} has floats, NaN among them perhaps, and no nodata; ${type} cannot hold NaN: give --nodata or --type float32`,
+    );
+};
+
+/** A scene without data, or in units that cannot be those assumed. */
+const checkCounts = (scene: Scene, counts: ValueCounts, request: SceneRequest): void => {
+  const faults: string[] = [];
+  let brightest = Number.NEGATIVE_INFINITY;
+  counts.bands.forEach((band, b) => {
+    const { name, coding } = scene.bands[b];
+    let n = 0;
+    band.forEach((count, code) => {
+      n += count;
+      if (count > 0) brightest = Math.max(brightest, coding.values[code]);
+    });
+    if (n === 0)
+      faults.push(
+        `band ${name}: no valid pixel (${counts.nodata[b]} nodata, ${counts.masked[b]} masked of ${counts.pixels}); there is nothing to align`,
+      );
+  });
+  refuse(faults);
+  const assumed = request.scale === undefined && scene.bands[0].units.origin === '--boa-offset';
+  if (assumed && brightest <= 5)
+    throw new Fault(
+      `scale: no value of ${scene.inputs[0]} is above ${brightest}, too small for reflectance × 10 000; give --scale 1 if it holds reflectance from 0 to 1`,
+    );
+};
+
+/** Pixels that are 0 in every band cannot be told from counts per band; the least of them bounds it. */
+const zeroShare = (scene: Scene, counts: ValueCounts): number =>
+  scene.nodata !== null || scene.bands.some(({ coding }) => coding.nodata >= 0)
+    ? 0
+    : Math.min(...counts.bands.map((band) => band[0] / counts.pixels));
+
+const provenanceOf = (scene: Scene, request: SceneRequest, { aligner, weights }: ApplyContext) => ({
+  model: aligner.experiment.model.kind,
+  conv: aligner.conv !== null,
+  weights: basename(weights),
+  weights_sha256: aligner.weightsDigest,
+  experiment: aligner.experiment,
+  inputs: [...scene.inputs],
+  bands: scene.bands.map(({ name, band, raster, units }) => ({
+    name,
+    file: basename(raster.path),
+    band,
+    boa_offset: units.boaOffset,
+    scale: units.scale,
+    origin: units.origin,
+  })),
+  processing_baseline: scene.metadata?.baseline ?? null,
+  product: scene.metadata?.product ?? null,
+  nodata: scene.nodata === null ? null : String(scene.nodata),
+  masks: scene.masks.map(({ kind, path }) => ({ kind, file: basename(path) })),
+  resampled: request.resample === true,
+});
+
+const prepare = async (path: string): Promise<SceneOutputs> => {
+  const outputs = sceneOutputs(path);
+  const status = await stat(path).catch(() => null);
+  if (status?.isDirectory()) throw new Fault(`out: ${path}; is a folder, give a file`);
+  return outputs;
+};
+
+/**
+ * Aligns one scene: two passes over the input, then the COG, its mask and uncertainty, the LUTs, the quality report
+ * and last the STAC Item, all beside `request.out`. Memory does not grow with the scene's height; each file appears
+ * complete or not at all, and nothing is left after a failure or an abort.
+ *
+ * @throws Fault for every fault of the request and the input at once; a full disk; a connection that stays broken
+ */
+export const applyScene = async (request: SceneRequest, context: ApplyContext): Promise<AppliedScene> => {
+  const started = performance.now();
+  const { aligner, onProgress = ignoreProgress, signal } = context;
+  const { bands: names, bandMax, bins } = aligner.experiment.data;
+  checkRequest(request);
+  const residuals = request.uncertainty ? residualsOf(aligner.residuals) : aligner.residuals;
+  const outputs = await prepare(request.out);
+  const fingerprint = await sceneFingerprint(request, aligner);
+  const scene = await openScene(request, names);
+  try {
+    const type = request.type ?? outputTypeOf(scene.type);
+    checkType(scene, type);
+    const step = context.step ?? rowsAtOnce(scene);
+    const counts = await countValues(scene, step, onProgress, signal);
+    checkCounts(scene, counts, request);
+    const codings = scene.bands.map(({ coding }) => coding);
+    const values = codings.map((coding) => coding.values);
+    const histogram = tileHistogram(counts.bands, values, bandMax, bins);
+    const mapping = await aligner.mapping(histogram);
+    const version = await softwareVersion();
+    const provenance = provenanceOf(scene, request, context);
+    // an item of an earlier run would vouch for files that are about to change
+    await rm(outputs.item, { force: true });
+    const alignment = await alignScene({
+      scene,
+      counts,
+      mapping,
+      conv: aligner.conv,
+      type,
+      step,
+      window: request.window ?? 512,
+      outputs,
+      uncertainty:
+        request.uncertainty && residuals ? uncertaintyCodes(residuals, bandMax, bins, codings) : null,
+      metadata: {
+        PROCESSING_SOFTWARE: `bandalign ${version}`,
+        ALIGNMENT_MODEL: provenance.model,
+        ALIGNMENT_WEIGHTS_SHA256: aligner.weightsDigest,
+        ALIGNMENT_BOA_ADD_OFFSET: scene.bands.map(({ units }) => units.boaOffset).join(' '),
+      },
+      cog: { compression: request.compression, level: request.level },
+      onProgress,
+      signal,
+    });
+    const distance = tileDistance(histogram, aligner.domain, bandMax);
+    const quality = qualityOf({
+      scene: basename(request.out),
+      names,
+      bandMax,
+      counts,
+      values,
+      after: alignment.after,
+      distance,
+      expected: residuals && expectedError(counts.bands, residuals, bandMax, bins, codings),
+      warnings: scene.warnings,
+    });
+    const before = quality.bands.map((band) => band.before);
+    const order = likelierOrder(histogram, aligner.domain, bandMax);
+    const acquired = acquisitionTime(scene);
+    quality.warnings.push(
+      ...statisticsWarnings(names, before, zeroShare(scene, counts)),
+      ...(order
+        ? [
+            `band order: ${order.map((band) => names[band]).join(', ')} would look more like training; check it, or give --bands`,
+          ]
+        : []),
+      ...(distance?.far
+        ? [
+            `histogram: ${names.filter((_, band) => distance.distance[band] > distance.largestSeen[band]).join(', ')} farther from training than any training tile; the LUTs extrapolate`,
+          ]
+        : []),
+      ...(acquired ? [] : ['acquisition time: unknown; the STAC Item has an interval']),
+    );
+    try {
+      await writeAtomic(outputs.luts, mappingCsv(mapping, names));
+      await writeJson(outputs.qualityJson, quality);
+      await writeAtomic(outputs.qualityHtml, qualityHtml(quality, provenance));
+      await writeJson(
+        outputs.item,
+        stacItem({
+          id: basename(request.out).replace(/\.tiff?$/i, ''),
+          width: scene.width,
+          height: scene.height,
+          georeference: scene.georeference,
+          acquired,
+          created: new Date().toISOString(),
+          version,
+          lineage: `bandpass alignment of ${scene.inputs.map((input) => basename(input)).join(', ')} by a ${provenance.model} model`,
+          provenance: { ...provenance, fingerprint, warnings: quality.warnings },
+          assets: await sceneAssets(outputs, scene, type, alignment),
+        }),
+      );
+    } catch (error) {
+      throw writeFault(outputs.item, error);
+    }
+    return {
+      out: request.out,
+      item: outputs.item,
+      width: scene.width,
+      height: scene.height,
+      seconds: (performance.now() - started) / 1000,
+      warnings: quality.warnings,
+      quality,
+    };
+  } finally {
+    await scene.close();
+  }
+};

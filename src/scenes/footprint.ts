@@ -1,0 +1,111 @@
+import { globals } from 'geotiff';
+import { toProj4 } from 'geotiff-geokeys-to-proj4';
+import proj4 from 'proj4';
+import type { GeoKeys, Georeference } from '../raster/georeference.js';
+
+type Point = [number, number];
+
+/** An outline on the globe as GeoJSON wants it. */
+export interface Footprint {
+  /** Two polygons where the outline crosses the antimeridian (RFC 7946, 3.1.9). */
+  geometry: { type: 'Polygon'; coordinates: Point[][] } | { type: 'MultiPolygon'; coordinates: Point[][][] };
+  /** West, south, east, north; west is the greater where it crosses the antimeridian. */
+  bbox: [number, number, number, number];
+}
+
+/** Points a side: meridians bend over a tile. */
+const perSide = 8;
+
+/** GeoTIFF keys by name, as the projection library takes them. */
+const namedKeys = ({ directory, doubles, ascii }: GeoKeys): Record<string, unknown> => {
+  const out: Record<string, unknown> = {};
+  for (let at = 4; at + 3 < directory.length; at += 4) {
+    const [key, location, count, value] = directory.slice(at, at + 4);
+    const name = (globals.geoKeyNames as Record<number, string>)[key];
+    if (name === undefined) continue;
+    if (location === 0) out[name] = value;
+    else if (location === 34737) out[name] = ascii.slice(value, value + count).replace(/\|$/, '');
+    else if (location === 34736)
+      out[name] = count === 1 ? doubles[value] : doubles.slice(value, value + count);
+  }
+  return out;
+};
+
+/** A projection as proj4 text: UTM zones computed, others from the keys; null where none can be made. */
+export const projectionOf = ({ epsg, geoKeys }: Georeference): string | null => {
+  if (epsg === 4326) return '+proj=longlat +datum=WGS84 +no_defs';
+  const zone = epsg === null ? 0 : epsg % 100;
+  if (epsg !== null && zone >= 1 && zone <= 60 && (epsg - zone === 32600 || epsg - zone === 32700))
+    return `+proj=utm +zone=${zone}${epsg > 32700 ? ' +south' : ''} +datum=WGS84 +units=m +no_defs`;
+  if (geoKeys === null) return null;
+  try {
+    const { proj4: text, coordinatesConversionParameters: units } = toProj4(namedKeys(geoKeys) as never);
+    // the tool asks for coordinates to be brought to its units first; only those already in them are taken
+    return text && units.x === 1 && units.y === 1 ? text : null;
+  } catch {
+    return null;
+  }
+};
+
+const closed = (ring: Point[]): Point[] => [...ring, ring[0]];
+
+/** The part of a ring on one side of longitude 180, its edges cut there (Sutherland and Hodgman). */
+const cutAt180 = (ring: readonly Point[], west: boolean): Point[] => {
+  const inside = ([lon]: Point): boolean => (west ? lon <= 180 : lon >= 180);
+  return ring.flatMap((point, k) => {
+    const before = ring[(k + ring.length - 1) % ring.length];
+    const share = (180 - before[0]) / (point[0] - before[0]);
+    const crossing: Point = [180, before[1] + share * (point[1] - before[1])];
+    const kept = inside(point) ? [point] : [];
+    return inside(before) === inside(point) ? kept : [crossing, ...kept];
+  });
+};
+
+const outline = (ring: Point[]): Footprint => {
+  const lat = ring.map(([, y]) => y);
+  const [south, north] = [Math.min(...lat), Math.max(...lat)];
+  const lon = ring.map(([x]) => x);
+  if (Math.max(...lon) - Math.min(...lon) <= 180)
+    return {
+      geometry: { type: 'Polygon', coordinates: [closed(ring)] },
+      bbox: [Math.min(...lon), south, Math.max(...lon), north],
+    };
+  const unwrapped = ring.map(([x, y]): Point => [x < 0 ? x + 360 : x, y]);
+  const west = cutAt180(unwrapped, true);
+  const east = cutAt180(unwrapped, false).map(([x, y]): Point => [x - 360, y]);
+  return {
+    geometry: { type: 'MultiPolygon', coordinates: [[closed(west)], [closed(east)]] },
+    bbox: [Math.min(...west.map(([x]) => x)), south, Math.max(...east.map(([x]) => x)), north],
+  };
+};
+
+/**
+ * The outline of `width` × `height` pixels in longitude and latitude (WGS 84); null where the projection is unknown.
+ */
+export const footprintOf = (georeference: Georeference, width: number, height: number): Footprint | null => {
+  const projection = projectionOf(georeference);
+  if (projection === null) return null;
+  const [x0, a, b, y0, d, e] = georeference.transform;
+  const side = (from: [number, number], to: [number, number]): Point[] =>
+    Array.from({ length: perSide }, (_, k) => [
+      from[0] + ((to[0] - from[0]) * k) / perSide,
+      from[1] + ((to[1] - from[1]) * k) / perSide,
+    ]);
+  const corners: Point[] = [
+    [0, height],
+    [width, height],
+    [width, 0],
+    [0, 0],
+  ];
+  let ring: Point[];
+  try {
+    const toDegrees = proj4(projection, 'WGS84');
+    ring = corners
+      .flatMap((corner, k) => side(corner, corners[(k + 1) % 4]))
+      .map(([column, row]) => toDegrees.forward([x0 + a * column + b * row, y0 + d * column + e * row]))
+      .map(([lon, lat]) => [Number(lon.toFixed(7)), Number(lat.toFixed(7))]);
+  } catch {
+    return null;
+  }
+  return ring.flat().every(Number.isFinite) ? outline(ring) : null;
+};

@@ -1,0 +1,291 @@
+import { stat } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { Fault, refuse } from '../fault.js';
+import { type Georeference, georeferenceConflict } from '../raster/georeference.js';
+import type { Pixels, PixelType, Raster } from '../raster/raster.js';
+import { openRaster } from '../raster/read.js';
+import { findBands, namesBand } from './band-names.js';
+import { type PixelCoding, pixelCoding } from './pixel-coding.js';
+import { metadataOfImage, openProductFolder } from './product-folder.js';
+import { type ProductMetadata, statedByProduct } from './product-metadata.js';
+import { statedByTags, type Units, unitsOf } from './reflectance-units.js';
+import { finerRaster } from './resampled-raster.js';
+import { maskRule, qaRule, type SceneMask, sclRule, sclValidDefault } from './scene-mask.js';
+import type { SceneRequest } from './scene-request.js';
+
+/** One band of the model and where its pixels are. */
+export interface SceneBand {
+  /** The model's name of it. */
+  name: string;
+  raster: Raster;
+  /** 1-based. */
+  band: number;
+  units: Units;
+  coding: PixelCoding;
+}
+
+/** A scene whose every part is open and fits together. */
+export interface Scene {
+  inputs: readonly string[];
+  width: number;
+  height: number;
+  type: PixelType;
+  nodata: number | null;
+  georeference: Georeference | null;
+  bands: readonly SceneBand[];
+  masks: readonly SceneMask[];
+  metadata: ProductMetadata | null;
+  /** What a person should know before trusting the result. */
+  warnings: string[];
+  /** Codes of each band, rows `y` to `y + rows`. */
+  read(y: number, rows: number): Promise<Uint16Array[]>;
+  close(): Promise<void>;
+}
+
+const isFolder = async (path: string): Promise<boolean> =>
+  !/^https?:/i.test(path) &&
+  (await stat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  ));
+
+const stem = (path: string): string => basename(path, extname(path));
+
+/** Opens a file whatever its kind is. */
+const openImage = async (path: string): Promise<Raster> =>
+  extname(path).toLowerCase() === '.jp2'
+    ? (await import('./open-jpeg2000.js')).openJpeg2000(path)
+    : openRaster(path);
+
+/** Which band of which raster serves each band of the model. Pushes a fault where that is open. */
+const chooseBands = (
+  rasters: readonly Raster[],
+  names: readonly string[],
+  request: SceneRequest,
+  faults: string[],
+): { raster: Raster; band: number }[] => {
+  if (rasters.length > 1) {
+    const found = findBands(
+      rasters.map(({ path }) => stem(path)),
+      names,
+    );
+    found.forEach((files, index) => {
+      if (files.length !== 1)
+        faults.push(
+          `band ${names[index]}: ${files.length === 0 ? 'no file' : `${files.length} files`} of that name; name files as B02 or blue, one for each of ${names.join(', ')}`,
+        );
+    });
+    return found.flatMap(([file]) => (file === undefined ? [] : [{ raster: rasters[file], band: 1 }]));
+  }
+  const [raster] = rasters;
+  if (request.bands) {
+    if (request.bands.length !== names.length)
+      faults.push(`--bands: ${request.bands.join(',')}; ${names.length} numbers, for ${names.join(', ')}`);
+    for (const band of request.bands)
+      if (!(Number.isInteger(band) && band >= 1 && band <= raster.bands))
+        faults.push(`--bands: ${band}; ${raster.path} has bands 1 to ${raster.bands}`);
+    return request.bands.map((band) => ({ raster, band }));
+  }
+  const named = findBands(raster.bandNames, names);
+  if (named.every((found) => found.length === 1))
+    return named.map(([index]) => ({ raster, band: index + 1 }));
+  if (raster.bands === names.length) return names.map((_, index) => ({ raster, band: index + 1 }));
+  faults.push(
+    `bands: ${raster.path} has ${raster.bands}, which do not name ${names.join(', ')}; say which they are: --bands 1,2,3,…`,
+  );
+  return [];
+};
+
+/** Brings `raster` to the scene's grid, or says in `faults` why it does not fit. */
+const bringToGrid = (
+  raster: Raster,
+  what: string,
+  width: number,
+  height: number,
+  georeference: Georeference | null,
+  mayResample: boolean,
+  faults: string[],
+): Raster => {
+  const factor = width / raster.width;
+  if (factor !== 1 || height !== raster.height) {
+    const whole = Number.isInteger(factor) && factor > 1 && raster.height * factor === height;
+    if (!whole || !mayResample) {
+      faults.push(
+        `${what}: ${raster.path} is ${raster.width} × ${raster.height}, the scene ${width} × ${height}; ${
+          whole ? '--resample repeats its pixels' : 'bring it to the scene’s grid'
+        }`,
+      );
+      return raster;
+    }
+  }
+  const finer = finerRaster(raster, factor);
+  const conflict = georeferenceConflict(georeference, finer.georeference, width, height);
+  if (conflict)
+    faults.push(`${what}: ${raster.path} lies elsewhere (${conflict}); bring it to the scene’s grid`);
+  return finer;
+};
+
+const commonNodata = (
+  rasters: readonly Raster[],
+  request: SceneRequest,
+  metadata: ProductMetadata | null,
+  faults: string[],
+): number | null => {
+  if (request.nodata !== undefined) return request.nodata === 'none' ? null : request.nodata;
+  const stated = [...new Set(rasters.map(({ nodata }) => nodata))];
+  if (stated.length > 1)
+    faults.push(`nodata: ${stated.map(String).join(' and ')} in files of one scene; give --nodata`);
+  return stated[0] ?? metadata?.nodata ?? null;
+};
+
+const maskRequests = (request: SceneRequest, scl: string | null) => {
+  const path = request.scl ?? scl;
+  return [
+    ...(request.mask ? [{ kind: 'mask' as const, path: request.mask }] : []),
+    ...(path ? [{ kind: 'scl' as const, path }] : []),
+    ...(request.qa ? [{ kind: 'qa' as const, path: request.qa }] : []),
+  ];
+};
+
+const ruleOf = (kind: SceneMask['kind'], raster: Raster, request: SceneRequest): SceneMask['isValid'] =>
+  kind === 'mask'
+    ? maskRule(raster.nodata)
+    : kind === 'scl'
+      ? sclRule(request.sclValid ?? sclValidDefault)
+      : qaRule(request.qaBits ?? []);
+
+/**
+ * Opens a scene for a model's bands: finds its files and bands, its units, nodata and masks, and checks that all lie
+ * on one grid. Close it.
+ *
+ * @throws Fault with a line for everything that is missing, unknown or does not fit
+ */
+export const openScene = async (request: SceneRequest, names: readonly string[]): Promise<Scene> => {
+  const opened: Raster[] = [];
+  const faults: string[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(opened.splice(0).map((raster) => raster.close()));
+  };
+  const openAll = async (paths: readonly string[]): Promise<Raster[]> => {
+    const rasters: Raster[] = [];
+    for (const path of paths)
+      try {
+        const raster = await openImage(path);
+        opened.push(raster);
+        rasters.push(raster);
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        faults.push(...error.faults);
+      }
+    return rasters;
+  };
+  try {
+    if (request.inputs.length === 0) throw new Fault('scene: none; give a file, files or a folder');
+    if (request.qa && !request.qaBits?.length)
+      faults.push('--qa: which bits count is unknown; give --qa-bits');
+    const folder =
+      request.inputs.length === 1 && (await isFolder(request.inputs[0]))
+        ? await openProductFolder(request.inputs[0], names)
+        : null;
+    const paths = folder?.files ?? request.inputs;
+    const metadata = folder?.metadata ?? (await metadataOfImage(paths[0]));
+    const images = await openAll(paths);
+    const requests = maskRequests(request, folder?.scl ?? null);
+    const maskRasters: (Raster | undefined)[] = [];
+    for (const { path } of requests) maskRasters.push((await openAll([path]))[0]);
+    // without its images there is nothing to compare
+    if (images.length < paths.length) throw new Fault(faults);
+
+    const chosen = chooseBands(images, names, request, faults);
+    if (chosen.length < names.length) throw new Fault(faults);
+    const finest = chosen.reduce((a, b) => (b.raster.width > a.raster.width ? b : a)).raster;
+    const { width, height, georeference, type } = finest;
+    const fitted = new Map(
+      [...new Set(chosen.map(({ raster }) => raster))].map((raster) => [
+        raster,
+        bringToGrid(raster, 'band', width, height, georeference, request.resample === true, faults),
+      ]),
+    );
+    for (const raster of fitted.keys())
+      if (raster.type !== type)
+        faults.push(
+          `band: ${raster.path} holds ${raster.type}, ${finest.path} ${type}; write them as one type`,
+        );
+    const nodata = commonNodata([...fitted.keys()], request, metadata, faults);
+    const bands = chosen.flatMap(({ raster, band }, index): SceneBand[] => {
+      const name = names[index];
+      const stated =
+        statedByTags(raster.scale[band - 1], raster.offset[band - 1]) ??
+        (metadata ? statedByProduct(metadata, name) : null);
+      const units = unitsOf(`band ${name}`, request, stated);
+      if (typeof units === 'string') {
+        // the flag answers for all bands
+        if (!faults.some((fault) => fault.startsWith('boa offset'))) faults.push(units);
+        return [];
+      }
+      return [{ name, raster: fitted.get(raster)!, band, units, coding: pixelCoding(type, units, nodata) }];
+    });
+    const masks = requests.flatMap(({ kind, path }, index): SceneMask[] => {
+      const raster = maskRasters[index];
+      if (!raster) return [];
+      const onGrid = bringToGrid(raster, kind, width, height, georeference, true, faults);
+      return [{ kind, path, raster: onGrid, isValid: ruleOf(kind, raster, request) }];
+    });
+    refuse(faults);
+
+    return {
+      inputs: paths,
+      width,
+      height,
+      type,
+      nodata,
+      georeference,
+      bands,
+      masks,
+      metadata,
+      warnings: warningsOf(chosen, names, georeference, request),
+      read: (y, rows) => readCodes(bands, width, y, rows),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+const warningsOf = (
+  chosen: readonly { raster: Raster; band: number }[],
+  names: readonly string[],
+  georeference: Georeference | null,
+  request: SceneRequest,
+): string[] => {
+  const warnings: string[] = [];
+  if (georeference === null) warnings.push('georeference: none in the input, so none in the output');
+  chosen.forEach(({ raster, band }, index) => {
+    const text = raster.bandNames[band - 1] ?? '';
+    const other = names.find((name) => name !== names[index] && namesBand(text, name));
+    if (request.bands && other && !namesBand(text, names[index]))
+      warnings.push(`band ${names[index]}: band ${band} of ${raster.path} calls itself ${text}`);
+  });
+  return warnings;
+};
+
+const readCodes = async (
+  bands: readonly SceneBand[],
+  width: number,
+  y: number,
+  rows: number,
+): Promise<Uint16Array[]> => {
+  const window = [0, y, width, rows] as const;
+  // bands of one file are read together: their samples lie interleaved
+  const files = [...new Set(bands.map(({ raster }) => raster))];
+  const read = new Map<Raster, Map<number, Pixels>>();
+  await Promise.all(
+    files.map(async (raster) => {
+      const wanted = [...new Set(bands.filter((band) => band.raster === raster).map(({ band }) => band))];
+      const pixels = await raster.read({ window, bands: wanted });
+      read.set(raster, new Map(wanted.map((band, index) => [band, pixels[index]])));
+    }),
+  );
+  return bands.map(({ raster, band, coding }) => coding.encode(read.get(raster)!.get(band)!));
+};

@@ -1,0 +1,84 @@
+import type { BandQuality, Quality } from './quality.js';
+
+const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+
+const [width, height, left, bottom] = [520, 180, 8, 22];
+
+/** A curve of shares over bins, filled to the axis. */
+const area = (shares: readonly number[], most: number, colour: string): string => {
+  const points = shares.map((share, bin) => {
+    const x = left + ((bin + 0.5) / shares.length) * (width - 2 * left);
+    return `${x.toFixed(1)},${(height - bottom - (share / most) * (height - bottom - 6)).toFixed(1)}`;
+  });
+  const base = height - bottom;
+  return `<polygon points="${left},${base} ${points.join(' ')} ${width - left},${base}" fill="${colour}" fill-opacity="0.35" stroke="${colour}"/>`;
+};
+
+const figure = ({ name, bandMax, histogramBefore, histogramAfter }: BandQuality): string => {
+  const most = Math.max(1e-12, ...histogramBefore, ...histogramAfter);
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => {
+    const x = left + share * (width - 2 * left);
+    const anchor = share === 0 ? 'start' : share === 1 ? 'end' : 'middle';
+    return `<text x="${x}" y="${height - 6}" text-anchor="${anchor}">${Math.round(share * bandMax)}</text>`;
+  });
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="histograms of ${escapeHtml(name)} before and after">
+${area(histogramBefore, most, '#4477aa')}${area(histogramAfter, most, '#ee6677')}${ticks.join('')}</svg>`;
+};
+
+const number = (value: number): string => (Number.isFinite(value) ? value.toFixed(0) : '–');
+const percent = (value: number): string => (Number.isFinite(value) ? `${(100 * value).toFixed(2)} %` : '–');
+
+const row = (band: BandQuality): string => {
+  const { before, after, distance } = band;
+  const cells = [
+    escapeHtml(band.name),
+    percent(band.valid),
+    percent(band.nodata),
+    percent(band.masked),
+    percent(before.below + before.above),
+    `${number(before.mean)} → ${number(after.mean)}`,
+    `${number(before.percentiles['p5'])}–${number(before.percentiles['p95'])} → ${number(after.percentiles['p5'])}–${number(after.percentiles['p95'])}`,
+    distance ? `${number(distance.value)} (seen up to ${number(distance.largestSeen)})` : 'unknown',
+    band.expectedError === null ? 'unknown' : number(band.expectedError),
+  ];
+  return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+};
+
+const heads = [
+  'band',
+  'valid',
+  'nodata',
+  'masked',
+  'outside the LUT',
+  'mean',
+  '5–95 %',
+  'distance to training',
+  'expected RMSE',
+];
+
+/** The quality report as one page that needs nothing else. Reflectance × 10 000. */
+export const qualityHtml = (quality: Quality, provenance: Readonly<Record<string, unknown>>): string => {
+  const facts = Object.entries(provenance).map(
+    ([key, value]) =>
+      `<tr><th>${escapeHtml(key)}</th><td>${escapeHtml(typeof value === 'string' ? value : JSON.stringify(value))}</td></tr>`,
+  );
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(quality.scene)}: quality</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; overflow-wrap: anywhere }
+figure { display: inline-block; margin: 0 1.5rem 1rem 0; width: 32rem; max-width: 100% } svg text { font-size: 11px; fill: #555 }
+.before { color: #4477aa } .after { color: #ee6677 } .warning { background: #fff4d6; padding: .4rem .8rem; margin: .3rem 0 }
+</style></head><body>
+<h1>${escapeHtml(quality.scene)}</h1>
+${quality.warnings.map((warning) => `<p class="warning">${escapeHtml(warning)}</p>`).join('\n')}
+<p>Histograms of valid pixels, reflectance × 10 000: <b class="before">before</b> and <b class="after">after</b> alignment.</p>
+${quality.bands.map((band) => `<figure><figcaption>${escapeHtml(band.name)}</figcaption>${figure(band)}</figure>`).join('\n')}
+<table><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr>
+${quality.bands.map(row).join('\n')}</table>
+<h2>Provenance</h2>
+<table>${facts.join('\n')}</table>
+</body></html>
+`;
+};

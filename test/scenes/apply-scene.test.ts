@@ -1,0 +1,166 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromFile } from 'geotiff';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BandArray } from '../../src/raster/predictor.js';
+import { type GeoTiffImage, writeGeoTiff } from '../../src/raster/write-geotiff.js';
+import { applyScene } from '../../src/scenes/apply-scene.js';
+import type { SceneRequest } from '../../src/scenes/scene-request.js';
+import { handMadeAligner } from './hand-made-aligner.js';
+import { alignedInMemory } from './reference.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'bandalign-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const utm = {
+  transform: [199980, 10, 0, 3200040, 0, -10] as const,
+  epsg: 32629,
+  pixelIsArea: true,
+  geoKeys: {
+    directory: [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32629],
+    doubles: [],
+    ascii: '',
+  },
+};
+
+/** Texture, values beyond the LUT, and a slanted border of nodata. */
+const texture = (width: number, height: number, band: number): Uint16Array =>
+  Uint16Array.from({ length: width * height }, (_, i) => {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    if (x < (y * width) / height / 5) return 0;
+    return 200 + 300 * band + ((x * x * 3 + y * 7 * (band + 1) + ((x * y) % 97)) % (2500 + 1200 * band));
+  });
+
+const [width, height] = [301, 203];
+const bands = [0, 1, 2, 3].map((band) => texture(width, height, band));
+
+const input = async (name: string, over: Partial<GeoTiffImage> = {}): Promise<string> => {
+  const path = join(folder, name);
+  await writeGeoTiff(path, { width, height, bands, georeference: utm, nodata: 0, tile: 64, ...over });
+  return path;
+};
+
+const pixels = async (path: string): Promise<number[][]> => {
+  const file = await fromFile(path);
+  const read = (await (await file.getImage()).readRasters()) as unknown as BandArray[];
+  file.close();
+  return Array.from(read, (band) => Array.from(band));
+};
+
+const apply = async (
+  request: Partial<SceneRequest> & { inputs: string[] },
+  withConv = false,
+  step?: number,
+) => {
+  const out = join(folder, 'out', 'scene.tif');
+  return applyScene(
+    { out, boaOffset: 0, ...request },
+    { aligner: handMadeAligner({ withConv }), weights: 'hand.safetensors', step },
+  );
+};
+
+describe('pixels equal those of the in-memory reference', () => {
+  const expected = [false, true].map((withConv) =>
+    alignedInMemory({ width, height, bands, nodata: 0, withConv, type: 'uint16' }),
+  );
+
+  test.each(
+    [64, 256, 1000, 4096].flatMap((window) => [
+      { window, step: window, withConv: false },
+      { window, step: window, withConv: true },
+      { window, step: 37, withConv: true },
+    ]),
+  )('window $window, $step rows read at once, conv $withConv', async ({ window, step, withConv }) => {
+    const { out } = await apply(
+      { inputs: [await input('scene.tif')], window },
+      withConv,
+      Math.min(step, height),
+    );
+    const read = await pixels(out);
+    read.forEach((band, b) => {
+      expect(
+        Buffer.compare(
+          Buffer.from(Uint16Array.from(band).buffer),
+          Buffer.from(Uint16Array.from(expected[+withConv][b]).buffer),
+        ),
+      ).toBe(0);
+    });
+  });
+
+  test.each([1, 2, 3])('%s rows at once with the conv module', async (step) => {
+    const small = bands.map((band) => band.subarray(0, width * 20));
+    const inputs = [await input('small.tif', { height: 20, bands: small })];
+    const { out } = await apply({ inputs, window: 5 }, true, step);
+    const wanted = alignedInMemory({
+      width,
+      height: 20,
+      bands: small,
+      nodata: 0,
+      withConv: true,
+      type: 'uint16',
+    });
+    expect(await pixels(out)).toEqual(wanted);
+  });
+
+  test('int16 with an offset keeps its type and nodata', async () => {
+    const signed = bands.map((band) =>
+      Int16Array.from(band, (value) => (value === 0 ? -9999 : value + 1000)),
+    );
+    const inputs = [await input('signed.tif', { bands: signed, nodata: -9999 })];
+    const { out } = await apply({ inputs, boaOffset: -1000 }, true);
+    const wanted = { width, height, bands: signed, nodata: -9999, offset: -1000, withConv: true };
+    expect(await pixels(out)).toEqual(alignedInMemory({ ...wanted, type: 'int16' }));
+    expect((await (await fromFile(out)).getImage()).getGDALNoData()).toBe(-9999);
+  });
+
+  test('floats in 0–1 with NaN', async () => {
+    const floats = bands.map((band) =>
+      Float32Array.from(band, (value) => (value === 0 ? Number.NaN : value / 10_000)),
+    );
+    const inputs = [await input('floats.tif', { bands: floats, nodata: null })];
+    const { out } = await apply({ inputs, scale: 1 }, true);
+    const units = bands.map((band) => Float32Array.from(band, (value) => (value === 0 ? Number.NaN : value)));
+    const wanted = alignedInMemory({
+      width,
+      height,
+      bands: units,
+      nodata: null,
+      withConv: true,
+      type: 'float32',
+    });
+    expect(await pixels(out)).toEqual(wanted);
+  });
+});
+
+describe('what stands beside', () => {
+  test('all of it, and nothing temporary', async () => {
+    const { out, item } = await apply({
+      inputs: [await input('beside_20200219_x.tif')],
+      out: join(folder, 'all', 'a.tif'),
+    });
+    expect(readdirSync(join(folder, 'all')).sort()).toEqual([
+      'a.json',
+      'a.luts.csv',
+      'a.quality.html',
+      'a.quality.json',
+      'a.tif',
+    ]);
+    const stac = JSON.parse(readFileSync(item, 'utf8')) as Record<string, Record<string, unknown>>;
+    expect(stac['properties']).toMatchObject({
+      datetime: '2020-02-19T00:00:00Z',
+      'proj:code': 'EPSG:32629',
+      'proj:shape': [height, width],
+      'bandalign:weights_sha256': 'ab'.repeat(32),
+    });
+    expect(existsSync(out)).toBe(true);
+    const luts = readFileSync(join(folder, 'all', 'a.luts.csv'), 'utf8')
+      .trim()
+      .split('\n');
+    expect(luts).toHaveLength(1 + 4 * 256);
+    expect(luts[256]).toMatch(/^blue,2999,/);
+  });
+});
