@@ -1,4 +1,6 @@
 import { convRows } from './composed/conv-rows.js';
+import { isFused } from './form.js';
+import { fusedConvRows } from './fused/apply-conv.js';
 import type { ConvModule } from './mapping.js';
 
 /** A window that carries its neighbours: 1 where a row or column of them is present, 0 at the image's edge. */
@@ -24,7 +26,7 @@ export const applyConvWindow = (
   height: number,
   halo: Halo,
   out: Float32Array,
-): void => convRows(module, y, width, height, halo, out);
+): void => (isFused('apply-conv') ? fusedConvRows : convRows)(module, y, width, height, halo, out);
 
 /**
  * The conv module at inference, `out = y + ReLU(scale ∘ (weight ⋆ y) + shift)`, zero beyond the image's edge.

@@ -8,12 +8,16 @@ import { hasSimd } from './fused/load.js';
 export type Form = 'composed' | 'fused';
 
 /** Each op that has a fused form, and the kernel (dist/kernels/NAME.wasm) it needs; null: plain JavaScript. */
-const kernelOf: { unet: string; adam: string; 'align-loss': string; 'quadratic-mse': string | null } = {
+const kernelOf = {
   unet: 'unet',
   adam: 'adam',
   'align-loss': 'align',
+  'apply-conv': 'apply',
   'quadratic-mse': null,
-};
+} as const satisfies Record<string, string | null>;
+
+/** Ops on plain arrays, which no backend of TensorFlow.js hinders. */
+const onArrays: ReadonlySet<string> = new Set(['apply-conv']);
 
 export type Op = keyof typeof kernelOf;
 
@@ -44,7 +48,7 @@ const isBuilt = (kernel: string): boolean => {
 
 const obstacle = (op: Op): string | null => {
   const backend = tf.getBackend();
-  if (backend !== 'cpu') return `the ${backend || 'missing'} backend`;
+  if (backend !== 'cpu' && !onArrays.has(op)) return `the ${backend || 'missing'} backend`;
   const kernel = kernelOf[op];
   if (kernel === null) return null;
   if (!hasSimd()) return 'this host, whose WebAssembly has no SIMD';

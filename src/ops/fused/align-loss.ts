@@ -3,6 +3,7 @@ import type { PatchPixels } from '../../dataset/patch.js';
 import type { AlignLoss, AlignLossInputs } from '../align-loss.js';
 import { expandBand, knotPositions } from '../apply-mapping.js';
 import { type AlignPlan, control, failedAt, planAlign, scratchAt, writePlan } from './align-plan.js';
+import { arrangeWeights } from './conv-weights.js';
 import { loadKernel } from './load.js';
 import { reserve, sharedMemory, startThreads, threadCount } from './threads.js';
 
@@ -47,19 +48,6 @@ const roomFor = (batch: readonly PatchPixels[], bandMax: readonly number[]): Roo
     room = { ...room, key, plan, threads: Math.max(wanted, room.threads) };
   }
   return room as Room & { plan: AlignPlan };
-};
-
-/** Weights as the kernel takes them, [channels / 4][inputs, 3, 3, 4], each four times; `turned`: of the transposed convolution. */
-const arrange = (weights: Float32Array, bands: number, turned: boolean, out: Float32Array): void => {
-  for (let block = 0; block * 4 < bands; block++)
-    for (let input = 0; input < bands; input++)
-      for (let tap = 0; tap < 9; tap++)
-        for (let lane = 0; lane < 4 && block * 4 + lane < bands; lane++) {
-          const output = block * 4 + lane;
-          const from = turned ? (input * bands + output) * 9 + (8 - tap) : (output * bands + input) * 9 + tap;
-          const at = (((block * bands + input) * 9 + tap) * 4 + lane) * 4;
-          out.fill(weights[from], at, at + 4);
-        }
 };
 
 interface Result {
@@ -130,8 +118,8 @@ const evaluate = (
     });
   });
   const weights = bands * bands * 9;
-  arrange(conv, bands, false, floats.subarray(plan.forward / 4));
-  arrange(conv, bands, true, floats.subarray(plan.backward / 4));
+  arrangeWeights(conv, bands, false, floats.subarray(plan.forward / 4));
+  arrangeWeights(conv, bands, true, floats.subarray(plan.backward / 4));
   const bias = conv.subarray(weights, weights + bands);
   const gamma = conv.subarray(weights + bands, weights + 2 * bands);
   const beta = conv.subarray(weights + 2 * bands, weights + 3 * bands);

@@ -1,0 +1,2 @@
+export { applyStrip, residualRow } from './apply';
+export { convRow } from './conv-rows';
