@@ -4,18 +4,14 @@ import { type EndmemberName, endmember } from './spectra/endmembers.js';
 import type { SensorName } from './spectra/responses.js';
 import { smoothNoise } from './synth-noise.js';
 
-/** What the ground of a tile is like. */
-interface Archetype {
-  /** Smallest and largest typical field edge, m. */
-  field: readonly [number, number];
+/** A kind of land cover. */
+interface Cover {
   soils: readonly EndmemberName[];
   plants: readonly EndmemberName[];
   /** Share of fields under plants in the leafless and in the leafy season. */
   green: readonly [number, number];
   /** Relative strength of shadows inside the canopy. */
   roughness: number;
-  /** Probability that a river crosses the tile. */
-  river: number;
 }
 
 const crops: readonly EndmemberName[] = [
@@ -46,25 +42,9 @@ const scrub: readonly EndmemberName[] = [
   'aviris-04-sparse-vegetation',
 ];
 
-const archetypes = {
-  largeFarms: {
-    field: [500, 1200],
-    soils: farmSoils,
-    plants: crops,
-    green: [0.3, 0.85],
-    roughness: 0.03,
-    river: 0.2,
-  },
-  smallFarms: {
-    field: [150, 400],
-    soils: farmSoils,
-    plants: crops,
-    green: [0.25, 0.75],
-    roughness: 0.04,
-    river: 0.3,
-  },
+const covers = {
+  crops: { soils: farmSoils, plants: crops, green: [0.25, 0.8], roughness: 0.03 },
   pasture: {
-    field: [400, 1500],
     soils: ['hyspex-09-sparse-vegetation-on-soil', 'hyspex-08-moderate-vegetation-with-soil'],
     plants: [
       'hyspex-06-dense-vegetation-with-soil',
@@ -73,26 +53,10 @@ const archetypes = {
     ],
     green: [0.4, 0.9],
     roughness: 0.05,
-    river: 0.2,
   },
-  terraces: {
-    field: [100, 300],
-    soils: drySoils,
-    plants: [...scrub, ...crops.slice(4)],
-    green: [0.1, 0.5],
-    roughness: 0.05,
-    river: 0.2,
-  },
-  dryGround: {
-    field: [600, 2500],
-    soils: drySoils,
-    plants: scrub,
-    green: [0.05, 0.3],
-    roughness: 0.04,
-    river: 0.1,
-  },
+  terraces: { soils: drySoils, plants: [...scrub, ...crops.slice(4)], green: [0.1, 0.5], roughness: 0.05 },
+  dryGround: { soils: drySoils, plants: scrub, green: [0.05, 0.3], roughness: 0.04 },
   woodland: {
-    field: [400, 2000],
     soils: ['aviris-02-moderate-vegetation', 'hyspex-08-moderate-vegetation-with-soil'],
     plants: [
       'aviris-01-moderate-vegetation',
@@ -101,18 +65,17 @@ const archetypes = {
     ],
     green: [0.7, 0.95],
     roughness: 0.12,
-    river: 0.3,
   },
-} as const satisfies Record<string, Archetype>;
+} as const satisfies Record<string, Cover>;
 
-export type ArchetypeName = keyof typeof archetypes;
+export type CoverName = keyof typeof covers;
 
-/** Where tiles lie: what the ground is, its green season, and its air. */
+/** Where tiles lie: what covers the ground, when it is green, and its air. */
 export interface Region {
   name: string;
   epsg: number;
-  /** Archetypes, one drawn for each tile with equal chance. */
-  ground: readonly ArchetypeName[];
+  /** Usual shares of land cover. */
+  ground: Readonly<Partial<Record<CoverName, number>>>;
   /** Month (1 to 12) of the greenest season. */
   greenest: number;
   /** Median optical depth of the haze at 550 nm. */
@@ -124,29 +87,30 @@ export const regions: readonly Region[] = [
   {
     name: 'SynthPlain',
     epsg: 32631,
-    ground: ['largeFarms', 'smallFarms', 'smallFarms', 'woodland'],
+    ground: { crops: 0.6, pasture: 0.2, woodland: 0.2 },
     greenest: 5,
-    haze: 0.15,
+    haze: 0.2,
   },
   {
     name: 'SynthDryland',
     epsg: 32649,
-    ground: ['terraces', 'terraces', 'dryGround', 'smallFarms'],
+    ground: { terraces: 0.4, dryGround: 0.3, crops: 0.2, woodland: 0.1 },
     greenest: 8,
-    haze: 0.25,
+    haze: 0.3,
   },
   {
     name: 'SynthSavanna',
     epsg: 32722,
-    ground: ['pasture', 'pasture', 'largeFarms', 'woodland', 'dryGround'],
+    ground: { pasture: 0.5, crops: 0.2, woodland: 0.2, dryGround: 0.1 },
     greenest: 1,
-    haze: 0.2,
+    haze: 0.25,
   },
 ];
 
 /** Band reflectance of the ground, seen without air or blur: `planes[sensor·4 + band]`, fine pixels row by row. */
 export interface Landscape {
-  archetype: ArchetypeName;
+  /** Shares of land cover that fields were drawn with. */
+  shares: Partial<Record<CoverName, number>>;
   river: boolean;
   planes: Float32Array[];
 }
@@ -159,6 +123,7 @@ interface Field {
   cover: number;
   variation: number;
   brightness: number;
+  roughness: number;
 }
 
 const pick = <T>(random: Random, items: readonly T[]): T => items[random.integer(items.length)];
@@ -223,9 +188,35 @@ const riverOf = (random: Random, size: number, pixel: number) => {
   };
 };
 
+/** A Dirichlet draw about `usual`, as gamma variates of shape 4·share that sums of exponentials stand for. */
+const drawShares = (random: Random, usual: Region['ground']): Partial<Record<CoverName, number>> => {
+  const drawn = (Object.entries(usual) as [CoverName, number][]).map(([name, share]) => {
+    const whole = Math.max(1, Math.round(8 * share));
+    let sum = 0;
+    for (let i = 0; i < whole; i++) sum -= Math.log(1 - random.next());
+    return [name, (sum * 8 * share) / whole] as const;
+  });
+  const total = drawn.reduce((sum, [, share]) => sum + share, 0);
+  return Object.fromEntries(drawn.map(([name, share]) => [name, share / total]));
+};
+
+const pickShare = <T extends string>(random: Random, shares: Partial<Record<T, number>>): T => {
+  let left = random.next();
+  const entries = Object.entries(shares) as [T, number][];
+  for (const [name, share] of entries) {
+    left -= share;
+    if (left < 0) return name;
+  }
+  return entries[entries.length - 1][0];
+};
+
+/** Fraction of fields that are ponds. */
+const ponds = 0.01;
+
 /**
- * Draws the ground of one tile: fields under plants or bare as the season has it, each a mixture of two spectra
- * whose shares vary smoothly inside the field, with brightness by field, moisture by tile and shadows by roughness.
+ * Draws the ground of one tile: fields of several kinds of land cover, under plants or bare as the season has it, each
+ * a mixture of two spectra whose shares vary smoothly inside the field, with brightness by field, moisture by tile and
+ * shadows by roughness; ponds, and now and then a river.
  *
  * @param size fine pixels along an edge, `pixel` m each
  * @param month 1 to 12
@@ -239,37 +230,53 @@ export const drawLandscape = (
   size: number,
   pixel: number,
 ): Landscape => {
-  const archetype = pick(random, region.ground);
-  const ground: Archetype = archetypes[archetype];
   const bandsOf = (name: EndmemberName): Float64Array => {
     const spectrum = endmember(name);
     return Float64Array.from(sensors.flatMap((sensor) => bandReflectance(sensor, spectrum)));
   };
+  const [water, bank] = [bandsOf('aviris-12-water'), bandsOf('aviris-10-dark-surface')];
   const leafy = 0.5 + 0.5 * Math.cos((2 * Math.PI * (month - region.greenest)) / 12);
-  const green = ground.green[0] + (ground.green[1] - ground.green[0]) * leafy + 0.08 * random.normal();
-  // a tile has one soil type and its neighbour, two or three kinds of plants, and was rained on or not
-  const soils = [pick(random, ground.soils), pick(random, ground.soils)].map(bandsOf);
-  const plants = [0, 1, 2].map(() => bandsOf(pick(random, ground.plants)));
-  const moisture = between(random, 0.7, 1.05);
+  const shares = drawShares(random, region.ground);
+  const moisture = between(random, 0.75, 1.05);
+  // each kind of cover has a soil or two and a few kinds of plants in a tile, its neighbour has others
+  const local = new Map(
+    (Object.keys(shares) as CoverName[]).map((name) => {
+      const { soils, plants, green, roughness }: Cover = covers[name];
+      const some = (items: readonly EndmemberName[], count: number): Float64Array[] =>
+        Array.from({ length: count }, () => bandsOf(pick(random, items)));
+      return [
+        name,
+        {
+          soils: some(soils, 2).map((soil) => soil.map((value) => value * moisture)),
+          plants: some(plants, 3),
+          green: green[0] + (green[1] - green[0]) * leafy + 0.08 * random.normal(),
+          roughness,
+        },
+      ] as const;
+    }),
+  );
 
-  const edge = between(random, ground.field[0], ground.field[1]) / pixel;
+  const edge = between(random, 120, 450) / pixel;
   const { labels, count } = fieldMap(random, size, edge);
   const fields = Array.from({ length: count }, (): Field => {
-    const grown = random.next() < green;
+    const kind = local.get(pickShare(random, shares));
+    if (!kind || random.next() < ponds)
+      return { soil: water, plants: water, cover: 0, variation: 0, brightness: 1, roughness: 0 };
+    const grown = random.next() < kind.green;
     return {
-      soil: pick(random, soils).map((value) => value * moisture),
-      plants: pick(random, plants),
+      soil: pick(random, kind.soils),
+      plants: pick(random, kind.plants),
       cover: grown ? between(random, 0.5, 1) : between(random, 0, 0.25),
       variation: between(random, 0.03, 0.12),
       brightness: 1 + 0.06 * random.normal(),
+      roughness: kind.roughness,
     };
   });
   const cover = smoothNoise(random, size, 240 / pixel, 3);
   const relief = smoothNoise(random, size, 1200 / pixel, 2);
   const shadow = smoothNoise(random, size, 3, 1);
-  const hasRiver = random.next() < ground.river;
+  const hasRiver = random.next() < 0.2;
   const river = hasRiver ? riverOf(random, size, pixel) : null;
-  const [water, bank] = [bandsOf('aviris-12-water'), bandsOf('aviris-10-dark-surface')];
 
   const pixels = size * size;
   const [share, light] = [new Float32Array(pixels), new Float32Array(pixels)];
@@ -278,7 +285,7 @@ export const drawLandscape = (
     const field = fields[labels[i]];
     share[i] = Math.min(1, Math.max(0, field.cover + field.variation * cover[i]));
     light[i] =
-      Math.max(0.3, field.brightness + 0.03 * relief[i]) * Math.max(0.3, 1 + ground.roughness * shadow[i]);
+      Math.max(0.3, field.brightness + 0.03 * relief[i]) * Math.max(0.3, 1 + field.roughness * shadow[i]);
     if (river) {
       const here = river(i % size, Math.floor(i / size));
       wet[i] = here.water;
@@ -294,5 +301,5 @@ export const drawLandscape = (
       out[i] += wet[i] * (water[plane] - out[i]) + wetBank[i] * (bank[plane] - out[i]);
     return out;
   });
-  return { archetype, river: hasRiver, planes };
+  return { shares, river: hasRiver, planes };
 };

@@ -36,7 +36,7 @@ export interface TilePlan {
 
 /** The truth of a drawn tile, for whoever wants to look behind a model's error. */
 export interface TileTruth {
-  archetype: string;
+  shares: Readonly<Record<string, number>>;
   river: boolean;
   cloudy: boolean;
   validShare: number;
@@ -130,7 +130,7 @@ export const drawTile = (
   const coarse = across * size;
   const fineSize = coarse * finePerPixel + 2 * margin;
   const views = drawViews(seededRandom(seed, 'views', index), region.haze);
-  const { archetype, river, planes } = drawLandscape(
+  const { shares, river, planes } = drawLandscape(
     seededRandom(seed, 'ground', index),
     region,
     Number(date.slice(4, 6)),
@@ -164,7 +164,7 @@ export const drawTile = (
   return {
     patches: drawn,
     truth: {
-      archetype,
+      shares,
       river,
       cloudy: clouds !== null,
       validShare: validPixels / (patches * size * size),

@@ -4,22 +4,22 @@
  * Real are the 24 reflectance spectra and the spectral responses of Sentinel-2A MSI and of the four Gaofen-1 WFV
  * cameras over their full range (`spectra/`). The rest is a simulation:
  *
- * - *Ground* (`synth-landscape.ts`): a tile has one kind of ground (large or small farms, pasture, terraces, dry
- *   ground, woodland; by region), one date and so one season. Fields are angular blocks, under plants or bare as the
- *   season has it, each a linear mixture of a soil and a plant spectrum whose shares vary smoothly; moisture darkens
- *   the soils of a tile, canopies cast shadows, rivers cross some tiles. Drawn at 8 m.
+ * - *Ground* (`synth-landscape.ts`): a tile stands for the 110 km of a real one and so holds several kinds of land cover,
+ *   in shares that vary about those of its region, on one date and so in one season. Fields are angular blocks, under
+ *   plants or bare as the season has it, each a linear mixture of a soil and a plant spectrum whose shares vary
+ *   smoothly; moisture darkens the soils of a tile, canopies cast shadows, there are ponds and rivers. Drawn at 8 m.
  * - *Spectral response*: each sensor's bands are the ground's spectra weighted with its own responses; one of the
  *   four cameras, at random, took the tile.
- * - *Air* (`synth-sensing.ts`): one haze lies over both images. Each atmospheric correction leaves in a share of its
- *   departure from a standard haze, more so Gaofen-1's, which has no band to see it by, plus an error of its own. What is left
- *   adds scattered light and takes away transmitted light, both ∝ λ^−1.2.
+ * - *Air* (`synth-sensing.ts`): one haze lies over both images. Each atmospheric correction assumes a standard haze,
+ *   mends a part of the departure from it and leaves the rest in, Sentinel-2's more than Gaofen-1's, plus a small error
+ *   of its own. What is left adds scattered light and takes away transmitted light, both ∝ λ^−1.2.
  * - *Calibration and view*: a constant calibration difference between the sensors; a bidirectional remainder of about
  *   1 % that depends on the camera and on chance.
  * - *Image*: Gaussian blur to 16 m, wider for Gaofen-1; a displacement of up to 0.6 pixels between the images; noise;
  *   clouds that the wind moves between the images, and their shadows, masked with a margin; ×10 000, int16.
  *
- * Why a tile's mapping can be read off its Sentinel-2 histogram: haze lifts the dark end of the histogram, and is the
- * same haze that Gaofen-1 saw; and the surfaces that make up a histogram decide which spectra a value stands for
+ * Why a tile's mapping can be read off its Sentinel-2 histogram: what haze the correction left in lifts the dark
+ * end of the histogram, and Gaofen-1 saw the same haze; and the surfaces that make up a histogram decide which spectra a value stands for
  * (a red of 800 is a half-grown crop in one tile, wet soil in another, and the red edge lies inside Gaofen-1's red
  * band). Why it cannot be read off wholly: camera, bidirectional remainder and the corrections' own errors leave no
  * trace in it. Numbers without a source above are assumptions of usual size, not measurements; nothing was adjusted
@@ -38,7 +38,7 @@ import type { WrittenTile } from './synth-write.js';
 /** Name of the file that marks a folder as a synthetic dataset. */
 export const synthMarker = 'SYNTHETIC.json';
 
-export const synthDefaults: SynthParameters = { tiles: 240, patches: 4, size: 128, seed: 2022 };
+export const synthDefaults: SynthParameters = { tiles: 240, patches: 4, size: 96, seed: 2022 };
 
 export interface SynthOptions extends Partial<SynthParameters> {
   /** Replace a former synthetic dataset; anything else is refused all the same. */
@@ -146,14 +146,14 @@ const record = (parameters: SynthParameters, version: string, written: readonly 
   generator: 'bandalign dataset synth',
   version,
   ...parameters,
-  tile: written.map(({ index, archetype, river, cloudy, validShare, views }) => {
+  tile: written.map(({ index, shares, river, cloudy, validShare, views }) => {
     const { name, date, region } = planTile(parameters, index);
     const { haze, camera, source, target } = views;
     return {
       name,
       date,
       region: region.name,
-      archetype,
+      shares,
       river,
       cloudy,
       validShare,
