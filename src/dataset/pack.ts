@@ -1,12 +1,12 @@
-import { availableParallelism } from 'node:os';
 import { Fault } from '../fault.js';
 import type { OnProgress } from '../progress.js';
 import { type CacheWriter, createCacheFile } from './cache-file.js';
 import { changedFault, type Input, identityOf, inputOf } from './file-identity.js';
 import { inOrder } from './in-order.js';
-import { appendPixels, type PackedIndex, type PackedReader, type PackedRecord } from './packed.js';
-import type { Patch, PatchPixels } from './patch.js';
-import { readPatch } from './read-patch.js';
+import type { PackedIndex, PackedReader, PackedRecord } from './packed.js';
+import type { Patch } from './patch.js';
+import type { Row } from './read-row.js';
+import { rowReader } from './row-reader.js';
 import { makeColumns, patchColumns, setRow, type TableColumns, type TableShape } from './statistics-table.js';
 
 /** What a pass over the patches is asked for. */
@@ -38,15 +38,10 @@ export interface Packed {
 /** Patches with faults after which the pass gives up. */
 const faultyShown = 20;
 
-/** Patches in memory at once: enough to keep the decoding threads busy while one is counted and written. */
-const atOnce = (): number => Math.min(2 + availableParallelism(), 8);
-
 /** Files of a patch. */
 export const filesOf = ({ source, target, mask }: Patch): string[] => [
   ...new Set([source.path, target.path, ...(mask ? [mask.path] : [])]),
 ];
-
-const hasValid = ({ mask }: PatchPixels): boolean => mask.some((valid) => valid !== 0);
 
 /**
  * Reads every patch once, in parallel, for statistics, packed pixels or both. Files that change while they are read are
@@ -56,6 +51,9 @@ const hasValid = ({ mask }: PatchPixels): boolean => mask.some((valid) => valid 
  */
 export const packPatches = async (job: PackJob): Promise<Packed> => {
   const { patches, bands, shape, known, onProgress, signal } = job;
+  let expected: number | undefined;
+  const writer = job.pixels === null ? null : await createCacheFile(job.pixels, () => expected);
+  const reader = rowReader(patches.length);
   const hashing = new Map<string, Promise<Input>>();
   const input = (path: string): Promise<Input> => {
     const begun = hashing.get(path) ?? inputOf(path, known.get(path));
@@ -71,21 +69,20 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
     seen.set(path, identity);
   };
 
-  const read = async (patch: Patch): Promise<PatchPixels | Fault> => {
+  const read = async (patch: Patch): Promise<Row | null | Fault> => {
     const paths = filesOf(patch);
     try {
       await Promise.all(paths.map(unchanged));
-      const [pixels] = await Promise.all([readPatch(patch, bands), ...paths.map(input)]);
+      const job = { patch, bands, shape, pixels: writer !== null };
+      const [row] = await Promise.all([reader.read(job), ...paths.map(input)]);
       await Promise.all(paths.map(unchanged));
-      return pixels;
+      return row;
     } catch (error) {
       if (error instanceof Fault) return error;
       throw error;
     }
   };
 
-  let expected: number | undefined;
-  const writer = job.pixels === null ? null : await createCacheFile(job.pixels, () => expected);
   try {
     const columns = shape && makeColumns(shape, patches.length);
     const records: PackedRecord[] = [];
@@ -93,7 +90,7 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
     const skipped: string[] = [];
     const faults: string[] = [];
     let [faulty, done] = [0, 0];
-    await inOrder(patches, atOnce(), read, async (result, patch) => {
+    await inOrder(patches, reader.atOnce, read, async (result, patch) => {
       signal?.throwIfAborted();
       onProgress({ stage: 'packing', done: ++done, total: patches.length, unit: 'patches' });
       if (result instanceof Fault) {
@@ -102,16 +99,16 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
           throw new Fault([...faults, 'data: more may be faulty; see `bandalign dataset check`']);
         return;
       }
-      if (!hasValid(result)) {
+      if (result === null) {
         skipped.push(patch.id);
         return;
       }
       // a table or file with faulty patches left out is of no use
       if (faults.length > 0) return;
-      if (columns && shape) setRow(columns, shape, ids.length, patchColumns(result, shape));
-      if (writer) {
-        expected ??= patches.length * (4 * result.bands + 1) * result.width * result.height;
-        records.push(await appendPixels(writer, result));
+      if (columns && shape && result.columns) setRow(columns, shape, ids.length, result.columns);
+      if (writer && result.pixels) {
+        expected ??= patches.length * result.pixels.byteLength;
+        records.push([await writer.append(new Uint8Array(result.pixels)), result.width, result.height]);
       }
       ids.push(patch.id);
     });
@@ -125,6 +122,8 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
   } catch (error) {
     await writer?.discard();
     throw error;
+  } finally {
+    await reader.close();
   }
 };
 

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
 import { Fault, reason } from '../fault.js';
-import { type CacheFile, type CacheWriter, readBlock } from './cache-file.js';
+import { type CacheFile, readBlock } from './cache-file.js';
 import type { PatchPixels } from './patch.js';
 
 /** Where a patch lies in the file of packed pixels: byte offset, width, height. */
@@ -48,15 +48,14 @@ const over = (buffer: ArrayBuffer, bands: number, width: number, height: number)
   };
 };
 
-/** Appends a patch's pixels to a cache file. */
-export const appendPixels = async (writer: CacheWriter, pixels: PatchPixels): Promise<PackedRecord> => {
-  const { bands, width, height } = pixels;
+/** A patch's pixels as they are stored. */
+export const packPixels = ({ bands, width, height, source, target, mask }: PatchPixels): ArrayBuffer => {
   const buffer = new ArrayBuffer(recordBytes(bands, width, height));
   const packed = over(buffer, bands, width, height);
-  packed.source.set(pixels.source);
-  packed.target.set(pixels.target);
-  packed.mask.set(pixels.mask);
-  return [await writer.append(new Uint8Array(buffer)), width, height];
+  packed.source.set(source);
+  packed.target.set(target);
+  packed.mask.set(mask);
+  return buffer;
 };
 
 /** Reads packed pixels from an open cache file. */

@@ -1,4 +1,4 @@
-import { clearValueCounts, countValues, makeValueCounts } from './count-values.js';
+import { clearValueCounts, countValues, makeValueCounts, type ValueCounts } from './count-values.js';
 import { addHistogram } from './histogram.js';
 import { type Patch, type PatchPixels, tileKey } from './patch.js';
 import { type BandStatistics, foldCounts, type Moments, timesA } from './statistics.js';
@@ -116,13 +116,17 @@ const writeBand = (columns: TableColumns, shape: TableShape, band: number, stats
   columns.moments.set([n, x, y, xx, xy, yy], band * 6);
 };
 
+/** Reused from band to band: a megabyte that is cleared sooner than allocated. */
+let scratch: ValueCounts | undefined;
+
 /** Columns of one patch (a table of one row), from its pixels. */
 export const patchColumns = (pixels: PatchPixels, shape: TableShape): TableColumns => {
   const columns = makeColumns(shape, 1);
   const size = pixels.width * pixels.height;
-  const counts = makeValueCounts();
+  scratch ??= makeValueCounts();
+  const counts = scratch;
   for (let band = 0; band < shape.bandMax.length; band++) {
-    if (band > 0) clearValueCounts(counts);
+    clearValueCounts(counts);
     const of = (values: Int16Array): Int16Array => values.subarray(band * size, (band + 1) * size);
     countValues(of(pixels.source), of(pixels.target), pixels.mask, counts);
     writeBand(columns, shape, band, foldCounts(counts, shape.bandMax[band], shape.knots));
