@@ -102,6 +102,11 @@ export const analyse = (catalog: Catalog, options: AnalysisOptions = {}): Analys
     const names = [...new Set(others.map(({ platform }) => platform))].sort().join(', ');
     notes.push(`${others.length} acquisitions of sensors not asked for are left out: ${names}`);
   }
+  for (const sensor of sensors) {
+    const lacking = [...series.values()].filter((bySensor) => bySensor.get(sensor)!.days.length === 0).length;
+    if (lacking > 0)
+      notes.push(`${lacking} of ${series.size} tiles have no acquisition of ${sensor}: they count with none`);
+  }
   const outlines = new Map<string, Outline>();
   for (const tile of series.keys()) {
     const outline = mgrsOutline(tile) ?? catalog.outlines.get(tile);

@@ -60,7 +60,7 @@ export const alignSeries = (series: PlaceSeries, mapping: Mapping): PlaceSeries 
   if (bands !== series.values.length)
     throw new Fault(`mapping: ${bands} bands; the series has ${series.values.length}`);
   const source = new Float32Array(bands * n);
-  series.values.forEach((band, index) => source.set(Array.from(band), index * n));
+  for (const [index, band] of series.values.entries()) source.set(Array.from(band), index * n);
   const out = new Float32Array(source.length);
   applyMapping(mapping, source, n, out);
   return { days: series.days, values: series.values.map((_, band) => out.slice(band * n, (band + 1) * n)) };

@@ -60,14 +60,14 @@ export const pixelStatistics = ({ from, to }: Period) => {
       ranks[2 * index + 1] = Math.min(low + 1, count - 1);
     }
     let below = 0;
-    let next = 0;
     let squares = 0;
     for (let gap = min; gap <= max; gap++) {
       const times = histogram[gap];
       if (times === 0) continue;
+      for (let index = 0; index < ranks.length; index++)
+        if (ranks[index] >= below && ranks[index] < below + times) ranked[index] = gap;
       below += times;
       squares += times * (gap - mean) * (gap - mean);
-      while (next < ranks.length && ranks[next] < below) ranked[next++] = gap;
     }
     out[at] = min;
     out[at + 1] = max;

@@ -15,15 +15,20 @@ const s2 = `07-11 07-14 07-16 07-19 07-21 07-24 07-26 07-29 07-31 08-03
 const landsat = '07-13 07-14 07-21 07-22 07-29 07-30 08-06 08-07 08-14 08-15 08-22 08-23'.split(' ');
 const shared = ['07-14', '07-21', '07-29', '08-15', '08-23'];
 // the union, its twenty-seven dates, and the steps between them
-const together = `07-11 07-13 07-14 07-16 07-19 07-21 07-22 07-24 07-26 07-29 07-30 07-31 08-03 08-05 08-06 08-07
+const together =
+  `07-11 07-13 07-14 07-16 07-19 07-21 07-22 07-24 07-26 07-29 07-30 07-31 08-03 08-05 08-06 08-07
   08-08 08-10 08-13 08-14 08-15 08-18 08-20 08-22 08-23 08-25 08-28`.split(/\s+/);
 const steps = [2, 1, 2, 3, 2, 1, 2, 2, 3, 1, 1, 3, 2, 1, 1, 1, 2, 3, 1, 1, 3, 2, 2, 1, 2, 3];
 
 const read = () =>
   readCatalogs([data('s2_items_1000.csv'), data('landsat_items_100.csv')], {
     columns: [
-      parseColumns("s2_items_1000.csv:tile=s2:mgrs_tile,sensor=platform,datetime=datetime,cloud=eo:cloud_cover"),
-      parseColumns("landsat_items_100.csv:tile='13TDE',sensor='landsat-8',datetime=datetime,cloud=eo:cloud_cover"),
+      parseColumns(
+        's2_items_1000.csv:tile=s2:mgrs_tile,sensor=platform,datetime=datetime,cloud=eo:cloud_cover',
+      ),
+      parseColumns(
+        "landsat_items_100.csv:tile='13TDE',sensor='landsat-8',datetime=datetime,cloud=eo:cloud_cover",
+      ),
     ],
   });
 

@@ -1,0 +1,270 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Fault } from '../../src/fault.js';
+import { analyse } from '../../src/temporal/analyse.js';
+import { assignColumns, parseColumns } from '../../src/temporal/columns.js';
+import { readProductName } from '../../src/temporal/product-names.js';
+import { readCatalogs } from '../../src/temporal/read-catalogs.js';
+
+const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/temporal/${name}`, import.meta.url));
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'catalogs-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+const write = async (name: string, text: string): Promise<string> => {
+  await writeFile(join(folder, name), text);
+  return join(folder, name);
+};
+const faultsOf = async (promise: Promise<unknown>): Promise<string[]> => {
+  const error = await promise.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(Fault);
+  expect((error as Fault).exitCode).toBe(2);
+  return (error as Fault).faults.map((line) => line.replaceAll(`${folder}/`, ''));
+};
+
+describe('STAC', () => {
+  it('reads two catalogs of different style', async () => {
+    const catalog = await readCatalogs([fixture('s2_13TDE_2024-04.json'), fixture('s2_35MNM_2020.geojson')]);
+    const { statistics } = analyse(catalog, { threshold: 0 });
+    expect([...statistics.keys()]).toEqual(['13TDE', '35MNM']);
+    expect(statistics.get('13TDE')!.get('s2')!.n).toBe(10);
+    const every5 = statistics.get('35MNM')!.get('s2')!;
+    expect([every5.n, every5.gaps.min, every5.gaps.max]).toEqual([13, 5, 5]);
+  });
+
+  it('reads pages, however often an item stands in them, and items out of order', async () => {
+    const all = JSON.parse(await readFile(fixture('s2_13TDE_2024-04.json'), 'utf8')) as {
+      features: unknown[];
+    };
+    const page = (name: string, features: unknown[]) =>
+      write(name, JSON.stringify({ type: 'FeatureCollection', features, numberMatched: 10 }));
+    const first = await page('1.json', all.features.slice(0, 6));
+    const second = await page('2.json', [...all.features.slice(4)].reverse());
+    const lines = await write('3.ndjson', `${all.features.map((item) => JSON.stringify(item)).join('\n')}\n`);
+    const whole = analyse(await readCatalogs([fixture('s2_13TDE_2024-04.json')]));
+    const paged = analyse(await readCatalogs([second, first, lines]));
+    const [a, b] = [whole, paged].map(({ statistics }) => statistics.get('13TDE')!.get('s2')!);
+    expect({ ...b, raw: 0 }).toEqual({ ...a, raw: 0 });
+    expect([a.raw, b.raw]).toEqual([10, 22]);
+    expect(paged.notes.join()).toContain('of 10 matched items');
+  });
+
+  it('lists every fault with its item', async () => {
+    const item = (id: string, properties: object) => ({ type: 'Feature', id, properties });
+    const good = {
+      platform: 'Sentinel-2A',
+      datetime: '2024-01-01T00:00:00Z',
+      's2:mgrs_tile': '13TDE',
+      'eo:cloud_cover': 3,
+    };
+    const path = await write(
+      'bad.json',
+      JSON.stringify({
+        type: 'FeatureCollection',
+        features: [
+          item('good', good),
+          item('no-date', { ...good, datetime: null }),
+          item('odd', { ...good, platform: 'sputnik', 'eo:cloud_cover': 130 }),
+          item('no-cloud', { ...good, 'eo:cloud_cover': undefined }),
+          item('no-tile', { ...good, 's2:mgrs_tile': undefined }),
+          { type: 'Feature', id: 'bare' },
+        ],
+      }),
+    );
+    expect(await faultsOf(readCatalogs([path]))).toMatchInlineSnapshot(`
+      [
+        "bad.json item no-date: datetime is absent; give an ISO 8601 date or time",
+        "bad.json item odd: sensor sputnik is unknown; known are s2, gf1, gf6, landsat, hls, modis and what --sensors names",
+        "bad.json item odd: cloud 130; give percent between 0 and 100",
+        "bad.json item no-cloud: cloud is absent; give percent between 0 and 100",
+        "bad.json item no-tile: tile is absent; name the column or property that holds it",
+        "bad.json item 6: no properties; give STAC items",
+      ]
+    `);
+  });
+
+  it('refuses what is cut short, empty or something else, all files at once', async () => {
+    const text = await readFile(fixture('s2_13TDE_2024-04.json'), 'utf8');
+    const cut = await write('cut.json', text.slice(0, 5000));
+    const none = await write('none.json', '{"type":"FeatureCollection","features":[]}');
+    const other = await write('other.json', '{"a":1}');
+    const blank = await write('blank.csv', '\n');
+    const faults = await faultsOf(readCatalogs([cut, none, other, blank, join(folder, 'gone.json')]));
+    expect(faults).toHaveLength(5);
+    expect(faults[0]).toMatch(/^cut.json: not whole JSON/);
+    expect(faults[1]).toBe('none.json: the catalog holds no items; give one with at least one acquisition');
+    expect(faults[2]).toMatch(/^other.json: not STAC items/);
+    expect(faults[3]).toMatch(/^blank.csv: the catalog holds no items/);
+    expect(faults[4]).toBe('catalog: gone.json; no such file or folder');
+  });
+});
+
+describe('CSV', () => {
+  it('reads the plain columns and maps others', async () => {
+    const plain = await write(
+      'plain.csv',
+      'tile,sensor,datetime,clear_fraction\nT13TDE,S2A,2024-07-11T17:39:11Z,0.9\n',
+    );
+    const mapped = await write(
+      'mapped.csv',
+      '\ufeffwhen;x\r\n'.replace(';', ',').replace('x', 'path,row,cc,note') +
+        '2024-07-12,033,032,30,"two\nlines"\r\n2024-07-13,033,032,31,\r\n',
+    );
+    const catalog = await readCatalogs([plain, mapped], {
+      columns: [parseColumns("mapped.csv:tile=path+row,sensor='landsat-8',datetime=when,cloud=cc")],
+    });
+    expect(catalog.acquisitions.map(({ tile, platform, clear }) => [tile, platform, clear])).toEqual([
+      ['13TDE', 's2a', 0.9],
+      ['033-032', 'landsat-8', 0.7],
+      ['033-032', 'landsat-8', 0.69],
+    ]);
+    // 30 % cloud reaches a threshold of 0.7
+    expect(analyse(catalog, { threshold: 0.7 }).statistics.get('033-032')!.get('landsat')!.nClear).toBe(1);
+  });
+
+  it('lists every fault with its line, lines within quotes counted', async () => {
+    const path = await write(
+      'bad.csv',
+      'tile,sensor,datetime,clear_fraction\n"13\nTDE",s2,2024-01-01,1\n13TDE,s2,2024-02-30,1.2\n13TDE,,,\n13TDE,s9,2024-01-01,0.5\n13TDE,s2\n',
+    );
+    expect(await faultsOf(readCatalogs([path]))).toMatchInlineSnapshot(`
+      [
+        "bad.csv line 4: datetime 2024-02-30 is no date; give ISO 8601, as 2024-07-09T17:49:09Z",
+        "bad.csv line 4: clear 1.2; give a fraction between 0 and 1",
+        "bad.csv line 5: sensor is absent; name the column or property that holds it",
+        "bad.csv line 5: datetime is absent; give an ISO 8601 date or time",
+        "bad.csv line 5: clear is absent; give a fraction between 0 and 1",
+        "bad.csv line 6: sensor s9 is unknown; known are s2, gf1, gf6, landsat, hls, modis and what --sensors names",
+        "bad.csv line 7: 2 columns where the header has 4; mend the row",
+      ]
+    `);
+  });
+
+  it('takes sensors that the user names', async () => {
+    const path = await write('own.csv', 'tile,sensor,datetime,clear_fraction\n13TDE,HJ-2A,2024-01-01,1\n');
+    const catalog = await readCatalogs([path], { sensors: ['HJ-2A'] });
+    expect(
+      analyse(catalog, { sensors: ['HJ-2A'] })
+        .statistics.get('13TDE')!
+        .get('HJ-2A')!.n,
+    ).toBe(1);
+    expect(() => analyse(catalog, { sensors: ['HJ-2A', 's2'] })).toThrow(
+      /--sensors: s2; no acquisition of it/,
+    );
+  });
+
+  it('names columns that are not there, and a header without rows', async () => {
+    const path = await write('head.csv', 'a,b,c\n');
+    const faults = await faultsOf(readCatalogs([path], { columns: [parseColumns('tile=a,sensor=zz')] }));
+    expect(faults[0]).toBe(
+      'head.csv: column zz for sensor is not in the header; there are a, b, c (a constant goes in quotes)',
+    );
+    expect(faults.slice(1).map((fault) => fault.split(';')[0])).toEqual([
+      'head.csv: no column for datetime',
+      'head.csv: no column for cloud or clear',
+    ]);
+    const empty = await write('empty.csv', 'tile,sensor,datetime,clear_fraction\n');
+    expect(await faultsOf(readCatalogs([empty]))).toEqual([
+      'empty.csv: the catalog holds no items; give one with at least one acquisition',
+    ]);
+  });
+});
+
+describe('--columns', () => {
+  it('speaks of one file, of all, or of each in order', () => {
+    const [a, b] = ["tile='X'", 'tile=s2:mgrs_tile'].map(parseColumns);
+    expect(assignColumns(['1.csv', '2.csv'], [a, b]).map(({ mapping }) => mapping)).toEqual([
+      a.mapping,
+      b.mapping,
+    ]);
+    expect(assignColumns(['1.csv', '2.csv'], [b]).map(({ mapping }) => mapping)).toEqual([
+      b.mapping,
+      b.mapping,
+    ]);
+    const own = parseColumns("d/2.csv:tile='a,b'+c,cloud=e");
+    expect(own).toEqual({
+      file: 'd/2.csv',
+      mapping: { tile: [{ constant: 'a,b' }, { column: 'c' }], cloud: [{ column: 'e' }] },
+    });
+    expect(assignColumns(['1.csv', 'd/2.csv'], [b, own]).map(({ mapping }) => mapping)).toEqual([
+      b.mapping,
+      own.mapping,
+    ]);
+    expect(() => assignColumns(['1.csv'], [own])).toThrow('--columns: d/2.csv; no such catalog among 1.csv');
+  });
+  it.each(['', 'nothing', 'tile=', 'tile=a,tile=b', 'cloud=a,clear=b', 'tile=a,colour=b'])(
+    'refuses "%s"',
+    (text) => {
+      expect(() => parseColumns(text)).toThrow(Fault);
+    },
+  );
+});
+
+describe('product names', () => {
+  it.each([
+    [
+      '/x/S2A_MSIL2A_20240422T173911_N0510_R098_T13TDE_20240423T004950.SAFE/',
+      '13TDE',
+      's2a',
+      '2024-04-22T17:39:11.000Z',
+    ],
+    ['S2B_MSIL2A_20240828T174909_R141_T13TEF_20240828T214916', '13TEF', 's2b', '2024-08-28T17:49:09.000Z'],
+    ['S2A_T13TDE_20240422T174753_L2A', '13TDE', 's2a', '2024-04-22T17:47:53.000Z'],
+    ['S2A_1CCV_20240422_0_L2A', '01CCV', 's2a', '2024-04-22T00:00:00.000Z'],
+    ['GF1WFV3.16m.2020060024817.51TWL.0000011622.000000.h5', '51TWL', 'gf1', '2020-02-29T02:48:17.000Z'],
+    [
+      'GF1_WFV1_E114.9_N39.7_20180826_L1A0003413393.tar.gz',
+      'E114.9_N39.7',
+      'gf1',
+      '2018-08-26T00:00:00.000Z',
+    ],
+    ['LC08_L2SP_033032_20241127_02_T1', '033-032', 'landsat-8', '2024-11-27T00:00:00.000Z'],
+  ])('reads %s', (name, tile, platform, iso) => {
+    const found = readProductName(name);
+    if (found === null || typeof found === 'string') throw new Error(`not read: ${found}`);
+    expect([found.tile, found.platform, new Date(found.time).toISOString()]).toEqual([tile, platform, iso]);
+  });
+
+  it('reads lists of them, counts them clear and says so; refuses the rest by line', async () => {
+    const good = await write(
+      'good.txt',
+      '# ARD\nGF1WFV3.16m.2020060024817.51TWL.0000011622.000000.h5\n\nGF1WFV1.16m.2020064024817.51TWL.0000011623.000000.h5\n',
+    );
+    const analysis = analyse(await readCatalogs([good]));
+    expect(analysis.statistics.get('51TWL')!.get('gf1')).toMatchObject({ n: 2, nClear: 2, unknown: 2 });
+    expect(analysis.notes.join()).toMatch(/tell no cloud; all 2 images count as clear/);
+    const bad = await write('bad.txt', 'GF1WFV3.16m.2019366024817.51TWL.0000011622.000000.h5\nholiday.jpg\n');
+    const faults = await faultsOf(readCatalogs([bad]));
+    expect(faults[0]).toMatch(/^bad.txt line 1: date: GF1WFV3.16m.2019366/);
+    expect(faults[1]).toMatch(
+      /^bad.txt line 2: product name holiday.jpg is unknown; known forms are S2A_MSIL2A/,
+    );
+  });
+});
+
+describe("the paper's folders", () => {
+  it('count a tile, date and sensor once, however many patches', async () => {
+    const root = join(folder, 'paper');
+    for (const sensor of ['S2', 'GF1', 'mask']) {
+      await mkdir(join(root, 'Brazil', sensor), { recursive: true });
+      for (const patch of ['21KYU_20190830-00-01', '21KYU_20190830-00-02', '21KYU_20190906-03-01'])
+        await writeFile(join(root, 'Brazil', sensor, `${patch}.tif`), '');
+    }
+    await writeFile(join(root, 'Brazil', 'S2', '21KYU_20190927-00-00.tif'), '');
+    const { statistics } = analyse(await readCatalogs([root]), { sensors: ['s2', 'gf1'] });
+    const bySet = statistics.get('21KYU')!;
+    expect(['s2', 'gf1', 's2+gf1'].map((set) => bySet.get(set)!.n)).toEqual([3, 2, 3]);
+    await writeFile(join(root, 'Brazil', 'S2', 'x.tif'), '');
+    await writeFile(join(root, 'Brazil', 'GF1', '21KYU_20190931-00-00.tif'), '');
+    const faults = await faultsOf(readCatalogs([root]));
+    expect(faults).toHaveLength(2);
+    expect(await faultsOf(readCatalogs([folder]))).toHaveLength(1);
+  });
+});
