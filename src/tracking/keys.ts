@@ -6,9 +6,9 @@ const forbidden = /[^/\p{L}\p{N}_.\- :]/gu;
 const longest = 240;
 
 const shorten = (key: string): string => {
-  let out = key;
-  while (Buffer.byteLength(out) > longest) out = [...out].slice(0, -1).join('');
-  return out;
+  const bytes = Buffer.from(key);
+  // a character cut in the middle decodes to U+FFFD, which no allowed key holds
+  return bytes.length <= longest ? key : bytes.toString('utf8', 0, longest).replace(/\ufffd+$/, '');
 };
 
 /** `key` with everything changed that MLflow (or a file name) refuses; the same string where it is fine. */
@@ -58,7 +58,7 @@ export const keySpace = (
       if (known !== undefined) return known;
       let name = allowedKey(key);
       if (clashes(name)) name = name.replaceAll('/', '_');
-      while (clashes(name) || (name !== key && files.has(name))) name += '_';
+      while (clashes(name) || files.has(name)) name += '_';
       add(name);
       names.set(key, name);
       if (name !== key) onRenamed(key, name);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants, mkdirSync, writeFileSync } from 'node:fs';
 import { access, mkdir, readFile, stat } from 'node:fs/promises';
-import { dirname, join, posix } from 'node:path';
+import { dirname, join } from 'node:path';
 import { reason } from '../../fault.js';
 import { flattenParams, type KeyKind, type KeySpace, keySpace } from '../keys.js';
 import { sampleSystem } from '../system-metrics.js';
@@ -51,10 +51,11 @@ const readValues = async (folder: string): Promise<Map<string, string>> => {
   return values;
 };
 
-/** A path inside the run's artifacts: relative, without `..`. */
-const artifactName = (path: string): string =>
-  posix
-    .normalize(path.replaceAll('\\', '/'))
+/** A path inside the run's artifacts: relative, without `..`, and without what the server refuses or decodes (# %). */
+export const artifactName = (path: string): string =>
+  path
+    .replaceAll('\\', '/')
+    .replace(/[#%\p{Cc}]/gu, '_')
     .split('/')
     .filter((part) => part !== '' && part !== '.' && part !== '..')
     .join('/') || 'artifact';
@@ -146,7 +147,7 @@ export const openRecorder = async (options: RecorderOptions): Promise<Recorder> 
     const files = isFolder ? await filesUnder(source) : [''];
     for (const file of files)
       await apply(0, async (folder) => {
-        const name = join('artifacts', path, file);
+        const name = join('artifacts', path, file && artifactName(file));
         // the source may be unreadable while the disk is well: that is no reason to leave the store
         const bytes = await readable(join(source, file));
         if (bytes === undefined) return;

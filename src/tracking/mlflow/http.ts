@@ -156,7 +156,13 @@ export const createRequest = (settings: ServerSettings): Request => {
   const once = async (call: Call): Promise<string> => {
     const sent = call.json === undefined ? await call.body?.open() : JSON.stringify(call.json);
     const seconds = settings.timeout + (call.body ? call.body.size / 1e5 : 0);
-    const limit = AbortSignal.timeout(Math.ceil(seconds * 1000));
+    call.signal?.throwIfAborted();
+    // by hand: AbortSignal.any on a long-lived signal leaks in Node 20
+    const controller = new AbortController();
+    const stop = (): void => controller.abort(call.signal?.reason);
+    const late = (): void => controller.abort(new DOMException('too late', 'TimeoutError'));
+    const timer = setTimeout(late, Math.ceil(seconds * 1000));
+    call.signal?.addEventListener('abort', stop, { once: true });
     const fail = ({ text, failure }: { text: string; failure: MlflowFailure }): never => {
       const where = call.path.replace(/^\/api\/2\.0\/mlflow\//, '');
       throw new MlflowError(redact(`${settings.address}: ${where}: ${text}`, settings.secrets), failure);
@@ -174,13 +180,16 @@ export const createRequest = (settings: ServerSettings): Request => {
         body: sent,
         // a redirected POST would silently become a GET
         redirect: 'manual',
-        signal: call.signal ? AbortSignal.any([call.signal, limit]) : limit,
+        signal: controller.signal,
       });
       body = await answer.text();
     } catch (error) {
       call.signal?.throwIfAborted();
       if (error instanceof Fault) throw error;
       return fail(networkFailure(error));
+    } finally {
+      clearTimeout(timer);
+      call.signal?.removeEventListener('abort', stop);
     }
     return answer.ok ? body : fail(answerFailure(answer, body));
   };

@@ -23,7 +23,8 @@ export const passRun = async (
 ): Promise<PassResult> => {
   const parentOnServer = async (localId: string): Promise<string | undefined> => {
     let parent: string | undefined;
-    for (const store of [dirname(dirname(run)), ...destination.stores]) parent ??= await findRun(store, localId);
+    for (const store of [dirname(dirname(run)), ...destination.stores])
+      parent ??= await findRun(store, localId);
     if (!parent) {
       // not ours: a run that exists there only, or nowhere
       const there = await serverRun(destination, localId, options.signal);

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+/** A folder that is gone when the test is. */
+export const temporaryFolder = async (): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'bandalign-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+};
+
+/** Warnings as they come. */
+export const listen = (): { heard: string[]; onWarning: (text: string) => void } => {
+  const heard: string[] = [];
+  return { heard, onWarning: (text) => void heard.push(text) };
+};
+
+/** Runs TypeScript that imports `../../src/…` in a process of its own; `output` grows as it prints. */
+export const startProgram = (
+  source: string,
+  env: Record<string, string> = {},
+): { child: ChildProcess; output: () => string; ended: Promise<number | null> } => {
+  const root = new URL('../..', import.meta.url).pathname;
+  const code = `import { createJiti } from 'jiti'; const jiti = createJiti(${JSON.stringify(`${root}test/tracking/program.ts`)}); await jiti.evalModule(${JSON.stringify(source)}, { filename: ${JSON.stringify(`${root}test/tracking/program.ts`)}, async: true });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  child.stdout.on('data', (data) => {
+    text += data;
+  });
+  child.stderr.on('data', (data) => {
+    text += data;
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { child, output: () => text, ended };
+};
+
+/** Waits until `holds` is true. */
+export const until = async (holds: () => boolean | Promise<boolean>, seconds = 20): Promise<void> => {
+  const end = Date.now() + 1000 * seconds;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`it did not come true within ${seconds} s`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
+
+/** Every file under a folder with its text. */
+export const tree = async (folder: string, prefix = ''): Promise<Record<string, string>> => {
+  const all: Record<string, string> = {};
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const name = `${prefix}${entry.name}`;
+    if (entry.isDirectory()) Object.assign(all, await tree(join(folder, entry.name), `${name}/`));
+    else all[name] = await readFile(join(folder, entry.name), 'utf8');
+  }
+  return all;
+};
