@@ -1,7 +1,7 @@
 import type { AdamStep } from './adam-signature.js';
 import { loopAdam } from './composed/adam.js';
 import { isFused } from './form.js';
-import { fusedAdam, sharedVectors } from './fused/adam.js';
+import { adamRoom, fusedAdam } from './fused/adam.js';
 
 export type { AdamStep } from './adam-signature.js';
 export { type AdamTensors, adamStepTensors } from './composed/adam.js';
@@ -31,9 +31,8 @@ export interface AdamVectors {
 
 /** Vectors of `count` values for {@link adamStep}, placed so that the fused form copies nothing. */
 export const adamVectors = (count: number): AdamVectors => {
-  const fresh = isFused('adam')
-    ? sharedVectors(count, 5)
+  const [theta, gradient, m, v, ema] = isFused('adam')
+    ? adamRoom(count)
     : Array.from({ length: 5 }, () => new Float32Array(count));
-  const [theta, gradient, m, v, ema] = fresh;
   return { theta, gradient, m, v, ema };
 };

@@ -27,56 +27,61 @@ interface Room {
   vectors: Float32Array[];
 }
 
-/** The kernel that works on each memory that this file made. */
-const rooms = new WeakMap<ArrayBufferLike, AdamKernel>();
+/** The room in each memory that this file made. */
+const rooms = new WeakMap<ArrayBufferLike, Room>();
 
-const makeRoom = (count: number, vectors: number): Room => {
+/** Order of the vectors in a room. */
+const fields = ['theta', 'gradient', 'm', 'v', 'ema'] as const;
+
+const makeRoom = (count: number): Room => {
   const plan = memoryPlan();
   // whole SIMD vectors: the kernel also steps the zeros behind the last value, which stay zero
-  const addresses = Array.from({ length: vectors }, () => plan.take(Math.ceil(count / 4) * 16));
+  const addresses = fields.map(() => plan.take(Math.ceil(count / 4) * 16));
   const memory = kernelMemory(plan.size());
   const kernel = loadKernel<AdamKernel>('adam', memory);
-  rooms.set(memory.buffer, kernel);
-  return { kernel, vectors: addresses.map((address) => new Float32Array(memory.buffer, address, count)) };
-};
-
-/** `vectors` zeroed arrays of `count` values in one memory of the kernel. */
-export const sharedVectors = (count: number, vectors: number): Float32Array[] =>
-  makeRoom(count, vectors).vectors;
-
-/** Rooms for arrays that lie elsewhere, by length; the last few are kept. */
-const guests = new Map<number, Room>();
-
-const guestRoom = (count: number): Room => {
-  const room = guests.get(count) ?? makeRoom(count, 5);
-  guests.delete(count);
-  guests.set(count, room);
-  if (guests.size > 4) guests.delete(guests.keys().next().value as number);
+  const vectors = addresses.map((address) => new Float32Array(memory.buffer, address, count));
+  const room = { kernel, vectors };
+  rooms.set(memory.buffer, room);
   return room;
 };
 
-/** Whether a whole-vector step over `values` stays within padding that {@link makeRoom} gave it. */
-const isAtHome = (values: Float32Array, buffer: ArrayBufferLike): boolean =>
-  values.buffer === buffer && values.byteOffset % 64 === 0;
+/** Zeroed theta, gradient, m, v and ema of `count` values in one memory of the kernel. */
+export const adamRoom = (count: number): readonly Float32Array[] => makeRoom(count).vectors;
+
+/** Rooms for vectors that lie elsewhere, by length; the last few are kept. */
+const guestRooms = new Map<number, Room>();
+
+const guestRoom = (count: number): Room => {
+  const room = guestRooms.get(count) ?? makeRoom(count);
+  guestRooms.delete(count);
+  guestRooms.set(count, room);
+  if (guestRooms.size > 4) guestRooms.delete(guestRooms.keys().next().value as number);
+  return room;
+};
+
+const isSame = (a: Float32Array, b: Float32Array): boolean =>
+  a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
 
 /** Adam in WebAssembly SIMD, float32 throughout, as PyTorch computes it. */
 export const fusedAdam = (options: AdamStep): void => {
-  const { theta, gradient, m, v, ema, beta1, beta2, epsilon, weightDecay, emaDecay } = options;
+  const { theta, ema, beta1, beta2, epsilon, weightDecay, emaDecay } = options;
   const { stepSize, correction } = biasCorrections(options);
-  const given = ema ? [theta, m, v, gradient, ema] : [theta, m, v, gradient];
-  const home = rooms.get(theta.buffer);
-  const atHome = home !== undefined && given.every((values) => isAtHome(values, theta.buffer));
-  const guest = atHome ? null : guestRoom(theta.length);
-  const placed = guest ? guest.vectors.slice(0, given.length) : given;
-  if (guest) for (const [i, values] of given.entries()) placed[i].set(values);
-  const [at, first, second, slope, average] = placed.map(({ byteOffset }) => byteOffset);
-  (guest?.kernel ?? home!).adam(
+  const own = rooms.get(theta.buffer);
+  const { kernel, vectors } = own && isSame(own.vectors[0], theta) ? own : guestRoom(theta.length);
+  // only vectors that lie elsewhere are copied, there and back
+  const guests = fields.flatMap((field, i) => {
+    const values = options[field];
+    return values && !isSame(values, vectors[i]) ? [{ field, values, place: vectors[i] }] : [];
+  });
+  for (const { values, place } of guests) place.set(values);
+  const [at, slope, first, second, average] = vectors.map(({ byteOffset }) => byteOffset);
+  kernel.adam(
     Math.ceil(theta.length / 4) * 4,
     at,
     slope,
     first,
     second,
-    average ?? 0,
+    ema ? average : 0,
     stepSize,
     correction,
     beta1,
@@ -87,5 +92,5 @@ export const fusedAdam = (options: AdamStep): void => {
     weightDecay,
     1 - emaDecay,
   );
-  if (guest) for (const [i, values] of given.entries()) if (values !== gradient) values.set(placed[i]);
+  for (const { field, values, place } of guests) if (field !== 'gradient') values.set(place);
 };

@@ -29,7 +29,6 @@ export interface UnetKernel {
     outRow: number,
     scratch: number,
   ): void;
-  crossProductScratch(m: number): number;
   columnSums(
     samples: number,
     rows: number,

@@ -18,10 +18,10 @@ export interface Room {
   running: number;
   /** Running statistics moved by the batch. */
   moved: number;
-  /** One packed matrix, its gradient, and what computing it needs. */
+  /** One packed matrix, its gradient, and scratch of the products. */
   panels: number;
   matrixGradient: number;
-  crossScratch: number;
+  scratch: number;
   /** Scratch of the norms and of column sums. */
   sums: number;
   /** Address of the bias at `at`, padded by zeros to a multiple of 4. */
@@ -148,7 +148,7 @@ export const convNormLayer = (
         x.sample,
         room.matrixGradient,
         matrixRow,
-        room.crossScratch,
+        room.scratch,
       );
       kernel.unpackConv(room.matrixGradient, matrixRow, output, input, halves, gradient + layer.weight);
       for (const [half, dx] of layer.dx.entries()) {
@@ -261,7 +261,7 @@ export const upLayer = (
         doutSample,
         room.matrixGradient,
         matrixRow,
-        room.crossScratch,
+        room.scratch,
       );
       kernel.unpackUp(room.matrixGradient, matrixRow, input, output, gradient + layer.weight);
       kernel.packUpBack(weight, input, output, panels);
@@ -350,7 +350,7 @@ export const pointLayer = (
         xSample,
         room.matrixGradient,
         matrixRow,
-        room.crossScratch,
+        room.scratch,
       );
       kernel.unpackPoint(room.matrixGradient, matrixRow, output, input, gradient + layer.weight);
       kernel.packPoint(weight, output, input, 1, panels);

@@ -32,8 +32,8 @@ export interface UnetPlan {
 
 /** crossProduct reads up to 4 floats beyond the last row; padded reads of a bias as many beyond theta. */
 const slack = 64;
-/** Rows that crossProduct packs at a time (kernels/matrix.ts). */
-const crossRun = 512;
+/** Floats of scratch of a cross product whose sides add up to `sides` (kernels/matrix.ts). */
+const crossScratch = (sides: number): number => Math.max(65536, 32 * (sides + 8));
 
 /** Lays out the memory and wires the layers. */
 export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
@@ -82,8 +82,10 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
   const offset = (name: string): number => offsets.get(`unet.${name}`) ?? 0;
   const wiring: ((room: Room) => Layer)[] = [];
   let largest = pad4(width) * pad4(bands);
+  let longest = pad4(width) + pad4(bands);
   const needsMatrix = (m: number, n: number): void => {
     largest = Math.max(largest, matrixGradientSize(m, n), matrixGradientSize(n, m));
+    longest = Math.max(longest, pad4(m) + pad4(n));
   };
 
   const convNorm = (
@@ -98,6 +100,7 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
   ): void => {
     const halves = Math.max(1, dx.length);
     needsMatrix(channels(level), 3 * halves * pad4(inputChannels));
+    needsMatrix(3 * pad4(channels(level)), inputChannels);
     const place = {
       weight: offset(`${name}.${index}.weight`),
       bias: offset(`${name}.${index}.bias`),
@@ -191,7 +194,7 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
 
   const widest = pad4(Math.max(channels(depth), bands));
   const [panels, matrixGradient] = [floats(largest), floats(largest)];
-  const crossScratch = floats(crossRun * (widest + 8));
+  const scratch = floats(crossScratch(longest));
   const sums = memory.take(64 * widest);
   const paddedBias = floats(widest);
 
@@ -209,7 +212,7 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
     moved,
     panels,
     matrixGradient,
-    crossScratch,
+    scratch,
     sums,
     biasOf: (at, count) => {
       if (count % 4 === 0) return at;

@@ -111,18 +111,19 @@ tf.registerKernel({
     const { data } = backend as unknown as CpuBackend;
     const dout = data.get((inputs as Record<string, tf.TensorInfo>)['dout'].dataId).values;
     const size = spec.bands * spec.knots;
-    const gradient = new Float32Array(values.theta.length);
+    let gradient: Float32Array | null = null;
     const parts = chunks(values.x.length / size, kind);
-    for (const [part, { from, to }] of parts.entries()) {
+    for (const { from, to } of parts) {
       const slot = slotFor(spec, to - from);
       // another pass may have gone through since: then the activations are computed again
       if (ticket.slot !== slot || ticket.pass !== slot.pass)
         forward(slot, { ...values, x: values.x.subarray(from * size, to * size) }, attributes);
       slot.plan.outputGradient.set(dout.subarray(from * size, to * size));
       slot.plan.backward(kind);
-      if (part === 0) gradient.set(slot.plan.gradient);
-      else for (const [i, value] of slot.plan.gradient.entries()) gradient[i] += value;
+      if (!gradient) gradient = slot.plan.gradient.slice();
+      else for (let i = 0; i < gradient.length; i++) gradient[i] += slot.plan.gradient[i];
     }
+    gradient ??= new Float32Array(values.theta.length);
     return (backend as unknown as CpuBackend).makeTensorInfo([gradient.length], 'float32', gradient);
   },
 });
@@ -148,12 +149,10 @@ tf.registerGradient({
 export const fusedUnet = ({ theta, running, x, spec, norm }: UnetInputs): UnetOutputs => {
   const kind = spec.norm === 'group' ? normKind.group : normKind[norm];
   const ticket: Ticket = { slot: null, pass: 0 };
-  const [out, moved] = tf
-    .engine()
-    .runKernel('BandalignUnet', { theta, running, x }, {
-      spec,
-      kind,
-      ticket,
-    } as unknown as tf.NamedAttrMap) as [tf.Tensor3D, tf.Tensor1D];
+  const [out, moved] = tf.engine().runKernel('BandalignUnet', { theta, running, x }, {
+    spec,
+    kind,
+    ticket,
+  } as unknown as tf.NamedAttrMap) as [tf.Tensor3D, tf.Tensor1D];
   return { out, running: moved };
 };
