@@ -1,0 +1,73 @@
+import { basename } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { reason } from '../../fault.js';
+import { figureTitle } from '../../figures/static/plain-figure.js';
+import { renderFigure } from '../../figures/static/render-figure.js';
+import type { Cell, CellOutput, Notebook } from '../document.js';
+import { visibleParts } from './cell-parts.js';
+import { type ChosenForm, chooseForm } from './choose-output.js';
+import { sanitise } from './sanitise.js';
+
+export interface MarkdownPage {
+  text: string;
+  /** Images by their path relative to the page. */
+  images: Map<string, Uint8Array>;
+}
+
+/** A fence longer than any run of backquotes inside. */
+const fenced = (code: string, language: string): string => {
+  const longest = Math.max(2, ...(code.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return `${fence}${language}\n${code.replace(/\n$/, '')}\n${fence}`;
+};
+
+/**
+ * An executed notebook as Markdown with still images, for a repository or a wiki. Figures without a stored image are drawn.
+ * @param page path of the page: images go to `<name>_files/` beside it
+ */
+export const markdownPage = async (notebook: Notebook, page: string): Promise<MarkdownPage> => {
+  const images = new Map<string, Uint8Array>();
+  const folder = `${basename(page).replace(/\.[^.]*$/, '')}_files`;
+  const image = (cell: Cell, bytes: Uint8Array, extension: string, title: string): string => {
+    const path = `${folder}/${cell.id}-${images.size + 1}.${extension}`;
+    images.set(path, bytes);
+    return `![${title.replace(/[[\]]/g, ' ')}](${encodeURI(path)})`;
+  };
+  const figure = async (cell: Cell, form: Extract<ChosenForm, { kind: 'figure' }>): Promise<string> => {
+    const title = figureTitle(form.figure) ?? 'figure';
+    try {
+      const bytes =
+        form.png === undefined ? await renderFigure(form.figure) : Buffer.from(form.png, 'base64');
+      return image(cell, bytes, 'png', title);
+    } catch (error) {
+      return `*${title}: no image (${reason(error)})*`;
+    }
+  };
+  const outputText = async (cell: Cell, output: CellOutput): Promise<string> => {
+    if (output.output_type === 'stream') return fenced(stripVTControlCharacters(output.text), 'text');
+    if (output.output_type === 'error')
+      return fenced(stripVTControlCharacters(output.traceback.join('\n')), 'text');
+    const form = chooseForm(output.data);
+    if (form === undefined) return '';
+    if (form.kind === 'figure') return figure(cell, form);
+    if (form.kind === 'image')
+      return image(
+        cell,
+        Buffer.from(form.base64, 'base64'),
+        form.mime === 'image/png' ? 'png' : 'jpg',
+        'output',
+      );
+    if (form.kind === 'svg') return image(cell, Buffer.from(form.text), 'svg', 'output');
+    if (form.kind === 'html') return sanitise(form.text).replace(/\n{2,}/g, '\n');
+    return form.kind === 'text' ? fenced(form.text, 'text') : form.text;
+  };
+  const parts: string[] = [];
+  for (const cell of notebook.cells) {
+    if (cell.cell_type === 'raw') continue;
+    const { source, outputs } = visibleParts(cell);
+    if (source)
+      parts.push(cell.cell_type === 'code' ? fenced(cell.source, 'typescript') : cell.source.trim());
+    for (const output of outputs) parts.push(await outputText(cell, output));
+  }
+  return { text: `${parts.filter(Boolean).join('\n\n')}\n`, images };
+};
