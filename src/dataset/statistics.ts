@@ -29,9 +29,9 @@ export interface BandStatistics {
 }
 
 /** Sums over a band from its per-value counts. */
-export const momentsOf = ({ source, target, targetSum }: ValueCounts): Moments => {
+export const momentsOf = ({ source, target, targetSum, from, to }: ValueCounts): Moments => {
   const moments = { n: 0, x: 0, y: 0, xx: 0, xy: 0, yy: 0 };
-  for (let at = 0; at < source.length; at++) {
+  for (let at = from; at < to; at++) {
     const value = at - valueZero;
     const count = source[at];
     if (count > 0) {
@@ -56,8 +56,8 @@ export const foldCounts = (counts: ValueCounts, bandMax: number, knots: number):
   const diagonal = new Float64Array(knots);
   const offDiagonal = new Float64Array(knots - 1);
   const linear = new Float64Array(knots);
-  const { source, targetSum } = counts;
-  for (let at = 0; at < source.length; at++) {
+  const { source, targetSum, from, to } = counts;
+  for (let at = from; at < to; at++) {
     const count = source[at];
     if (count === 0) continue;
     const value = Math.min(Math.max(at - valueZero, 0), bandMax - 1);

@@ -1,0 +1,1 @@
+export { countPixels, splitSums, valueRange } from './statistics';

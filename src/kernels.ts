@@ -1,0 +1,70 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** `() => v128`: i8x16.popcnt of a splat; valid only where the host has 128-bit SIMD. */
+const simdProbe = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98,
+  11,
+]);
+
+let simd: boolean | undefined;
+
+/** Whether this host runs WebAssembly with 128-bit SIMD. */
+export const hasSimd = (): boolean => {
+  simd ??= typeof WebAssembly === 'object' && WebAssembly.validate(simdProbe);
+  return simd;
+};
+
+const kernelPath = (name: string): string =>
+  fileURLToPath(new URL(`../dist/kernels/${name}.wasm`, import.meta.url));
+
+/** Whether kernel `NAME` is built. */
+export const hasKernel = (name: string): boolean => modules.has(name) || existsSync(kernelPath(name));
+
+const modules = new Map<string, WebAssembly.Module>();
+
+/**
+ * The compiled kernel `dist/kernels/NAME.wasm`, read and compiled once a process. Throws where the file is missing (`npm run build:kernels` makes it).
+ */
+export const kernelModule = (name: string): WebAssembly.Module => {
+  let module = modules.get(name);
+  if (!module) {
+    module = new WebAssembly.Module(readFileSync(kernelPath(name)));
+    modules.set(name, module);
+  }
+  return module;
+};
+
+/** Bytes at the start of a kernel's memory that the host leaves to the compiler. */
+export const reservedBytes = 1024;
+
+/**
+ * An instance of kernel `NAME` over `memory` (kernels import theirs). `Exports` is the caller's word for what the
+ * kernel exports; see kernels/NAME.entry.ts.
+ */
+export const loadKernel = <Exports extends object>(name: string, memory: WebAssembly.Memory): Exports => {
+  const abort = (): never => {
+    throw new Error(`kernel ${name}: aborted`);
+  };
+  const imports = { env: { memory, abort } };
+  return new WebAssembly.Instance(kernelModule(name), imports).exports as unknown as Exports;
+};
+
+/** A memory of at least `bytes`, not shared. */
+export const kernelMemory = (bytes: number): WebAssembly.Memory =>
+  new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
+
+/** Hands out 16-byte-aligned (or coarser) stretches of a memory that is not there yet. */
+export const memoryPlan = (start = reservedBytes) => {
+  let end = start;
+  return {
+    /** Bytes planned so far. */
+    size: (): number => end,
+    /** Address of a new stretch of `bytes`. */
+    take: (bytes: number, align = 64): number => {
+      const address = Math.ceil(end / align) * align;
+      end = address + bytes;
+      return address;
+    },
+  };
+};
