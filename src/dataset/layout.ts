@@ -1,11 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Experiment } from '../config/schema.js';
 import { Fault, refuse } from '../fault.js';
 import { type ListedPatch, type ListName, listNames, readLists } from './lists.js';
 import { cutPair } from './pair.js';
 import type { Patch } from './patch.js';
 import { resplit } from './split.js';
+import { syntheticMarker } from './synth-marker.js';
 
 type Data = Experiment['data'];
 
@@ -57,7 +58,7 @@ export const missingFiles = async (
   root: string,
   folders: Data['folders'],
   patches: readonly ListedPatch[],
-  shown = missingShown,
+  shown: number,
 ): Promise<string[]> => {
   const byRegion = new Map<string, ListedPatch[]>();
   for (const patch of patches) {
@@ -112,13 +113,60 @@ const withoutLists = async (root: string, divide: string): Promise<Fault> => {
   );
 };
 
-const openLists = async (root: string, data: Data, divide: string) => {
+const syntheticNote = (root: string): Promise<string[]> =>
+  stat(join(root, syntheticMarker)).then(
+    () => [`synthetic data, drawn by \`bandalign dataset synth\` (${syntheticMarker})`],
+    () => [],
+  );
+
+type Opened = Pick<Dataset, 'lists' | 'notes'> & { faults: string[] };
+
+const openLists = async (root: string, data: Data, divide: string, shown: number): Promise<Opened> => {
   if (!(await isFolder(divide))) throw await withoutLists(root, divide);
   const { lists, faults } = await readLists(divide);
-  const listed = listNames.flatMap((name) => lists[name]);
-  refuse([...faults, ...(await missingFiles(root, data.folders, listed))]);
+  const missing = await missingFiles(
+    root,
+    data.folders,
+    listNames.flatMap((name) => lists[name]),
+    shown,
+  );
   const of = (name: ListName): Patch[] => lists[name].map((patch) => patchOf(root, data.folders, patch));
-  return { lists: { train: of('train'), val: of('val'), test: of('test') }, notes: repeats(lists) };
+  return {
+    lists: { train: of('train'), val: of('val'), test: of('test') },
+    notes: [...(await syntheticNote(root)), ...repeats(lists)],
+    faults: [...faults, ...missing],
+  };
+};
+
+const open = async (root: string, data: Data, divide: string, shown: number): Promise<Opened> => {
+  if (!(await isFolder(root))) throw new Fault(`data: ${root}; no such folder`);
+  if (!data.pair) return openLists(root, data, divide, shown);
+  const { lists, unused } = await cutPair(root, data.pair, data.bands);
+  const notes = unused > 0 ? [`${unused} pixels at the edges fill no patch and are not used`] : [];
+  return { lists, notes, faults: [] };
+};
+
+/**
+ * The lists of a dataset with every fault of them, none left out, and the patches of which a file is missing; throws
+ * only where there is nothing to look at.
+ */
+export const listPatches = async (
+  root: string,
+  data: Data,
+  divide: string = join(root, 'divide'),
+): Promise<Opened & { missing: Set<string> }> => {
+  const opened = await open(root, data, divide, Number.POSITIVE_INFINITY);
+  const missing = new Set<string>();
+  if (data.pair) return { ...opened, missing };
+  const names = new Map<string, Set<string>>();
+  for (const patch of listNames.flatMap((name) => opened.lists[name]))
+    for (const ref of [patch.source, patch.target, patch.mask]) {
+      if (!ref) continue;
+      const folder = dirname(ref.path);
+      if (!names.has(folder)) names.set(folder, new Set(await readdir(folder).catch(() => [])));
+      if (!names.get(folder)?.has(basename(ref.path))) missing.add(patch.id);
+    }
+  return { ...opened, missing };
 };
 
 /**
@@ -132,15 +180,8 @@ export const openDataset = async (
   data: Data,
   { divide = join(root, 'divide'), split }: DatasetOptions = {},
 ): Promise<Dataset> => {
-  if (!(await isFolder(root))) throw new Fault(`data: ${root}; no such folder`);
-  let opened: Pick<Dataset, 'lists' | 'notes'>;
-  if (data.pair) {
-    const { lists, unused } = await cutPair(root, data.pair, data.bands);
-    opened = {
-      lists,
-      notes: unused > 0 ? [`${unused} pixels at the edges fill no patch and are not used`] : [],
-    };
-  } else opened = await openLists(root, data, divide);
+  const opened = await open(root, data, divide, missingShown);
+  refuse(opened.faults);
   const lists = split ? resplit(opened.lists, split) : opened.lists;
   const all = new Map(listNames.flatMap((name) => lists[name].map((patch) => [patch.id, patch] as const)));
   return { root, lists, all: [...all.values()], notes: opened.notes };

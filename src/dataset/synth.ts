@@ -18,12 +18,17 @@
  * - *Image*: Gaussian blur to 16 m, wider for Gaofen-1; a displacement of up to 0.6 pixels between the images; noise;
  *   clouds that the wind moves between the images, and their shadows, masked with a margin; ×10 000, int16.
  *
- * Why a tile's mapping can be read off its Sentinel-2 histogram: what haze the correction left in lifts the dark
- * end of the histogram, and Gaofen-1 saw the same haze; and the surfaces that make up a histogram decide which spectra a value stands for
- * (a red of 800 is a half-grown crop in one tile, wet soil in another, and the red edge lies inside Gaofen-1's red
- * band). Why it cannot be read off wholly: camera, bidirectional remainder and the corrections' own errors leave no
- * trace in it. Numbers without a source above are assumptions of usual size, not measurements; nothing was adjusted
- * to make a model win.
+ * Why a tile's mapping can be read off its Sentinel-2 histogram: the haze that the correction left in lifts the dark
+ * end of the histogram, and Gaofen-1 saw the same haze; and the surfaces that make up a histogram decide which spectra
+ * a value stands for (a red of 800 is a half-grown crop in one tile, wet soil in another, and Gaofen-1's red band
+ * reaches up the red edge). Why it cannot be read off wholly: camera, bidirectional remainder and the corrections' own
+ * errors leave no trace in it.
+ *
+ * Numbers without a source above are assumptions of usual size, not measurements. The premise of the paper, that
+ * histograms tell the mapping, is one of them: it holds here because Sentinel-2 keeps more of the haze than Gaofen-1 and
+ * because a tile holds many kinds of ground. With the shares the other way round, less haze and one kind of ground to
+ * a tile, histograms told next to nothing. So the dataset shows how models compare where the premise holds, and
+ * cannot show that it does.
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -31,12 +36,10 @@ import { Fault, reason, refuse } from '../fault.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import { listNames } from './lists.js';
 import { drawTiles } from './synth-crew.js';
+import { syntheticMarker } from './synth-marker.js';
 import { synthLists } from './synth-split.js';
 import { planTile, type SynthParameters } from './synth-tile.js';
 import type { WrittenTile } from './synth-write.js';
-
-/** Name of the file that marks a folder as a synthetic dataset. */
-export const synthMarker = 'SYNTHETIC.json';
 
 export const synthDefaults: SynthParameters = { tiles: 240, patches: 4, size: 96, seed: 2022 };
 
@@ -88,7 +91,7 @@ const contentOf = async (dir: string): Promise<string[] | null> =>
   });
 
 const isSynthetic = (dir: string): Promise<boolean> =>
-  readFile(join(dir, synthMarker), 'utf8').then(
+  readFile(join(dir, syntheticMarker), 'utf8').then(
     (text) => (JSON.parse(text) as { synthetic?: unknown }).synthetic === true,
     () => false,
   );
@@ -137,7 +140,7 @@ const note = ({ tiles, patches, size, seed }: SynthParameters): string =>
 
 No satellite took these images. They were drawn by \`bandalign dataset synth\` (${tiles} tiles, ${patches} patches a tile,
 ${size} × ${size} pixels, seed ${seed}) from real reflectance spectra and the real spectral responses of Sentinel-2A MSI
-and Gaofen-1 WFV; ground, air, clouds, blur, displacement and noise are simulated. \`${synthMarker}\` holds what every tile
+and Gaofen-1 WFV; ground, air, clouds, blur, displacement and noise are simulated. \`${syntheticMarker}\` holds what every tile
 was drawn with. Results on them show how models compare on this simulation, not how well they align real images.
 `;
 
@@ -192,7 +195,7 @@ export const synthesizeDataset = async (dir: string, options: SynthOptions = {})
       await writeFile(join(partial, 'divide', `${name}.txt`), `${lists[name].join('\n')}\n`);
     await writeFile(join(partial, 'SYNTHETIC.md'), note(parameters));
     const marker = JSON.stringify(record(parameters, version, written), null, 1);
-    await writeFile(join(partial, synthMarker), `${marker}\n`);
+    await writeFile(join(partial, syntheticMarker), `${marker}\n`);
     signal.throwIfAborted();
     await checkFree(target, overwrite);
     await replace(target, partial);

@@ -1,0 +1,82 @@
+import { resolveExperiment } from '../config/experiment.js';
+import { loadExperiment } from '../config/load.js';
+import { override } from '../config/override.js';
+import { checkDataset, type DatasetReport } from '../dataset/check.js';
+import { Fault } from '../fault.js';
+import type { Command } from './command.js';
+import { dataOptions, oneWord, setOption, several, text } from './options.js';
+
+const orphansShown = 5;
+
+const table = ({ groups }: DatasetReport): string => {
+  const rows = [
+    ['list', 'region', 'patches', 'read', 'tiles', 'dates', 'skipped', 'valid'],
+    ...groups.map(({ list, region, patches, read, tiles, dates, skipped, validShare }) => [
+      list,
+      region,
+      ...[patches, read, tiles, dates, skipped].map(String),
+      `${(100 * validShare).toFixed(1)} %`,
+    ]),
+  ];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+};
+
+const counts = (of: Record<string, number>): string =>
+  Object.entries(of)
+    .map(([name, count]) => `${name} (${count})`)
+    .join('; ');
+
+const summary = (report: DatasetReport): string => {
+  const { sizes, types, skipped, orphans, pickles } = report;
+  return [
+    table(report),
+    `sizes: ${counts(sizes) || 'none'}`,
+    `types of source, target: ${counts(types) || 'none'}`,
+    ...pickles.map(({ path, names }) => `histograms: ${path}, ${names} names`),
+    ...skipped.map((id) => `skipped: ${id}, no valid pixel`),
+    ...orphans.slice(0, orphansShown).map((path) => `in no list: ${path}`),
+    ...(orphans.length > orphansShown
+      ? [`in no list: ${orphans.length - orphansShown} more (--json names them)`]
+      : []),
+  ].join('\n');
+};
+
+export const command: Command = {
+  path: ['dataset', 'check'],
+  words: 'DIR',
+  summary: 'look at every file and list of a dataset and report all that is wrong',
+  options: {
+    divide: dataOptions['divide'],
+    ...setOption,
+    experiment: {
+      type: 'string',
+      value: 'NAME',
+      help: 'take bands, folders and histograms from an experiment (default: the defaults)',
+    },
+  },
+  run: async (call) => {
+    const root = oneWord(call, 'dataset folder');
+    const [name, words] = [text(call, 'experiment'), several(call, 'set')];
+    const { data } = name ? await loadExperiment(name, words) : resolveExperiment(override({}, words));
+    const report = await checkDataset(root, data, {
+      divide: text(call, 'divide'),
+      progress: call.progress,
+      signal: call.signal,
+    });
+    for (const note of report.notes) call.note(note);
+    call.print(summary(report));
+    call.json(report);
+    if (report.ok) return call.print('no faults');
+    if (!call.asJson) throw new Fault(report.faults);
+    // the document on stdout holds every fault already
+    process.exitCode = 2;
+  },
+};
