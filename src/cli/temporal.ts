@@ -1,11 +1,12 @@
 import { markdownTable } from '../evaluation/render-table.js';
-import { refuse } from '../fault.js';
+import { reason, refuse } from '../fault.js';
+import { closeRenderer, renderFigure } from '../figures/static/render-figure.js';
 import { analyse } from '../temporal/analyse.js';
 import { gainTableOf } from '../temporal/analysis-tables.js';
 import { parseColumns } from '../temporal/columns.js';
 import { dayOf, parseTime } from '../temporal/days.js';
 import { readCatalogs } from '../temporal/read-catalogs.js';
-import { writeReport } from '../temporal/report.js';
+import { type RenderFigure, writeReport } from '../temporal/report.js';
 import { platformName } from '../temporal/sensors.js';
 import { summarise } from '../temporal/summary.js';
 import type { Call, Command } from './command.js';
@@ -34,6 +35,20 @@ const share = (call: Call, faults: string[]): number => {
   return number;
 };
 
+/** Pictures of the figures, or none where nothing here can draw them: the report does not fail for that. */
+const pictures = (call: Call): RenderFigure => {
+  let told = false;
+  return async (figure, format) => {
+    try {
+      return await renderFigure(figure, { format });
+    } catch (error) {
+      if (!told) call.note(`figures: no ${format} (${reason(error)}); the HTML figures are whole`);
+      told = true;
+      return null;
+    }
+  };
+};
+
 const run = async (call: Call): Promise<void> => {
   const faults: string[] = [];
   const [from, to] = [day(call, 'from', faults), day(call, 'to', faults)];
@@ -52,7 +67,11 @@ const run = async (call: Call): Promise<void> => {
   const analysis = analyse(catalog, { sensors, from, to, threshold, tiles: list(call, 'tiles') });
   for (const note of analysis.notes) call.note(note);
   if (out) {
-    const written = await writeReport(analysis, out, { onProgress: call.progress, signal: call.signal });
+    const written = await writeReport(analysis, out, {
+      render: pictures(call),
+      onProgress: call.progress,
+      signal: call.signal,
+    }).finally(closeRenderer);
     call.print(
       `${markdownTable(gainTableOf(analysis))}\nwrote ${written.length} files to ${out}; open ${out}/report.html`,
     );

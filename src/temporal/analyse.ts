@@ -28,7 +28,8 @@ export interface Analysis {
   sensors: string[];
   series: TileSeries;
   statistics: TileStatistics;
-  gain: Gain[];
+  /** The gain table; its bootstrap runs at the first call. */
+  gain: () => Gain[];
   outlines: Map<string, Outline>;
   simulated: boolean;
   notes: string[];
@@ -94,6 +95,7 @@ export const analyse = (catalog: Catalog, options: AnalysisOptions = {}): Analys
   const series = mergeTiles(kept.acquisitions, sensors);
   const period = choosePeriod(series, options);
   const statistics = tileStatistics(series, sensors, period, threshold);
+  let gain: Gain[] | null = null;
   const notes = [...catalog.notes];
   const others = kept.acquisitions.filter(
     ({ platform }) => !sensors.some((sensor) => counts(sensor, platform)),
@@ -118,7 +120,10 @@ export const analyse = (catalog: Catalog, options: AnalysisOptions = {}): Analys
     sensors,
     series,
     statistics,
-    gain: gainTable(statistics, sensors, period, options.bootstrap),
+    gain: () => {
+      gain ??= gainTable(statistics, sensors, period, options.bootstrap);
+      return gain;
+    },
     outlines,
     simulated: catalog.simulated,
     notes,

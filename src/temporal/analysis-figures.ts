@@ -19,13 +19,13 @@ const familyColours: Record<string, string> = {
   gf6: okabeIto.orange,
 };
 
-/** A sensor keeps its colour in every figure; all together are black. */
+/** A sensor keeps its colour in every figure; all together are purple. */
 export const colourOf = (set: string, sensors: readonly string[]): string => {
-  if (set === sensors.join('+') && sensors.length > 1) return okabeIto.black;
+  if (set === sensors.join('+') && sensors.length > 1) return okabeIto.purple;
   const used = new Set<string>();
   for (const [index, sensor] of sensors.entries()) {
-    const own = familyColours[familyOf(sensor)] ?? seriesColour(index + 3);
-    const colour = used.has(own) ? seriesColour(index + 3) : own;
+    const own = familyColours[familyOf(sensor)] ?? seriesColour(index + 4);
+    const colour = used.has(own) ? seriesColour(index + 4) : own;
     used.add(colour);
     if (sensor === set) return colour;
   }
@@ -119,7 +119,7 @@ const map = ({ sensors, statistics, outlines }: Analysis): Figure | null => {
 const gains = ({ sensors, gain }: Analysis): Figure =>
   gainBars(
     ['nClear', 'meanGap', 'maxGap'].map((key) => {
-      const { measure, means } = gain.find((candidate) => candidate.measure.key === key)!;
+      const { measure, means } = gain().find((candidate) => candidate.measure.key === key)!;
       return {
         label: key === 'maxGap' ? 'longest gap' : measure.label,
         unit: measure.unit,

@@ -19,7 +19,7 @@ const intervalText = ({ low, high }: Interval, digits: number): string | undefin
 
 /** The gain table: each sensor alone, all together, and the ratio, means over tiles with 95 % intervals. */
 export const gainTableOf = (analysis: Analysis): Table => {
-  const { sensors, gain, statistics } = analysis;
+  const { sensors, statistics } = analysis;
   const sets = sensorSets(sensors).map((set) => set.join('+'));
   const all = sensorLabel(sensors.join('+'));
   return {
@@ -31,7 +31,7 @@ export const gainTableOf = (analysis: Analysis): Table => {
         ? sensors.map((sensor) => ({ label: `together / ${sensorLabel(sensor)}`, digits: 2 }))
         : []),
     ],
-    rows: gain.map(({ measure, means, ratios }) => ({
+    rows: analysis.gain().map(({ measure, means, ratios }) => ({
       cells: [
         `${measure.label} [${measure.unit}]`,
         ...sets.map((set) => ({ value: means[set].value, spread: intervalText(means[set], measure.digits) })),

@@ -10,6 +10,11 @@ const offsetMinutes = (zone: string | undefined): number => {
   return (zone[0] === '-' ? -1 : 1) * (Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2)));
 };
 
+const daysIn = (year: number, month: number): number => {
+  if (month !== 2) return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+};
+
 /**
  * An ISO 8601 date or date-time (extended or basic) as milliseconds UTC, or null where it is none.
  * Without a zone it is UTC, as catalogs of acquisitions mean it; a date alone is its midnight.
@@ -18,13 +23,12 @@ const offsetMinutes = (zone: string | undefined): number => {
 export const parseTime = (text: string): number | null => {
   const match = form.exec(text.trim());
   if (match === null) return null;
-  const [year, month, day, hour, minute, second] = [1, 2, 3, 4, 5, 6].map((index) =>
-    Number(match[index] ?? 0),
-  );
-  if (hour > 23 || minute > 59 || second > 60) return null;
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return null;
   const date = Date.UTC(year, month - 1, day);
-  const back = new Date(date);
-  if (back.getUTCMonth() !== month - 1 || back.getUTCDate() !== day) return null;
+  if (match[4] === undefined) return date;
+  const [hour, minute, second] = [Number(match[4]), Number(match[5]), Number(match[6] ?? 0)];
+  if (hour > 23 || minute > 59 || second > 60) return null;
   const fraction = match[7] === undefined ? 0 : Math.floor(Number(`0.${match[7]}`) * 1000);
   return date + ((hour * 60 + minute - offsetMinutes(match[8])) * 60 + second) * 1000 + fraction;
 };

@@ -57,11 +57,11 @@ export const reportPage = (analysis: Analysis, figures: readonly AnalysisFigure[
     { heading: 'Tiles', html: tableHtml(shortTileTableOf(analysis)) },
   ]);
 
-/** Turns a figure into a picture of the given format; the static renderer, where there is one. */
+/** Turns a figure into a picture of the given format; null where it cannot be drawn here. */
 export type RenderFigure = (
   figure: AnalysisFigure['figure'],
   format: 'svg' | 'png',
-) => Promise<string | Uint8Array>;
+) => Promise<Uint8Array | null>;
 
 export interface ReportOptions {
   render?: RenderFigure;
@@ -80,7 +80,7 @@ export const writeReport = async (
   { render, onProgress = ignoreProgress, signal }: ReportOptions = {},
 ): Promise<string[]> => {
   const figures = analysisFigures(analysis);
-  const pages: [string, () => Promise<string | Uint8Array>][] = [
+  const pages: [string, () => Promise<string | Uint8Array | null>][] = [
     ...(
       [
         ['gain', gainTableOf(analysis), gainTableOf(analysis)],
@@ -91,10 +91,10 @@ export const writeReport = async (
       [`${name}.csv`, async () => csvTable(whole)],
       [`${name}.md`, async () => markdownTable(short)],
     ]),
-    ...figures.flatMap(({ name, heading, figure }): [string, () => Promise<string | Uint8Array>][] => [
+    ...figures.flatMap(({ name, heading, figure }): [string, () => Promise<string | Uint8Array | null>][] => [
       [`figures/${name}.html`, () => figurePage(heading, [{ figure }])],
       ...(render
-        ? (['svg', 'png'] as const).map((format): [string, () => Promise<string | Uint8Array>] => [
+        ? (['svg', 'png'] as const).map((format): [string, () => Promise<string | Uint8Array | null>] => [
             `figures/${name}.${format}`,
             () => render(figure, format),
           ])
@@ -103,10 +103,15 @@ export const writeReport = async (
     ['report.html', () => reportPage(analysis, figures)],
   ];
   await writeJson(join(folder, 'summary.json'), summarise(analysis));
+  const written = ['summary.json'];
   for (const [index, [name, make]] of pages.entries()) {
     signal?.throwIfAborted();
-    await writeAtomic(join(folder, name), await make());
+    const content = await make();
+    if (content !== null) {
+      await writeAtomic(join(folder, name), content);
+      written.push(name);
+    }
     onProgress({ stage: 'report', done: index + 1, total: pages.length, unit: 'files' });
   }
-  return ['summary.json', ...pages.map(([name]) => name)];
+  return written;
 };

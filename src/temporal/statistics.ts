@@ -28,8 +28,11 @@ export interface SeriesStatistics {
 }
 
 /** How many of `days` (ascending, inside the period) fall in each month of the period. */
-export const countByMonth = (days: ArrayLike<number>, period: Period): Record<string, number> => {
-  const months = monthsOf(period);
+export const countByMonth = (
+  days: ArrayLike<number>,
+  period: Period,
+  months: ReturnType<typeof monthsOf> = monthsOf(period),
+): Record<string, number> => {
   const counted = months.map(() => 0);
   for (let index = 0, month = 0; index < days.length; index++) {
     while (month + 1 < months.length && days[index] >= months[month + 1].first) month++;
@@ -42,7 +45,12 @@ export const countByMonth = (days: ArrayLike<number>, period: Period): Record<st
 const roundOff = 1e-9;
 
 /** Statistics of a merged series within a period. `threshold`: least clear share of a clear observation, 0 … 1. */
-export const seriesStatistics = (series: DaySeries, period: Period, threshold: number): SeriesStatistics => {
+export const seriesStatistics = (
+  series: DaySeries,
+  period: Period,
+  threshold: number,
+  months: ReturnType<typeof monthsOf> = monthsOf(period),
+): SeriesStatistics => {
   const { days, clear, images } = within(series, period);
   const clearDays = days.filter((_, index) => !(clear[index] < threshold - roundOff));
   return {
@@ -53,7 +61,7 @@ export const seriesStatistics = (series: DaySeries, period: Period, threshold: n
     unknown: clear.reduce((sum, share) => sum + Number(Number.isNaN(share)), 0),
     gaps: gapStatistics(clearDays),
     gapsWithEdges: gapStatistics(withEdges(clearDays, period)),
-    perMonth: countByMonth(clearDays, period),
+    perMonth: countByMonth(clearDays, period, months),
     windows: windowLengths.map((length) => windowShare(clearDays, period, length)),
     clearDays,
   };
@@ -83,13 +91,14 @@ export const tileStatistics = (
   threshold: number,
 ): TileStatistics => {
   const sets = sensorSets(sensors);
+  const months = monthsOf(period);
   return new Map(
     [...series].map(([tile, bySensor]) => [
       tile,
       new Map(
         sets.map((set) => [
           set.join('+'),
-          seriesStatistics(uniteDays(set.map((sensor) => bySensor.get(sensor)!)), period, threshold),
+          seriesStatistics(uniteDays(set.map((sensor) => bySensor.get(sensor)!)), period, threshold, months),
         ]),
       ),
     ]),

@@ -18,7 +18,7 @@ export const gainBars = (panels: readonly GainPanel[], title = 'One sensor and s
     data: panels.map(({ bars }, index) => ({
       type: 'bar',
       showlegend: false,
-      x: bars.map(({ name }) => name),
+      x: bars.map(({ name }) => name.replaceAll(' + ', '<br>+ ')),
       y: bars.map(({ value }) => orNull(value)),
       marker: { color: bars.map(({ colour }, at) => colour ?? seriesColour(at)) },
       error_y: {
@@ -45,7 +45,13 @@ export const gainBars = (panels: readonly GainPanel[], title = 'One sensor and s
           return [
             [
               `xaxis${suffix}`,
-              { domain: [from, Math.min(1, from + width)], anchor: `y${suffix}`, type: 'category' },
+              {
+                domain: [from, Math.min(1, from + width)],
+                anchor: `y${suffix}`,
+                type: 'category',
+                tickangle: 0,
+                tickfont: { size: 11 },
+              },
             ],
             [
               `yaxis${suffix}`,
