@@ -1,7 +1,7 @@
 // Throughput of `bandalign apply` on a scene of Sentinel-2's size, beside GDAL. Needs `npm run build`, gdal-bin and
 // python3-gdal, about 4 GB in the temporary folder, and some minutes.
 //   node bench/apply.mjs [--size 10980] [--keep DIR] [--level 6]
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

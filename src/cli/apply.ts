@@ -192,7 +192,7 @@ export const command: Command = {
       help: 'edge of the conv module’s windows; changes no pixel (default 512)',
     },
     compression: { type: 'string', value: 'NAME', help: 'deflate, zstd or none (default deflate)' },
-    level: { type: 'string', value: 'N', help: 'compression level (default: deflate 6, zstd 9)' },
+    level: { type: 'string', value: 'N', help: 'compression level (default: deflate 3, zstd 9)' },
     set: {
       type: 'string',
       multiple: true,

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { inflate } from 'node:zlib';
+import { inflate, type ZlibOptions } from 'node:zlib';
 import { BaseDecoder, getDecoder } from 'geotiff';
 
 /** TIFF compressions that are read, by their codes. */
@@ -23,10 +23,12 @@ export interface BlockLayout {
   littleEndian: boolean;
 }
 
-const inflated = promisify(inflate);
+const inflated = promisify<Uint8Array, ZlibOptions, Buffer>(inflate);
 
 const exact = (bytes: Uint8Array): ArrayBuffer =>
-  bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+  bytes.byteLength === bytes.buffer.byteLength
+    ? (bytes.buffer as ArrayBuffer)
+    : (bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer);
 
 const swapBytes = (bytes: Uint8Array, size: number): void => {
   if (size === 2) Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength & ~1).swap16();
@@ -42,9 +44,16 @@ export const blockDecoder = (
   layout: BlockLayout,
 ): ((bytes: Uint8Array, rows: number) => Promise<ArrayBuffer>) => {
   const { compression, predictor, bytesPerSample, samples, width, littleEndian } = layout;
-  const decompress = async (bytes: Uint8Array): Promise<ArrayBuffer> => {
+  const decompress = async (bytes: Uint8Array, wanted: number): Promise<ArrayBuffer> => {
     if (compression === 1) return exact(bytes);
-    if (compression === 8 || compression === 32946) return exact(await inflated(bytes));
+    if (compression === 8 || compression === 32946) {
+      // in one piece (zlib's default of 16 kB costs a trip to the main thread for each), one byte more than needed,
+      // so that zlib sees the end; the block begins its buffer and is not copied out of it
+      const chunkSize = Math.max(64, wanted + 1);
+      const out = await inflated(bytes, { chunkSize });
+      const whole = out.byteLength >= wanted && out.byteOffset === 0 && out.buffer.byteLength === chunkSize;
+      return whole ? (out.buffer as ArrayBuffer) : exact(out);
+    }
     const decoder = await getDecoder(compression, {
       tileWidth: width,
       tileHeight: 0,
@@ -56,8 +65,8 @@ export const blockDecoder = (
   };
   class NativeOrder extends BaseDecoder {
     override async decodeBlock(block: ArrayBuffer): Promise<ArrayBuffer> {
-      const plain = await decompress(new Uint8Array(block));
       const wanted = this.parameters.tileHeight * width * samples * bytesPerSample;
+      const plain = await decompress(new Uint8Array(block), wanted);
       if (plain.byteLength < wanted)
         throw new Error(`holds ${plain.byteLength} bytes instead of ${wanted} when decompressed`);
       // the floating-point predictor defines its own byte order

@@ -27,8 +27,12 @@ type HalveRow = (
   at: number,
 ) => void;
 
+/** Equal to no sample: arithmetic stays in small integers, which a NaN would spoil. */
+const noNodata = 0x3fffffff;
+
 /** Integers: rounded half up; a mean of valid values that falls on nodata is moved by one. */
-const averageIntegers: HalveRow = (source, top, bottom, width, nodata, out, at) => {
+const averageIntegers: HalveRow = (source, top, bottom, width, given, out, at) => {
+  const nodata = Number.isInteger(given) ? given | 0 : noNodata;
   const beside = nodata === 0 ? 1 : nodata - Math.sign(nodata);
   for (let left = 0; left < width; left += 2) {
     const right = left + 1 < width ? left + 1 : left;

