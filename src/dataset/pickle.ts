@@ -33,6 +33,8 @@ export interface UnpickleOptions {
   holds: string;
   /** Values that the pickle keeps outside itself, by their persistent id. */
   persistent?: (id: unknown) => unknown;
+  /** Values of the file at most (default 4 million). */
+  limit?: number;
 }
 
 interface GlobalName {
@@ -40,14 +42,14 @@ interface GlobalName {
   construct: Constructor;
 }
 
-/** Values pushed in one file at most; the 16 915 patches of the paper take 0.8 million. */
-const maximumValues = 16_000_000;
+/** Values of one file, and values it keeps for later, at most; the 16 915 patches of the paper take 0.8 million. */
+const defaultLimit = 4_000_000;
 
 const isMap = (value: unknown): value is Map<unknown, unknown> => value instanceof Map;
 
 const machine = (
   bytes: Uint8Array,
-  { allow, persistent }: Omit<UnpickleOptions, 'path' | 'holds'>,
+  { allow, persistent, limit = defaultLimit }: Omit<UnpickleOptions, 'path' | 'holds'>,
 ): unknown => {
   const reader = pickleReader(bytes);
   const stack: unknown[] = [];
@@ -58,7 +60,7 @@ const machine = (
   let pushed = 0;
 
   const push = (value: unknown): void => {
-    if (++pushed > maximumValues) throw new PickleError(`holds more than ${maximumValues} values`);
+    if (++pushed > limit) throw new PickleError(`holds more than ${limit} values`);
     stack.push(value);
   };
   const floor = (): number => marks.at(-1) ?? 0;
@@ -116,6 +118,10 @@ const machine = (
     // attributes of a dictionary (torch keeps `_metadata` there): nothing that we read
     else if (!isMap(target)) throw new PickleError('sets the state of what has none');
   };
+  const keep = (index: number): void => {
+    if (memo.size >= limit) throw new PickleError(`keeps more than ${limit} values`);
+    memo.set(index, top());
+  };
   const recall = (index: number): void => {
     if (!memo.has(index)) throw new PickleError(`recalls value ${index}, which it did not keep`);
     push(memo.get(index));
@@ -138,7 +144,7 @@ const machine = (
     },
     // stack and memo
     '(': () => {
-      if (++pushed > maximumValues) throw new PickleError(`holds more than ${maximumValues} values`);
+      if (++pushed > limit) throw new PickleError(`holds more than ${limit} values`);
       marks.push(stack.length);
     },
     '0': () => {
@@ -147,10 +153,10 @@ const machine = (
     },
     '1': () => void popToMark(),
     '2': () => push(top()),
-    p: () => void memo.set(index(), top()),
-    q: () => void memo.set(reader.uint8(), top()),
-    r: () => void memo.set(reader.uint32(), top()),
-    '\x94': () => void memo.set(memo.size, top()),
+    p: () => keep(index()),
+    q: () => keep(reader.uint8()),
+    r: () => keep(reader.uint32()),
+    '\x94': () => keep(memo.size),
     g: () => recall(index()),
     h: () => recall(reader.uint8()),
     j: () => recall(reader.uint32()),
@@ -306,8 +312,11 @@ export const unpickle = (bytes: Uint8Array, { path, holds, ...options }: Unpickl
   try {
     return machine(bytes, options);
   } catch (error) {
-    if (!(error instanceof PickleError)) throw error;
-    throw pickleFault(path, error, holds);
+    if (error instanceof PickleError) throw pickleFault(path, error, holds);
+    // a text or container beyond what the engine can hold
+    if (error instanceof RangeError || (error as { code?: string }).code === 'ERR_STRING_TOO_LONG')
+      throw pickleFault(path, new PickleError('holds a value that is too large'), holds);
+    throw error;
   }
 };
 
