@@ -24,12 +24,9 @@ const encoded = (path: string): string => path.split('/').map(encodeURIComponent
 export const artifactPlace = (address: string, uri: string): ArtifactPlace => {
   const scheme = /^([a-z][\w+.-]+):/i.exec(uri)?.[1].toLowerCase();
   if (scheme === 'mlflow-artifacts') {
-    const { host, pathname } = new URL(
-      uri.replace(/^[^:]+/, 'http').replace(/^http:(\/)?(?!\/)/, 'http://none/'),
-    );
-    const path = decodeURIComponent(pathname).replace(/^\/+|\/+$/g, '');
-    const server = host === 'none' ? '' : `${new URL(address).protocol}//${host}`;
-    return { kind: 'proxy', base: `${server}${service}/${encoded(path)}` };
+    const [, host = '', path = ''] = /^[^:]+:(?:\/\/([^/]*))?(.*)$/.exec(uri) ?? [];
+    const server = host === '' ? '' : `${new URL(address).protocol}//${host}`;
+    return { kind: 'proxy', base: `${server}${service}/${encoded(path.replace(/^\/+|\/+$/g, ''))}` };
   }
   if (scheme === undefined || scheme === 'file') {
     if (isHere(address)) return { kind: 'folder', folder: scheme ? fileURLToPath(uri) : uri };

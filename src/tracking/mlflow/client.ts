@@ -62,6 +62,7 @@ export interface Batch {
 export interface MlflowClient {
   /** For people: without credentials. */
   readonly address: string;
+  readonly retry: ServerSettings['retry'];
   readonly request: Request;
   version: (signal?: AbortSignal) => Promise<string>;
   experimentByName: (name: string, signal?: AbortSignal) => Promise<ServerExperiment>;
@@ -81,6 +82,7 @@ export interface MlflowClient {
     filter: string,
     signal?: AbortSignal,
   ) => Promise<ServerRun[]>;
+  /** Not repeated on failure when it holds points. */
   logBatch: (runId: string, batch: Batch, signal?: AbortSignal) => Promise<void>;
   logInputs: (
     runId: string,
@@ -145,6 +147,7 @@ export const createClient = (settings: ServerSettings): MlflowClient => {
 
   return {
     address: settings.address,
+    retry: settings.retry,
     request,
     version: async (signal) => (await request({ method: 'GET', path: '/version', signal })).trim(),
     experimentByName: async (experiment_name, signal) =>
@@ -167,7 +170,8 @@ export const createClient = (settings: ServerSettings): MlflowClient => {
       ),
     logBatch: async (run_id, { metrics, params, tags }, signal) => {
       const numbers = metrics.map((metric) => ({ ...metric, value: jsonNumber(metric.value) }));
-      await post('runs/log-batch', { run_id, metrics: numbers, params, tags }, signal);
+      // a server with a file store keeps what it is sent twice: only who knows what it has may send points again
+      await post('runs/log-batch', { run_id, metrics: numbers, params, tags }, signal, numbers.length > 0);
     },
     logInputs: async (run_id, datasets, signal) =>
       void (await post('runs/log-inputs', { run_id, datasets }, signal)),

@@ -146,8 +146,11 @@ const target = (settings: ServerSettings, { path, query }: Call): string => {
 };
 
 /** How long to wait before repetition `n` (from 1), ms: as urllib3 under MLflow's Python client. */
-export const backoff = ({ retry }: ServerSettings, n: number, random = Math.random()): number =>
-  n <= 1 ? 0 : 1000 * Math.min(120, retry.factor * 2 ** (n - 1) + random * retry.jitter);
+export const backoff = (
+  { retry }: Pick<ServerSettings, 'retry'>,
+  n: number,
+  random = Math.random(),
+): number => (n <= 1 ? 0 : 1000 * Math.min(120, retry.factor * 2 ** (n - 1) + random * retry.jitter));
 
 /** A request function for one server. */
 export const createRequest = (settings: ServerSettings): Request => {

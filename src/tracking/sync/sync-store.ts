@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, reason } from '../../fault.js';
 import { ignoreProgress, type OnProgress } from '../../progress.js';
 import { listRuns, type RunSummary } from '../directory/read.js';
+import { MlflowError } from '../mlflow/error.js';
+import { backoff } from '../mlflow/http.js';
 import { type Destination, isServerDown } from './destination.js';
-import { passRun, type Sessions } from './pass.js';
+import { type PassResult, passRun, type Sessions } from './pass.js';
 
 /** What `track sync` did. */
 export interface SyncResult {
@@ -52,6 +55,7 @@ export const syncStore = async (
   store: string,
   { signal, onProgress = ignoreProgress }: { signal?: AbortSignal; onProgress?: OnProgress } = {},
 ): Promise<SyncResult> => {
+  const { client } = destination;
   const started = performance.now();
   const runs = await listRuns(store);
   const sessions: Sessions = new Map();
@@ -78,9 +82,23 @@ export const syncStore = async (
     result.files += sent.files;
     report();
   };
+  /** Calls that must not be repeated blindly are repeated here: by a pass that finds out first what the server has. */
+  const persist = async (run: RunSummary): Promise<PassResult> => {
+    for (let n = 1; ; n++) {
+      const before = result.points + result.files;
+      try {
+        return await passRun(destination, run.folder, sessions, { signal, onSent });
+      } catch (error) {
+        if (result.points + result.files > before) n = 1;
+        if (!(error instanceof MlflowError) || !error.retryable || n > client.retry.times) throw error;
+        await sleep(error.retryAfter ?? backoff(client, n), undefined, { signal }).catch(() => {});
+        signal?.throwIfAborted();
+      }
+    }
+  };
   const handle = async (run: RunSummary): Promise<void> => {
     try {
-      const outcome = await passRun(destination, run.folder, sessions, { signal, onSent });
+      const outcome = await persist(run);
       if (outcome === 'done') result.complete++;
       else result.open++;
     } catch (error) {
