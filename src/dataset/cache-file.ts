@@ -49,7 +49,7 @@ export const removeLeftovers = async (folder: string): Promise<void> => {
 export const cacheFault = (folder: string, error: unknown, bytes?: number): unknown => {
   if (error instanceof Fault || !(error instanceof Error && 'syscall' in error)) return error;
   const code = (error as NodeJS.ErrnoException).code;
-  const full = code === 'ENOSPC' || code === 'EDQUOT';
+  const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
   const size =
     bytes === undefined ? '' : `, the file takes ${bytes} bytes (${(bytes / 2 ** 30).toFixed(2)} GiB)`;
   return new Fault(
