@@ -17,7 +17,7 @@ const kernelOf = {
 } as const satisfies Record<string, string | null>;
 
 /** Ops on plain arrays, which no backend of TensorFlow.js hinders. */
-const onArrays: ReadonlySet<string> = new Set(['apply-conv']);
+const onArrays: ReadonlySet<string> = new Set(['apply-conv', 'adam']);
 
 export type Op = keyof typeof kernelOf;
 
