@@ -46,6 +46,8 @@ export const blocksOf = async (
     bytesPerSample: PixelArray.BYTES_PER_ELEMENT,
     samples,
     width,
+    // the height of a strip may be given as more than the image has
+    height,
     littleEndian: image.littleEndian,
   });
   const [kind, offsetTag, countTag] = image.isTiled
@@ -66,9 +68,18 @@ export const blocksOf = async (
     counts ? Number(counts[index]) : samplesOf(row) * PixelArray.BYTES_PER_ELEMENT;
   const short = (index: number, what: string): Error =>
     damaged(path, `cut short: ${kind} ${index + 1} of ${total} ${what}`);
-  for (let index = 0; source.size !== null && index < total; index++) {
-    const end = Number(offsets[index]) + bytesOf(index, Math.floor(index / across) % down);
-    if (end > source.size) throw short(index, `ends at byte ${end} of ${source.size}`);
+  const { most } = compressions[compression];
+  for (let index = 0; index < total; index++) {
+    const row = Math.floor(index / across) % down;
+    const length = bytesOf(index, row);
+    const end = Number(offsets[index]) + length;
+    if (source.size !== null && end > source.size)
+      throw short(index, `ends at byte ${end} of ${source.size}`);
+    if (length > 0 && samplesOf(row) * PixelArray.BYTES_PER_ELEMENT > length * most)
+      throw damaged(
+        path,
+        `damaged: ${kind} ${index + 1} of ${total} has ${length} bytes for ${samplesOf(row)} samples`,
+      );
   }
 
   return {
@@ -77,7 +88,7 @@ export const blocksOf = async (
     across,
     down,
     samples,
-    compression: compressions[compression],
+    compression: compressions[compression].name,
     rows,
     read: async (column, row, band) => {
       const index = (interleaved ? 0 : band * across * down) + row * across + column;
