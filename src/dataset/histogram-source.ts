@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Experiment } from '../config/schema.js';
 import { refuse } from '../fault.js';
+import { l1 } from './histogram.js';
 import { readHistogramPickle } from './histogram-pickle.js';
 import type { StatisticsTable } from './statistics-table.js';
 
@@ -14,6 +15,11 @@ export interface Histograms {
   from: 'pickle' | 'computed';
   /** Names that the pickle lacks (then all are computed); empty without one. */
   missing: string[];
+  /**
+   * How far a pickle is from the counts of the pixels: mean over names and bands of the share of pixels that stand in
+   * other bins, 0 to 1. Large when it was made with another bandMax or of other images. 0 when computed.
+   */
+  difference: number;
 }
 
 /** Names of the paper's pickles, spelled so. */
@@ -39,6 +45,19 @@ const computed = (table: StatisticsTable, names: readonly string[]): Map<string,
   return counts;
 };
 
+const difference = (
+  stored: ReadonlyMap<string, Float64Array>,
+  counted: ReadonlyMap<string, Float64Array>,
+  bands: number,
+): number => {
+  let sum = 0;
+  for (const [name, counts] of stored) {
+    const [a, b] = [l1(counts, bands), l1(counted.get(name) as Float64Array, bands)];
+    for (let k = 0; k < a.length; k++) sum += Math.abs(a[k] - b[k]) / 2;
+  }
+  return stored.size === 0 ? 0 : sum / (stored.size * bands);
+};
+
 const choose = async (
   path: string,
   table: StatisticsTable,
@@ -49,7 +68,7 @@ const choose = async (
 ): Promise<Histograms> => {
   const insisted = histograms === 'pickle';
   if (histograms === 'computed' || (!insisted && !(await isThere(path))))
-    return { counts: computed(table, rowNames), from: 'computed', missing: [] };
+    return { counts: computed(table, rowNames), from: 'computed', missing: [], difference: 0 };
   const stored = await readHistogramPickle(path, table.bands, table.bins, new Set(keys.values()));
   const missing = [...keys].filter(([, key]) => !stored.has(key)).map(([, key]) => key);
   if (insisted)
@@ -58,11 +77,14 @@ const choose = async (
         (key) => `histograms: ${path} lacks ${key}; add it, or take data.histograms=auto to count anew`,
       ),
     );
-  if (missing.length > 0) return { counts: computed(table, rowNames), from: 'computed', missing };
+  if (missing.length > 0)
+    return { counts: computed(table, rowNames), from: 'computed', missing, difference: 0 };
+  const counts = new Map([...keys].map(([name, key]) => [name, stored.get(key) as Float64Array]));
   return {
-    counts: new Map([...keys].map(([name, key]) => [name, stored.get(key) as Float64Array])),
+    counts,
     from: 'pickle',
     missing,
+    difference: difference(counts, computed(table, rowNames), table.bands),
   };
 };
 

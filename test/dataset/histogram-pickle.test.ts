@@ -114,6 +114,7 @@ describe.each([
       const stored = await of(root, table, { histograms: 'pickle' });
       const computed = await of(root, table, { histograms: 'computed' });
       expect([stored.from, computed.from]).toEqual(['pickle', 'computed']);
+      expect(stored.difference).toBe(0);
       expect([...computed.counts.keys()].sort()).toEqual([...stored.counts.keys()].sort());
       for (const [name, counts] of stored.counts) expect(computed.counts.get(name), name).toEqual(counts);
     }
@@ -151,6 +152,8 @@ describe('where histograms come from', () => {
     const one = table(['R/a.tif'], ['t']);
     const whole = await patchHistograms(folder, one, { histograms: 'auto' });
     expect([whole.from, [...(whole.counts.get('R/a.tif') ?? [])]]).toEqual(['pickle', [1, 2]]);
+    // shares 1/3, 2/3 in the pickle, 0, 1 in the table
+    expect(whole.difference).toBeCloseTo(1 / 3, 12);
   });
 
   test('a pickle that asks for code is a fault also with auto', async () => {
