@@ -1,7 +1,7 @@
 // One memory for all threads: kernels/align.ts computes units of a pass, this shares them out.
 // asc align: --enable threads --sharedMemory --maximumMemory 65536
 import { convPass, errorPass, gradientPass, wholePass } from './align';
-export { scratchBytes } from './align';
+export { foldTables, scratchBytes } from './align';
 // What is exported is not inlined: V8 keeps the sums of a small function in registers, those of a large one not.
 export { convRow, weightRow } from './conv-rows';
 export { addRow, readRow } from './look-up';

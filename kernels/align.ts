@@ -50,6 +50,12 @@ export class Plan {
   sumBytes: usize;
   /** Gradients of the tables, float32, `tableBytes` apart, one set a unit. */
   gradients: usize;
+  knots: i32;
+  /** Of every value of every band, in the tables' order: lower knot, i32, and the upper knot's weight, float32. */
+  lower: usize;
+  upper: usize;
+  /** Gradient of the knots, float64: [samples, bands, knots]. */
+  knotSums: usize;
 }
 
 // Sums of a unit, in float64 numbers: [bands] each of reference, Σ(z − reference), Σ(z − reference)²; then the valid
@@ -372,4 +378,31 @@ export function gradientPass(plan: usize, unit: i32, scratch: usize): void {
 
 export function wholePass(plan: usize, unit: i32, scratch: usize): void {
   backPass(changetype<Plan>(plan), unit, scratch, true);
+}
+
+/** Adds up the gradients of a sample's strips and brings them from values to knots. */
+export function foldTables(plan: usize, sample: i32): void {
+  const p = changetype<Plan>(plan);
+  const tables = p.gradients + <usize>(sample * p.strips) * p.tableBytes;
+  const knotBytes = <usize>p.knots << 3;
+  let sums = p.knotSums + <usize>(sample * p.bands) * knotBytes;
+  memory.fill(sums, 0, <usize>p.bands * knotBytes);
+  for (let band = 0; band < p.bands; band++) {
+    const from = word(p.bandOffsets, band);
+    const end = from + ((word(p.lasts, band) + 1) << 2);
+    for (let v = from; v < end; v += 4) {
+      let sum: f64 = 0;
+      let at = tables + v;
+      for (let strip = 0; strip < p.strips; strip++) {
+        sum += <f64>load<f32>(at);
+        at += p.tableBytes;
+      }
+      if (sum == 0) continue;
+      const knot = sums + (<usize>load<i32>(p.lower + v) << 3);
+      const weight = <f64>load<f32>(p.upper + v);
+      store<f64>(knot, load<f64>(knot) + (1 - weight) * sum);
+      store<f64>(knot, load<f64>(knot, 8) + weight * sum, 8);
+    }
+    sums += knotBytes;
+  }
 }

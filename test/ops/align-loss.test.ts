@@ -1,8 +1,14 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { PatchPixels } from '../../src/dataset/patch.js';
 import { type AlignLossInputs, alignLoss } from '../../src/ops/align-loss.js';
 import { type Form, insistOnForm } from '../../src/ops/form.js';
+import { threadCount } from '../../src/ops/fused/threads.js';
 import { startTensorflow } from '../../src/ops/tensorflow.js';
 import { convLayout } from '../../src/ops/unet-layout.js';
 import { referenceLoss } from './align-reference.js';
@@ -203,6 +209,53 @@ test('any number of threads and any repetition give the same bits', () => {
       });
       for (const result of results) expect(result).toStrictEqual(results[0]);
     }
+  } finally {
+    if (before === undefined) delete process.env['BANDALIGN_THREADS'];
+    else process.env['BANDALIGN_THREADS'] = before;
+  }
+});
+
+test('threads do not hold the process back from its end', () => {
+  const script = `
+    import { insistOnForm } from './src/ops/form.ts';
+    import { threadCount } from '../../src/ops/fused/threads.js';
+import { startTensorflow } from './src/ops/tensorflow.ts';
+    import { alignLoss } from './src/ops/align-loss.ts';
+    import * as tf from '@tensorflow/tfjs-core';
+    await startTensorflow();
+    insistOnForm('fused');
+    const size = 4 * 300 * 8;
+    const patch = { width: 8, height: 300, bands: 4, source: new Int16Array(size), target: new Int16Array(size).fill(3), mask: new Uint8Array(2400).fill(1) };
+    const { mse } = alignLoss({ lut: tf.zeros([2, 4, 8]), conv: tf.zeros([156]), running: tf.zeros([8]), batch: [patch, patch], bandMax: [9, 9, 9, 9], norm: 'batch' });
+    console.log(mse.dataSync()[0]);`;
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const folder = mkdtempSync(join(tmpdir(), 'threads-'));
+  try {
+    const file = join(folder, 'run.mjs');
+    writeFileSync(
+      file,
+      `import { createJiti } from ${JSON.stringify(import.meta.resolve('jiti'))};
+      await createJiti(${JSON.stringify(join(root, 'run.ts'))}).evalModule(${JSON.stringify(script)}, { filename: ${JSON.stringify(join(root, 'run.ts'))}, async: true });`,
+    );
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+      cwd: root,
+      encoding: 'utf8',
+      timeout: 40_000,
+      env: { ...process.env, BANDALIGN_THREADS: '3' },
+    });
+    expect(stderr).toBe('');
+    expect(stdout).toBe('9\n');
+    expect(status).toBe(0);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test.each(['0', '33', 'two', '-1', '1.5'])('BANDALIGN_THREADS=%s is a fault', (threads) => {
+  const before = process.env['BANDALIGN_THREADS'];
+  process.env['BANDALIGN_THREADS'] = threads;
+  try {
+    expect(() => threadCount()).toThrow(`BANDALIGN_THREADS: ${threads}; a whole number from 1 to 32`);
   } finally {
     if (before === undefined) delete process.env['BANDALIGN_THREADS'];
     else process.env['BANDALIGN_THREADS'] = before;

@@ -1,3 +1,5 @@
+import { Fault } from '../../fault.js';
+import { knotPositions } from '../apply-mapping.js';
 import { memoryPlan } from './load.js';
 import { maxThreads } from './threads.js';
 
@@ -6,6 +8,7 @@ export interface AlignShape {
   samples: number;
   width: number;
   height: number;
+  knots: number;
   bandMax: readonly number[];
 }
 
@@ -41,6 +44,10 @@ const fields = [
   'sums',
   'sumBytes',
   'gradients',
+  'knots',
+  'lower',
+  'upper',
+  'knotSums',
 ] as const;
 
 export type AlignPlan = Record<(typeof fields)[number], number> & {
@@ -68,16 +75,24 @@ export const failedAt = 24;
  */
 const stripRows = 128;
 
+/** A ticket of kernels/align.entry.ts has 16 bits for them. */
+const maxUnits = 65535;
+
 const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
 
 /** Where everything lies for batches of up to `samples`. kernels/align.ts says what each stretch holds. */
-export const planAlign = ({ samples, width, height, bandMax }: AlignShape, threads: number): AlignPlan => {
+export const planAlign = (
+  { samples, width, height, knots, bandMax }: AlignShape,
+  threads: number,
+): AlignPlan => {
   const bands = bandMax.length;
   const channels = roundUp(bands, 4);
   const rowBytes = roundUp(width, 8) * 4;
   const stride = rowBytes + 32;
   const strips = Math.ceil(height / stripRows);
   const units = samples * strips;
+  if (units > maxUnits)
+    throw new Fault(`batch: ${samples} patches of ${width} × ${height} pixels; lower train.batchSize`);
   const taps = roundUp(9 * bands, 2);
   const yPlane = (height + 2) * stride;
   const zPlane = height * rowBytes;
@@ -122,6 +137,10 @@ export const planAlign = ({ samples, width, height, bandMax }: AlignShape, threa
     tableBytes,
     tables: take(samples * tableBytes),
     gradients: take(units * tableBytes),
+    knots,
+    lower: take(tableBytes),
+    upper: take(tableBytes),
+    knotSums: take(8 * samples * bands * knots),
     sumBytes,
     sums: take(units * sumBytes),
     scratchBytes,
@@ -148,6 +167,9 @@ export const writePlan = (plan: AlignPlan, bandMax: readonly number[], buffer: A
   bandMax.forEach((max, band) => {
     words[plan.bandOffsets / 4 + band] = offset;
     words[plan.lasts / 4 + band] = max - 1;
+    const { knot, weight } = knotPositions(plan.knots, max);
+    words.set(knot, (plan.lower + offset) / 4);
+    new Float32Array(buffer).set(weight, (plan.upper + offset) / 4);
     offset += 4 * max;
   });
   for (let sample = 0; sample < plan.samples; sample++) {
