@@ -72,7 +72,6 @@ export const tileTableOf = (analysis: Analysis): Table => ({
       { label: `${kind} longest to` },
     ]),
     ...windowLengths.map((length) => ({ label: `${length}-day windows`, unit: '%', digits: 1 })),
-    ...(analysis.simulated ? [{ label: 'simulated' }] : []),
   ],
   rows: [...analysis.statistics].flatMap(([tile, bySet]) =>
     [...bySet].map(([set, found]) => ({
@@ -97,7 +96,6 @@ export const tileTableOf = (analysis: Analysis): Table => ({
           ],
         ),
         ...found.windows.map((share) => (share === null ? null : share * 100)),
-        ...(analysis.simulated ? ['true'] : []),
       ],
     })),
   ),

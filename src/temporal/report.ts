@@ -30,6 +30,13 @@ const tableHtml = ({ caption, columns, rows, notes = [] }: Table): string => {
   )}</tbody></table>${[...notes, ...more].map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('')}`;
 };
 
+/** A CSV has no caption: the label stands in every row. */
+const simulatedColumn = (table: Table): Table => ({
+  ...table,
+  columns: [...table.columns, { label: 'simulated' }],
+  rows: table.rows.map((row) => ({ ...row, cells: [...row.cells, 'true'] })),
+});
+
 const introduction = ({ sensors, period, statistics, threshold, notes, simulated }: Analysis): string =>
   [
     '<h1>Temporal frequency</h1>',
@@ -88,7 +95,7 @@ export const writeReport = async (
         ['months', monthTableOf(analysis), monthTableOf(analysis)],
       ] as const
     ).flatMap(([name, whole, short]): [string, () => Promise<string>][] => [
-      [`${name}.csv`, async () => csvTable(whole)],
+      [`${name}.csv`, async () => csvTable(analysis.simulated ? simulatedColumn(whole) : whole)],
       [`${name}.md`, async () => markdownTable(short)],
     ]),
     ...figures.flatMap(({ name, heading, figure }): [string, () => Promise<string | Uint8Array | null>][] => [
