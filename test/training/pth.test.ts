@@ -142,6 +142,10 @@ describe('files that torch.save wrote', () => {
     });
   });
 
+  test('zip64 records', async () => {
+    expect((await readPth(torch('zip64.pth'))).tensors).toEqual((await readPth(torch('bare.pth'))).tensors);
+  });
+
   test('a whole model, the old format, an expanded tensor are refused with the reason', async () => {
     expect(await faultOf(torch('whole-model.pth'))).toMatch(
       /^pickle: .*whole-model\.pth asks for torch\.nn\.modules\.linear\.Linear; nothing of it was run, .*\(a state_dict, not a whole model\) only$/,
