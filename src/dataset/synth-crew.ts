@@ -55,7 +55,11 @@ const drawWithWorkers = (
     const onAbort = (): void => finish(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     for (let i = 0; i < Math.min(workers, parameters.tiles); i++) {
-      const worker = new Worker(workerFile, { workerData: { root, parameters } });
+      const worker = new Worker(workerFile, {
+        workerData: { root, parameters },
+        // what the process was started with (an inline script, a profiler) is not the workers' business
+        execArgv: [],
+      });
       crew.push(worker);
       const give = (): void => {
         if (next < parameters.tiles) worker.postMessage(next++);
