@@ -80,6 +80,8 @@ export interface Region {
   greenest: number;
   /** Median optical depth of the haze at 550 nm. */
   haze: number;
+  /** The Gaofen-1 camera that usually sees it, 0 to 3 for WFV1 to WFV4. */
+  camera: number;
 }
 
 /** Invented regions; only their surfaces' spectra are real. */
@@ -90,6 +92,7 @@ export const regions: readonly Region[] = [
     ground: { crops: 0.6, pasture: 0.2, woodland: 0.2 },
     greenest: 5,
     haze: 0.2,
+    camera: 0,
   },
   {
     name: 'SynthDryland',
@@ -97,6 +100,7 @@ export const regions: readonly Region[] = [
     ground: { terraces: 0.4, dryGround: 0.3, crops: 0.2, woodland: 0.1 },
     greenest: 8,
     haze: 0.3,
+    camera: 1,
   },
   {
     name: 'SynthSavanna',
@@ -104,6 +108,7 @@ export const regions: readonly Region[] = [
     ground: { pasture: 0.5, crops: 0.2, woodland: 0.2, dryGround: 0.1 },
     greenest: 1,
     haze: 0.25,
+    camera: 3,
   },
 ];
 

@@ -1,6 +1,7 @@
 import type { Random } from '../config/random.js';
 import { bandCentres } from './spectra/band-reflectance.js';
 import type { SensorName } from './spectra/responses.js';
+import type { Region } from './synth-landscape.js';
 
 /** How one sensor saw one tile. */
 export interface View {
@@ -28,22 +29,29 @@ export interface Views {
 /** Haze that the corrections assume as long as they see nothing else. */
 const assumedHaze = 0.25;
 /**
- * Share of the departure from it that stays in the image: an assumption. Sentinel-2's correction takes what it finds
- * over dark vegetation and falls back to the standard elsewhere, Gaofen-1's relies on a haze product of the day.
+ * Share of the departure from it that stays in the image. Sentinel-2's correction finds haze over dark vegetation
+ * and falls back to the standard elsewhere; Gaofen-1 has no band to see it by, so all of the departure stays.
  */
-const leftIn = { source: 0.7, target: 0.3 };
+const leftIn = { source: 0.5, target: 1 };
 /** Gain of the Gaofen-1 calibration against that of Sentinel-2, blue to NIR: within the 5 % that is usual. */
 const calibration = [0.96, 0.97, 1.02, 1.03] as const;
 const cameras = ['gaofen-1-wfv1', 'gaofen-1-wfv2', 'gaofen-1-wfv3', 'gaofen-1-wfv4'] as const;
 /** Where a camera looks, from one edge of the combined swath (−1) to the other (1). */
 const obliquity = [-0.75, -0.25, 0.25, 0.75];
 
+/**
+ * The camera of a tile: a swath is 200 km wide, so a region is seen by one camera and, near the swath's edge, by its
+ * neighbour.
+ */
+const drawCamera = (random: Random, usual: number): number =>
+  random.next() < 0.75 ? usual : usual < cameras.length - 1 ? usual + 1 : usual - 1;
+
 const clamped = (value: number, limit: number): number => Math.min(limit, Math.max(-limit, value));
 
-/** Draws how the two sensors saw one tile on one day. */
-export const drawViews = (random: Random, medianHaze: number): Views => {
-  const haze = Math.min(1, medianHaze * Math.exp(0.55 * random.normal()));
-  const camera = random.integer(4);
+/** Draws how the two sensors saw one tile of a region on one day. */
+export const drawViews = (random: Random, region: Pick<Region, 'haze' | 'camera'>): Views => {
+  const haze = Math.min(1, region.haze * Math.exp(0.55 * random.normal()));
+  const camera = drawCamera(random, region.camera);
   const gains = (base: number): number[] => {
     const common = 0.006 * random.normal();
     return calibration.map((gain) => gain * (1 + base + common + 0.003 * random.normal()));

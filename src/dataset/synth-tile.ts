@@ -129,7 +129,7 @@ export const drawTile = (
   const { index, region, across, date } = plan;
   const coarse = across * size;
   const fineSize = coarse * finePerPixel + 2 * margin;
-  const views = drawViews(seededRandom(seed, 'views', index), region.haze);
+  const views = drawViews(seededRandom(seed, 'views', index), region);
   const { shares, river, planes } = drawLandscape(
     seededRandom(seed, 'ground', index),
     region,

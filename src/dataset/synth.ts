@@ -11,7 +11,7 @@
  * - *Spectral response*: each sensor's bands are the ground's spectra weighted with its own responses; one of the
  *   four cameras, at random, took the tile.
  * - *Air* (`synth-sensing.ts`): one haze lies over both images. Each atmospheric correction assumes a standard haze,
- *   mends a part of the departure from it and leaves the rest in, Sentinel-2's more than Gaofen-1's, plus a small error
+ *   mends a part of the departure from it and leaves the rest in, all of it for Gaofen-1, which has no band to see haze by, plus a small error
  *   of its own. What is left adds scattered light and takes away transmitted light, both ∝ λ^−1.2.
  * - *Calibration and view*: a constant calibration difference between the sensors; a bidirectional remainder of about
  *   1 % that depends on the camera and on chance.
@@ -41,7 +41,7 @@ import { synthLists } from './synth-split.js';
 import { planTile, type SynthParameters } from './synth-tile.js';
 import type { WrittenTile } from './synth-write.js';
 
-export const synthDefaults: SynthParameters = { tiles: 240, patches: 4, size: 96, seed: 2022 };
+export const synthDefaults: SynthParameters = { tiles: 800, patches: 2, size: 64, seed: 2022 };
 
 export interface SynthOptions extends Partial<SynthParameters> {
   /** Replace a former synthetic dataset; anything else is refused all the same. */
