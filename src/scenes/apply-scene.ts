@@ -1,5 +1,5 @@
-import { rm, stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { realpath, rm, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { Fault, refuse } from '../fault.js';
 import { writeAtomic, writeJson } from '../files.js';
 import type { Aligner } from '../models/aligner.js';
@@ -118,10 +118,21 @@ const provenanceOf = (scene: Scene, request: SceneRequest, { aligner, weights }:
   resampled: request.resample === true,
 });
 
-const prepare = async (path: string): Promise<SceneOutputs> => {
-  const outputs = sceneOutputs(path);
-  const status = await stat(path).catch(() => null);
-  if (status?.isDirectory()) throw new Fault(`out: ${path}; is a folder, give a file`);
+const realPath = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
+
+/** Names of all files to be written, none of them a folder or an input. */
+const prepare = async (request: SceneRequest): Promise<SceneOutputs> => {
+  const outputs = sceneOutputs(request.out);
+  const status = await stat(request.out).catch(() => null);
+  if (status?.isDirectory()) throw new Fault(`out: ${request.out}; is a folder, give a file`);
+  const read = [...request.inputs, request.mask, request.scl, request.qa].filter(
+    (path) => path !== undefined,
+  );
+  const inputs = new Set(await Promise.all(read.map(realPath)));
+  const faults: string[] = [];
+  for (const path of Object.values(outputs) as string[])
+    if (inputs.has(await realPath(path))) faults.push(`out: ${path}; is an input, choose another name`);
+  refuse(faults);
   return outputs;
 };
 
@@ -138,7 +149,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
   const { bands: names, bandMax, bins } = aligner.experiment.data;
   checkRequest(request);
   const residuals = request.uncertainty ? residualsOf(aligner.residuals) : aligner.residuals;
-  const outputs = await prepare(request.out);
+  const outputs = await prepare(request);
   const fingerprint = await sceneFingerprint(request, aligner);
   const scene = await openScene(request, names);
   try {

@@ -31,17 +31,27 @@ const namedKeys = ({ directory, doubles, ascii }: GeoKeys): Record<string, unkno
   return out;
 };
 
-/** A projection as proj4 text: UTM zones computed, others from the keys; null where none can be made. */
+/** British National Grid with its shift to WGS 84 (EPSG:1314), good to 2 m. */
+const britishGrid =
+  '+proj=tmerc +lat_0=49 +lon_0=-2 +k=0.9996012717 +x_0=400000 +y_0=-100000 +ellps=airy ' +
+  '+towgs84=446.448,-125.157,542.06,0.15,0.247,0.842,-20.489 +units=m +no_defs';
+
+/**
+ * A projection as proj4 text: UTM zones computed, others from the keys, without their shift of datum where that is
+ * not WGS 84 (some 100 m at most, which a footprint can bear); null where none can be made.
+ */
 export const projectionOf = ({ epsg, geoKeys }: Georeference): string | null => {
   if (epsg === 4326) return '+proj=longlat +datum=WGS84 +no_defs';
   const zone = epsg === null ? 0 : epsg % 100;
   if (epsg !== null && zone >= 1 && zone <= 60 && (epsg - zone === 32600 || epsg - zone === 32700))
     return `+proj=utm +zone=${zone}${epsg > 32700 ? ' +south' : ''} +datum=WGS84 +units=m +no_defs`;
+  if (epsg === 27700) return britishGrid;
   if (geoKeys === null) return null;
   try {
     const { proj4: text, coordinatesConversionParameters: units } = toProj4(namedKeys(geoKeys) as never);
     // the tool asks for coordinates to be brought to its units first; only those already in them are taken
-    return text && units.x === 1 && units.y === 1 ? text : null;
+    // GeoTIFF coordinates are east, north whatever the axes of the system
+    return text && units.x === 1 && units.y === 1 ? text.replace(/\+axis=\w+/, '') : null;
   } catch {
     return null;
   }
