@@ -8,11 +8,11 @@
  *   in shares that vary about those of its region, on one date and so in one season. Fields are angular blocks, under
  *   plants or bare as the season has it, each a linear mixture of a soil and a plant spectrum whose shares vary
  *   smoothly; moisture darkens the soils of a tile, canopies cast shadows, there are ponds and rivers. Drawn at 8 m.
- * - *Spectral response*: each sensor's bands are the ground's spectra weighted with its own responses; one of the
- *   four cameras, at random, took the tile.
+ * - *Spectral response*: each sensor's bands are the ground's spectra weighted with its own responses; the
+ *   camera that usually sees the region took the tile or, in a quarter of the tiles, that one's neighbour.
  * - *Air* (`synth-sensing.ts`): one haze lies over both images. Each atmospheric correction assumes a standard haze,
- *   mends a part of the departure from it and leaves the rest in, all of it for Gaofen-1, which has no band to see haze by, plus a small error
- *   of its own. What is left adds scattered light and takes away transmitted light, both ∝ λ^−1.2.
+ *   mends a part of the departure from it and leaves the rest in (all of it for Gaofen-1, which has no band to see haze
+ *   by), plus a small error of its own. What is left adds scattered light and takes away transmitted light, both ∝ λ^−1.2.
  * - *Calibration and view*: a constant calibration difference between the sensors; a bidirectional remainder of about
  *   1 % that depends on the camera and on chance.
  * - *Image*: Gaussian blur to 16 m, wider for Gaofen-1; a displacement of up to 0.6 pixels between the images; noise;

@@ -1,0 +1,44 @@
+import { seededRandom } from '../config/random.js';
+import { poolTiles, type Score, type TileRecord } from './tile-record.js';
+
+/** A 95 % interval. */
+export interface Interval {
+  low: number;
+  high: number;
+}
+
+/** Quantile of sorted values by linear interpolation (type 7). */
+export const quantile = (sorted: ArrayLike<number>, share: number): number => {
+  const at = share * (sorted.length - 1);
+  const low = Math.floor(at);
+  const high = Math.min(low + 1, sorted.length - 1);
+  return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
+};
+
+/** The 2.5 and 97.5 % quantiles of bootstrap draws. */
+export const percentileInterval = (draws: readonly number[]): Interval => {
+  const sorted = Float64Array.from(draws).sort();
+  return { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
+};
+
+/**
+ * How often each of `count` tiles is in each of `draws` bootstrap samples, seeded: every model that is compared on the same
+ * tiles gets the same draws, so that differences are paired.
+ */
+export const tileDraws = (count: number, draws: number, seed = 2022): Uint16Array[] => {
+  const random = seededRandom(seed, 'bootstrap', count);
+  return Array.from({ length: draws }, () => {
+    const times = new Uint16Array(count);
+    for (let i = 0; i < count; i++) times[random.integer(count)]++;
+    return times;
+  });
+};
+
+/** 95 % bootstrap interval over tiles of any number of a pooled score. */
+export const bootstrapScore = (
+  tiles: readonly TileRecord[],
+  statistic: (score: Score) => number,
+  draws = 1000,
+  seed?: number,
+): Interval =>
+  percentileInterval(tileDraws(tiles.length, draws, seed).map((times) => statistic(poolTiles(tiles, times))));
