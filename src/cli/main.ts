@@ -19,10 +19,23 @@ const globalOptions: Record<string, CommandOption> = {
 const find = (argv: string[]): string | undefined =>
   [2, 1].map((length) => argv.slice(0, length).join(' ')).find((path) => path in commands);
 
+/** `--boa-offset -1000` as `--boa-offset=-1000`: parseArgs takes a value that begins with a dash for an option. */
+const joinNegative = (argv: string[], options: Record<string, CommandOption>): string[] => {
+  const joined: string[] = [];
+  for (const word of argv) {
+    const before = joined.at(-1);
+    const isValue =
+      /^-\.?\d/.test(word) && before?.startsWith('--') && options[before.slice(2)]?.type === 'string';
+    if (isValue) joined[joined.length - 1] = `${before}=${word}`;
+    else joined.push(word);
+  }
+  return joined;
+};
+
 const parse = (command: Command, argv: string[]) => {
   const options = { ...command.options, ...globalOptions };
   try {
-    return parseArgs({ args: argv, options, allowPositionals: true, strict: true });
+    return parseArgs({ args: joinNegative(argv, options), options, allowPositionals: true, strict: true });
   } catch (error) {
     // node says "Unknown option '--x'. To specify a positional …"; the first sentence is what helps
     const text = reason(error).split('. ')[0];
