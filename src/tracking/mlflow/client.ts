@@ -1,3 +1,18 @@
+/*
+ * MLflow's REST interface as bandalign uses it. Found out on a real server (3.17.2, SQLite), November 2026:
+ * - NaN and infinities go as the words "NaN", "Infinity", "-Infinity"; NaN comes back as "NaN", an infinity as
+ *   ±1.797e308, on a server with a file store as a word too.
+ * - log-batch: 1001 metrics, 101 params, 101 tags, or 1001 of all together are 400 INVALID_PARAMETER_VALUE, as is a key
+ *   of 251 characters; 1.1 MB was taken. A param value of 6001 characters is cut to 6000 and may be sent again; another
+ *   value is 400 "Changing param values is not allowed".
+ * - The same point twice is one point on SQLite and two on a server with a file store.
+ * - A wrong host is 403 with the bare text "Invalid Host header - possible DNS rebinding attack detected"; an upload to a
+ *   server with --no-serve-artifacts is 503 {"detail": "Artifact serving is disabled. …"}, and its artifact_uri is a path.
+ * - An artifact with # in its name is 400 "Invalid path".
+ * - experiments/get-by-name finds deleted experiments; runs/search with run_view_type ALL finds deleted runs.
+ * - `mlflow server` and `mlflow ui` both open a directory store under MLFLOW_ALLOW_FILE_STORE=true, and
+ *   `mlflow migrate-filestore` takes one whole; files in a run's folder beside its meta.yaml are passed over.
+ */
 import { type Call, createRequest, parseAnswer, type Request } from './http.js';
 import type { ServerSettings } from './settings.js';
 

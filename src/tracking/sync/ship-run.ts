@@ -1,4 +1,6 @@
-import { dirname, join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import { reason } from '../../fault.js';
 import { type RunMeta, readExperimentMeta, readRunMeta, statusName } from '../directory/meta.js';
 import { readInputs } from '../directory/read.js';
 import { artifactPlace, putArtifact } from '../mlflow/artifacts.js';
@@ -18,6 +20,8 @@ export interface Session {
   seen: boolean;
   /** Metrics of which a call failed without certainty. */
   doubtful: Set<string>;
+  /** Artifacts that are copied into the server's folder are seen by it. */
+  seesFolder?: boolean;
   /** Points that the server has of a metric and that were not met in our files yet, by step, time and value. */
   present: Map<string, Map<string, number>>;
 }
@@ -207,6 +211,22 @@ export const shipRun = async (
     await save();
   };
 
+  /** A loopback address may lead into a container or through a tunnel: then what was copied here is not seen there. */
+  const seeArtifact = async (folder: string, name: string): Promise<void> => {
+    if (session.seesFolder) return;
+    const listed = await client.listArtifacts(
+      cursor.runId!,
+      posix.dirname(name) === '.' ? '' : posix.dirname(name),
+      signal,
+    );
+    session.seesFolder = listed.some((file) => file.path === name);
+    if (session.seesFolder) return;
+    await rm(join(folder, name), { force: true });
+    throw new Error(
+      `it keeps artifacts in ${folder} of its own disk, which is not this machine's; start it with --serve-artifacts`,
+    );
+  };
+
   const sendArtifacts = async (): Promise<void> => {
     const files = await changedFiles(run, 'artifacts', cursor);
     if (files.length === 0) return;
@@ -221,14 +241,15 @@ export const shipRun = async (
       try {
         options.onSending?.(bytes);
         await putArtifact(client, place, name, path, signal);
+        if (place.kind === 'folder') await seeArtifact(place.folder, name);
       } catch (error) {
-        if (
+        const refused =
           !(error instanceof MlflowError) ||
-          error.retryable ||
-          ![400, 403, 404, 413].includes(error.httpStatus)
-        )
-          throw error;
-        onWarning(`tracking: ${about}: the server does not take artifact ${name}: ${error.message}`);
+          (!error.retryable && [400, 403, 404, 413].includes(error.httpStatus));
+        signal?.throwIfAborted();
+        if (!refused) throw error;
+        onWarning(`tracking: ${about}: the server does not take artifact ${name}: ${reason(error)}`);
+        if (place.kind === 'folder') return;
         continue;
       }
       cursor.files[`artifacts/${name}`] = mark;
