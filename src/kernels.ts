@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Fault } from './fault.js';
 
 /** `() => v128`: i8x16.popcnt of a splat; valid only where the host has 128-bit SIMD. */
 const simdProbe = new Uint8Array([
@@ -24,7 +25,8 @@ export const hasKernel = (name: string): boolean => modules.has(name) || existsS
 const modules = new Map<string, WebAssembly.Module>();
 
 /**
- * The compiled kernel `dist/kernels/NAME.wasm`, read and compiled once a process. Throws where the file is missing (`npm run build:kernels` makes it).
+ * The compiled kernel `dist/kernels/NAME.wasm`, read and compiled once a process. Throws where the file is missing
+ * (`npm run build:kernels` makes it).
  */
 export const kernelModule = (name: string): WebAssembly.Module => {
   let module = modules.get(name);
@@ -50,9 +52,15 @@ export const loadKernel = <Exports extends object>(name: string, memory: WebAsse
   return new WebAssembly.Instance(kernelModule(name), imports).exports as unknown as Exports;
 };
 
-/** A memory of at least `bytes`, not shared. */
-export const kernelMemory = (bytes: number): WebAssembly.Memory =>
-  new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
+/** A memory of at least `bytes`, not shared. A {@link Fault} where this host has not as much (4 GiB at most). */
+export const kernelMemory = (bytes: number): WebAssembly.Memory => {
+  try {
+    return new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
+  } catch (error) {
+    const size = (bytes / 2 ** 30).toFixed(1);
+    throw new Fault(`kernel memory: ${size} GiB; a smaller batch or model`, 1, { cause: error });
+  }
+};
 
 /** Hands out 16-byte-aligned (or coarser) stretches of a memory that is not there yet. */
 export const memoryPlan = (start = reservedBytes) => {

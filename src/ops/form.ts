@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { Fault } from '../fault.js';
-import { hasSimd } from './fused/load.js';
+import { hasKernel, hasSimd } from '../kernels.js';
 
 /** `composed`: TensorFlow.js ops, on any backend. `fused`: a WebAssembly kernel of ours, on the cpu backend. */
 export type Form = 'composed' | 'fused';
@@ -36,23 +34,13 @@ const wished = (): Form | null => {
   throw new Fault(`BANDALIGN_OPS: ${value}; one of auto, composed, fused`);
 };
 
-const built = new Map<string, boolean>();
-
-const isBuilt = (kernel: string): boolean => {
-  const known = built.get(kernel);
-  if (known !== undefined) return known;
-  const exists = existsSync(fileURLToPath(new URL(`../../dist/kernels/${kernel}.wasm`, import.meta.url)));
-  built.set(kernel, exists);
-  return exists;
-};
-
 const obstacle = (op: Op): string | null => {
   const backend = tf.getBackend();
   if (backend !== 'cpu' && !onArrays.has(op)) return `the ${backend || 'missing'} backend`;
   const kernel = kernelOf[op];
   if (kernel === null) return null;
   if (!hasSimd()) return 'this host, whose WebAssembly has no SIMD';
-  if (!isBuilt(kernel)) return `a build without ${kernel}.wasm (npm run build:kernels)`;
+  if (!hasKernel(kernel)) return `a build without ${kernel}.wasm (npm run build:kernels)`;
   return null;
 };
 

@@ -2,13 +2,22 @@ import { Fault } from '../fault.js';
 import { composedUnet } from './composed/unet.js';
 import { isFused } from './form.js';
 import { fusedUnet } from './fused/unet.js';
-import { unetLayout } from './unet-layout.js';
+import { type Layout, type UnetSpec, unetLayout } from './unet-layout.js';
 import type { UnetInputs, UnetOutputs } from './unet-signature.js';
 
 export type { UnetInputs, UnetOutputs } from './unet-signature.js';
 
+const layouts = new WeakMap<UnetSpec, Layout>();
+
+/** The layout of a spec, worked out once: the op is called at every step. */
+const layoutOf = (spec: UnetSpec): Layout => {
+  const layout = layouts.get(spec) ?? unetLayout(spec);
+  layouts.set(spec, layout);
+  return layout;
+};
+
 const check = ({ theta, running, x, spec, norm }: UnetInputs): void => {
-  const layout = unetLayout(spec);
+  const layout = layoutOf(spec);
   const [batch, bands, knots] = x.shape;
   if (bands !== spec.bands || knots !== spec.knots)
     throw new Error(`unet: x is [${x.shape}], not [batch, ${spec.bands}, ${spec.knots}]`);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Fault } from '../../src/fault.js';
 import { insistOnForm, isFused, opForms } from '../../src/ops/form.js';
+import { planUnet } from '../../src/ops/fused/unet-plan.js';
 import { startTensorflow } from '../../src/ops/tensorflow.js';
 import { unet } from '../../src/ops/unet.js';
 import { type UnetSpec, unetLayout } from '../../src/ops/unet-layout.js';
@@ -206,6 +207,11 @@ test('batch norm over one value per channel is refused', () => {
   const spec = { ...small, knots: 4, depth: 2 };
   expect(() => unetForward(unetCase(spec, 1, 'batch', 1), 'fused')).toThrow(Fault);
   expect(() => unetForward(unetCase(spec, 1, 'running', 1), 'fused')).not.toThrow();
+});
+
+test('a UNet that no memory holds is refused before anything is allocated', () => {
+  const huge: UnetSpec = { ...published, width: 256, depth: 7 };
+  expect(() => planUnet(huge, 4)).toThrow(/^kernel memory: \d+\.\d GiB/);
 });
 
 test('vectors of another length are refused', () => {

@@ -1,5 +1,5 @@
+import { kernelMemory, loadKernel, memoryPlan } from '../../kernels.js';
 import { type AdamStep, biasCorrections } from '../adam-signature.js';
-import { kernelMemory, loadKernel, memoryPlan } from './load.js';
 
 /** kernels/adam.ts */
 interface AdamKernel {

@@ -39,7 +39,7 @@ const pad8 = (count: number): number => (count + 7) & ~7;
 /** Floats of the gradient of a matrix of `m` by `n`, as crossProduct writes it. */
 export const matrixGradientSize = (m: number, n: number): number => pad4(m) * pad8(n);
 
-/** Bytes of a tensor in theta, in gradient and so on, by the layer's field. */
+/** Where a layer's tensors lie in theta and gradient, and its norm's in the running statistics, bytes. */
 interface ConvPlace {
   weight: number;
   bias: number;

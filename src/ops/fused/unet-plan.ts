@@ -1,5 +1,5 @@
+import { kernelMemory, loadKernel, memoryPlan } from '../../kernels.js';
 import { type UnetSpec, unetLayout } from '../unet-layout.js';
-import { kernelMemory, loadKernel, memoryPlan } from './load.js';
 import type { NormKind, UnetKernel } from './unet-kernel.js';
 import {
   convNormLayer,
@@ -70,8 +70,8 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
     dy: padded(length(level), row(level)),
     dout: plain(level),
     /** Of the block's output on the way down as the skip, and of what is pooled or brought up beside it. */
-    dskip: plain(level),
-    dbelow: plain(level),
+    dskip: level < depth ? plain(level) : 0,
+    dbelow: level < depth ? plain(level) : 0,
   }));
   const rawSize = samples * knots * pad4(bands);
   const [raw, rawGradient] = [floats(rawSize), floats(rawSize)];
