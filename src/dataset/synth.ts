@@ -25,10 +25,10 @@
  * errors leave no trace in it.
  *
  * Numbers without a source above are assumptions of usual size, not measurements. The premise of the paper, that
- * histograms tell the mapping, is one of them: it holds here because Sentinel-2 keeps more of the haze than Gaofen-1 and
- * because a tile holds many kinds of ground. With the shares the other way round, less haze and one kind of ground to
- * a tile, histograms told next to nothing. So the dataset shows how models compare where the premise holds, and
- * cannot show that it does.
+ * histograms tell the mapping, is one of them: the haze and its shares, the mixed ground of a tile and the usual camera
+ * of a region were chosen so that it holds. With about half the haze's spread, one kind of ground and any camera to a
+ * tile, a kernel regression from the histograms went 3 to 18 % of the way from the global LUT to the oracle. So
+ * the dataset shows how models compare where the premise holds, and cannot show that it does.
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
