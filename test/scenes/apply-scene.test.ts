@@ -163,4 +163,51 @@ describe('what stands beside', () => {
     expect(luts).toHaveLength(1 + 4 * 256);
     expect(luts[256]).toMatch(/^blue,2999,/);
   });
+
+  test('mask and uncertainty: what they hold, with nodata and values without an estimate', async () => {
+    const mask = join(folder, 'valid.tif');
+    const valid = Uint8Array.from({ length: width * height }, (_, i) => (i % 7 === 0 ? 0 : 3));
+    await writeGeoTiff(mask, { width, height, bands: [valid], georeference: utm });
+    const bins = 256;
+    const residuals = {
+      count: Float64Array.from({ length: 4 * bins }, (_, i) => (i % 5 === 0 ? 0 : 10)),
+      rmse: Float32Array.from({ length: 4 * bins }, (_, i) =>
+        i % 5 === 0 ? Number.NaN : 20 + (i % bins) / 4,
+      ),
+      bias: new Float32Array(4 * bins),
+    };
+    const out = join(folder, 'sure', 'a.tif');
+    const request = { inputs: [await input('sure.tif')], out, boaOffset: 0, mask, uncertainty: true };
+    const aligner = handMadeAligner({ withConv: true, residuals });
+    const { quality } = await applyScene(request, { aligner, weights: 'w', step: 50 });
+    expect(await pixels(join(folder, 'sure', 'a.mask.tif'))).toEqual([
+      Array.from(valid, (value) => Number(value > 0)),
+    ]);
+    const maxima = [3000, 3000, 4000, 6500];
+    const wanted = bands.map((band, b) =>
+      Array.from(band, (value) => {
+        const bin = b * bins + Math.min(bins - 1, Math.floor((value * bins) / maxima[b]));
+        return value === 0 || value > maxima[b] || bin % 5 === 0 ? 65535 : Math.ceil(residuals.rmse[bin]);
+      }),
+    );
+    expect(await pixels(join(folder, 'sure', 'a.uncertainty.tif'))).toEqual(wanted);
+    const sums = bands.map((band, b) => {
+      let [n, sum] = [0, 0];
+      band.forEach((value, i) => {
+        const bin = b * bins + Math.min(bins - 1, Math.floor((value * bins) / maxima[b]));
+        if (valid[i] === 0 || value === 0 || value > maxima[b] || bin % 5 === 0) return;
+        n++;
+        sum += residuals.rmse[bin] ** 2;
+      });
+      return Math.sqrt(sum / n);
+    });
+    quality.bands.forEach(({ expectedError, masked }, b) => {
+      expect(expectedError).toBeCloseTo(sums[b], 6);
+      const hidden = bands[b].filter((value, i) => value !== 0 && valid[i] === 0).length;
+      expect(masked).toBeCloseTo(hidden / (width * height), 12);
+    });
+    // what is masked is aligned all the same, by the LUT of what is not
+    const after = quality.bands[0].after.n;
+    expect(after).toBe(quality.bands[0].before.n);
+  });
 });
