@@ -1,4 +1,6 @@
 import { Fault } from '../fault.js';
+import { openTracker } from '../tracking/open.js';
+import type { Tracker } from '../tracking/tracker.js';
 import type { Call, CommandOption } from './command.js';
 
 /** Options that several commands share. */
@@ -61,3 +63,11 @@ export const oneWord = ({ words }: Call, what: string): string => {
     throw new Fault(`call: ${words.length === 0 ? 'nothing' : words.join(' ')}; give one ${what}`);
   return words[0];
 };
+
+export const trackOption: Record<string, CommandOption> = {
+  'no-track': { type: 'boolean', help: 'record nothing in MLflow or its directory store' },
+};
+
+/** Where runs are recorded: as the environment says, nowhere under `--no-track`. */
+export const trackerOf = async (call: Call): Promise<Tracker | null> =>
+  flag(call, 'no-track') ? null : openTracker({ onWarning: call.note });

@@ -1,7 +1,18 @@
 import { loadExperiment } from '../config/load.js';
-import { runExperiment } from '../training/run.js';
+import { runTracked } from '../training/tracked-run.js';
 import type { Command } from './command.js';
-import { dataOptions, flag, oneWord, outputOption, required, setOption, several, text } from './options.js';
+import {
+  dataOptions,
+  flag,
+  oneWord,
+  outputOption,
+  required,
+  setOption,
+  several,
+  text,
+  trackerOf,
+  trackOption,
+} from './options.js';
 import { scoreLines, testDocument } from './score-lines.js';
 
 export const command: Command = {
@@ -12,6 +23,7 @@ export const command: Command = {
     ...dataOptions,
     ...setOption,
     ...outputOption,
+    ...trackOption,
     tag: { type: 'string', value: 'NAME', help: "the run's name (default: the experiment's)" },
     resume: { type: 'boolean', help: 'continue an unfinished run from its last checkpoint' },
     overwrite: { type: 'boolean', help: 'remove a run of the same tag first' },
@@ -24,18 +36,25 @@ export const command: Command = {
       call.json(experiment);
       return;
     }
-    const { result, folder } = await runExperiment({
-      experiment,
-      root: required(call, 'data'),
-      divide: text(call, 'divide'),
-      tag: text(call, 'tag') ?? experiment.name,
-      outputDir: text(call, 'output-dir'),
-      resume: flag(call, 'resume'),
-      overwrite: flag(call, 'overwrite'),
-      onProgress: call.progress,
-      onNote: call.note,
-      signal: call.signal,
-    });
+    const tag = text(call, 'tag') ?? experiment.name;
+    const root = required(call, 'data');
+    const tracker = await trackerOf(call);
+    const { result, folder } = await runTracked(
+      {
+        experiment,
+        root,
+        divide: text(call, 'divide'),
+        tag,
+        outputDir: text(call, 'output-dir'),
+        resume: flag(call, 'resume'),
+        overwrite: flag(call, 'overwrite'),
+        onProgress: call.progress,
+        onNote: call.note,
+        signal: call.signal,
+      },
+      tracker,
+      { experiment: 'bandalign', name: tag },
+    ).finally(() => tracker?.close());
     call.print(
       scoreLines(`${result.tag} on ${result.data.test} test patches`, experiment, result.scores.test),
     );

@@ -12,6 +12,11 @@ export interface RunSpec {
   experiment: string;
   /** Name shown for the run; need not be unique. */
   name: string;
+  /**
+   * Id chosen by the caller, 32 hexadecimal digits: who keeps it on disk before the start can go on with the run however
+   * early a process was killed. Default: a new one.
+   */
+  runId?: string;
   /** Run id of the parent: the run is nested under it (tag `mlflow.parentRunId`). */
   parent?: string;
   tags?: Readonly<Record<string, string>>;

@@ -29,6 +29,8 @@ export interface RunOptions extends FolderOptions {
   outputDir?: string;
   /** Receives parameters, metrics and files; absent: nothing is tracked. */
   tracked?: TrackedRun;
+  /** Awaited when the run's folder has been made, an old one removed. */
+  onFolder?: (folder: RunFolder) => Promise<void>;
   onProgress: OnProgress;
   onNote: (text: string) => void;
   signal?: AbortSignal;
@@ -96,7 +98,7 @@ const scoreFitted = async (
   return [...val, ...test];
 };
 
-const logScores = (tracked: TrackedRun | undefined, experiment: Experiment, result: RunResult): void => {
+const logScores = (tracked: TrackedRun, experiment: Experiment, result: RunResult): void => {
   const values: Record<string, number> = {};
   for (const split of ['val', 'test'] as const) {
     for (const [band, metrics] of result.scores[split].bands.entries()) {
@@ -106,7 +108,39 @@ const logScores = (tracked: TrackedRun | undefined, experiment: Experiment, resu
     const index = result.scores[split].ndvi;
     if (index) Object.assign(values, { [`${split}_rmse_ndvi`]: index.rmse, [`${split}_r2_ndvi`]: index.r2 });
   }
-  tracked?.logMetrics(result.training?.epochs ?? 0, values);
+  tracked.logMetrics(result.training?.epochs ?? 0, values);
+};
+
+/** What a run is made of, for its record. */
+export const recordStart = (
+  tracked: TrackedRun,
+  experiment: Experiment,
+  { root, digest, ...counts }: Pick<RunResult['data'], 'root' | 'digest' | 'train' | 'val' | 'test'>,
+): void => {
+  tracked.logParams(experiment);
+  for (const context of ['train', 'val', 'test'] as const)
+    tracked.logInput({
+      name: root,
+      digest,
+      source: root,
+      schema: { bands: experiment.data.bands, bandMax: experiment.data.bandMax },
+      profile: { patches: counts[context] },
+      context,
+    });
+};
+
+/** Scores and files of a finished run, for its record. */
+export const recordResult = async (
+  tracked: TrackedRun,
+  experiment: Experiment,
+  folder: RunFolder,
+  result: RunResult,
+): Promise<void> => {
+  logScores(tracked, experiment, result);
+  const names = ['experiment', 'environment', 'tiles', 'result'] as const;
+  for (const file of result.training ? ([...names, 'metrics'] as const) : names)
+    await tracked.logArtifact(folder[file], folder[file].slice(folder.folder.length + 1));
+  if (result.weights) await tracked.logArtifact(folder.best, 'checkpoints/best.safetensors');
 };
 
 const diskFaults: Record<string, string> = {
@@ -147,17 +181,14 @@ export const runExperiment = async (
   for (const note of data.notes) onNote(note);
   try {
     await createFolder(folder, experiment, options);
+    await options.onFolder?.(folder);
     await writeJson(folder.environment, await describeEnvironment());
-    tracked?.logParams(experiment);
-    for (const context of ['train', 'val', 'test'] as const)
-      tracked?.logInput({
-        name: root,
-        digest: data.digest,
-        source: root,
-        schema: { bands: experiment.data.bands, bandMax: experiment.data.bandMax },
-        profile: { patches: data.lists[context].length },
-        context,
-      });
+    const counts = {
+      train: data.lists.train.length,
+      val: data.lists.val.length,
+      test: data.lists.test.length,
+    };
+    if (tracked) recordStart(tracked, experiment, { root, digest: data.digest, ...counts });
     const { kind } = experiment.model;
     const fitted: Fitted =
       kind === 'unet-lut'
@@ -179,20 +210,15 @@ export const runExperiment = async (
       data: {
         root,
         digest: data.digest,
-        train: data.lists.train.length,
-        val: data.lists.val.length,
-        test: data.lists.test.length,
+        ...counts,
         skipped: data.skipped.length,
       },
       ...fitted,
       weights: kind === 'oracle' ? null : { file: folder.best, digest: await fileDigest(folder.best) },
       scores: { val: poolTiles(of('val')), test: poolTiles(of('test')) },
     };
-    logScores(tracked, experiment, result);
     await writeJson(folder.result, result);
-    for (const file of ['experiment', 'environment', 'metrics', 'tiles', 'result'] as const)
-      await tracked?.logArtifact(folder[file], folder[file].slice(folder.folder.length + 1)).catch(() => {});
-    if (result.weights) await tracked?.logArtifact(folder.best, 'checkpoints/best.safetensors');
+    if (tracked) await recordResult(tracked, experiment, folder, result);
     return { result, folder: folder.folder, resumed: false };
   } catch (error) {
     throw diskFault(error, folder);

@@ -5,6 +5,7 @@ import { writeAtomic } from '../files.js';
 import { fitGlobalLut } from '../models/fitted.js';
 import { type UnetLutShape, unetLutShape } from '../models/unet-lut.js';
 import { initialise, initialRunning } from '../ops/initialise.js';
+import type { TrackedRun } from '../tracking/tracker.js';
 import { readState } from './checkpoint.js';
 import { logEpoch, rewindLog } from './epoch-log.js';
 import { type EpochRecord, fitWeights } from './fit.js';
@@ -93,6 +94,16 @@ const pointsOf = (record: EpochRecord, bands: readonly string[]): Record<string,
     : {}),
 });
 
+/** The epochs that are logged in the run's folder, for its record: what an earlier process did not get to record. */
+export const recordEpochs = async (
+  tracked: TrackedRun,
+  folder: RunFolder,
+  bands: readonly string[],
+): Promise<void> => {
+  for (const record of await readLines<EpochRecord>(folder.metrics))
+    tracked.logMetrics(record.epoch, pointsOf(record, bands));
+};
+
 /** Trains (or goes on training) the UNet-LUT of a run; its checkpoints and log are written as it goes. */
 export const trainUnetLut = async (
   { experiment, tracked, onProgress, signal }: RunOptions,
@@ -105,6 +116,7 @@ export const trainUnetLut = async (
       ? fitGlobalLut(experiment, data.sum(data.lists.train)).values
       : null;
   const state = await startState(experiment, shape, folder);
+  if (tracked) await recordEpochs(tracked, folder, experiment.data.bands);
   const checkpoints = keepCheckpoints(folder, experiment, shape, base);
   try {
     const end = await fitWeights({

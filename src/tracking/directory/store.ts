@@ -78,7 +78,7 @@ const createRunFolder = async (
 };
 
 const newMeta = (spec: RunSpec): RunMeta => {
-  const runId = randomBytes(16).toString('hex');
+  const runId = spec.runId ?? randomBytes(16).toString('hex');
   return {
     artifact_uri: '',
     deleted_time: null,
