@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises';
-import { basename, extname } from 'node:path';
+import { extname } from 'node:path';
 import { Fault, refuse } from '../fault.js';
-import { type Georeference, georeferenceConflict } from '../raster/georeference.js';
+import type { Georeference } from '../raster/georeference.js';
 import type { Pixels, PixelType, Raster } from '../raster/raster.js';
 import { openRaster } from '../raster/read.js';
-import { findBands, namesBand } from './band-names.js';
+import { bringToGrid } from './bring-to-grid.js';
+import { chooseBands, contradictedBands } from './choose-bands.js';
 import { type PixelCoding, pixelCoding } from './pixel-coding.js';
 import { metadataOfImage, openProductFolder } from './product-folder.js';
 import { type ProductMetadata, statedByProduct } from './product-metadata.js';
 import { statedByTags, type Units, unitsOf } from './reflectance-units.js';
-import { finerRaster } from './resampled-raster.js';
 import { maskRule, qaRule, type SceneMask, sclRule, sclValidDefault } from './scene-mask.js';
 import type { SceneRequest } from './scene-request.js';
 
@@ -49,81 +49,11 @@ const isFolder = async (path: string): Promise<boolean> =>
     () => false,
   ));
 
-const stem = (path: string): string => basename(path, extname(path));
-
 /** Opens a file whatever its kind is. */
 const openImage = async (path: string): Promise<Raster> =>
   extname(path).toLowerCase() === '.jp2'
     ? (await import('./open-jpeg2000.js')).openJpeg2000(path)
     : openRaster(path);
-
-/** Which band of which raster serves each band of the model. Pushes a fault where that is open. */
-const chooseBands = (
-  rasters: readonly Raster[],
-  names: readonly string[],
-  request: SceneRequest,
-  faults: string[],
-): { raster: Raster; band: number }[] => {
-  if (rasters.length > 1) {
-    const found = findBands(
-      rasters.map(({ path }) => stem(path)),
-      names,
-    );
-    found.forEach((files, index) => {
-      if (files.length !== 1)
-        faults.push(
-          `band ${names[index]}: ${files.length === 0 ? 'no file' : `${files.length} files`} of that name; name files as B02 or blue, one for each of ${names.join(', ')}`,
-        );
-    });
-    return found.flatMap(([file]) => (file === undefined ? [] : [{ raster: rasters[file], band: 1 }]));
-  }
-  const [raster] = rasters;
-  if (request.bands) {
-    if (request.bands.length !== names.length)
-      faults.push(`--bands: ${request.bands.join(',')}; ${names.length} numbers, for ${names.join(', ')}`);
-    for (const band of request.bands)
-      if (!(Number.isInteger(band) && band >= 1 && band <= raster.bands))
-        faults.push(`--bands: ${band}; ${raster.path} has bands 1 to ${raster.bands}`);
-    return request.bands.map((band) => ({ raster, band }));
-  }
-  const named = findBands(raster.bandNames, names);
-  if (named.every((found) => found.length === 1))
-    return named.map(([index]) => ({ raster, band: index + 1 }));
-  if (raster.bands === names.length) return names.map((_, index) => ({ raster, band: index + 1 }));
-  faults.push(
-    `bands: ${raster.path} has ${raster.bands}, which do not name ${names.join(', ')}; say which they are: --bands 1,2,3,…`,
-  );
-  return [];
-};
-
-/** Brings `raster` to the scene's grid, or says in `faults` why it does not fit. */
-const bringToGrid = (
-  raster: Raster,
-  what: string,
-  width: number,
-  height: number,
-  georeference: Georeference | null,
-  mayResample: boolean,
-  faults: string[],
-): Raster => {
-  const factor = width / raster.width;
-  if (factor !== 1 || height !== raster.height) {
-    const whole = Number.isInteger(factor) && factor > 1 && raster.height * factor === height;
-    if (!whole || !mayResample) {
-      faults.push(
-        `${what}: ${raster.path} is ${raster.width} × ${raster.height}, the scene ${width} × ${height}; ${
-          whole ? '--resample repeats its pixels' : 'bring it to the scene’s grid'
-        }`,
-      );
-      return raster;
-    }
-  }
-  const finer = finerRaster(raster, factor);
-  const conflict = georeferenceConflict(georeference, finer.georeference, width, height);
-  if (conflict)
-    faults.push(`${what}: ${raster.path} lies elsewhere (${conflict}); bring it to the scene’s grid`);
-  return finer;
-};
 
 const commonNodata = (
   rasters: readonly Raster[],
@@ -203,7 +133,7 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     const fitted = new Map(
       [...new Set(chosen.map(({ raster }) => raster))].map((raster) => [
         raster,
-        bringToGrid(raster, 'band', width, height, georeference, request.resample === true, faults),
+        bringToGrid(raster, 'band', finest, request.resample === true, faults),
       ]),
     );
     for (const raster of fitted.keys())
@@ -228,7 +158,7 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     const masks = requests.flatMap(({ kind, path }, index): SceneMask[] => {
       const raster = maskRasters[index];
       if (!raster) return [];
-      const onGrid = bringToGrid(raster, kind, width, height, georeference, true, faults);
+      const onGrid = bringToGrid(raster, kind, finest, true, faults);
       return [{ kind, path, raster: onGrid, isValid: ruleOf(kind, raster, request) }];
     });
     refuse(faults);
@@ -243,7 +173,10 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
       bands,
       masks,
       metadata,
-      warnings: warningsOf(chosen, names, georeference, request),
+      warnings: [
+        ...(georeference === null ? ['georeference: none in the input, so none in the output'] : []),
+        ...contradictedBands(chosen, names, request),
+      ],
       read: (y, rows) => readCodes(bands, width, y, rows),
       close,
     };
@@ -251,23 +184,6 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     await close();
     throw error;
   }
-};
-
-const warningsOf = (
-  chosen: readonly { raster: Raster; band: number }[],
-  names: readonly string[],
-  georeference: Georeference | null,
-  request: SceneRequest,
-): string[] => {
-  const warnings: string[] = [];
-  if (georeference === null) warnings.push('georeference: none in the input, so none in the output');
-  chosen.forEach(({ raster, band }, index) => {
-    const text = raster.bandNames[band - 1] ?? '';
-    const other = names.find((name) => name !== names[index] && namesBand(text, name));
-    if (request.bands && other && !namesBand(text, names[index]))
-      warnings.push(`band ${names[index]}: band ${band} of ${raster.path} calls itself ${text}`);
-  });
-  return warnings;
 };
 
 const readCodes = async (
