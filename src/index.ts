@@ -1,9 +1,75 @@
+/**
+ * The public interface of bandalign, in the order in which data flows. Notebooks and experiment files import it by the
+ * package's name; everything else is internal.
+ */
+
+// Configuration: what a run is
+
 export { defineExperiment, resolveExperiment } from './config/experiment.js';
-// temporal frequency
-export { markdownTable } from './evaluation/render-table.js';
-export { Fault } from './fault.js';
-export { seriesBeforeAfter } from './figures/temporal/series-before-after.js';
-export { display } from './notebook/display.js';
+export { loadExperiment } from './config/load.js';
+export { seededRandom } from './config/random.js';
+export type { Experiment, ExperimentInput } from './config/schema.js';
+
+// Rasters
+
+export { type Georeference, projectedGeoreference } from './raster/georeference.js';
+export type { Raster } from './raster/raster.js';
+export { openRaster, withRaster } from './raster/read.js';
+export { type GeoTiffImage, writeGeoTiff } from './raster/write-geotiff.js';
+
+// Datasets: lists, patches, histograms, statistics; the simulated ones
+
+export { openDataset } from './dataset/layout.js';
+export { type Patch, type PatchPixels, tileKey } from './dataset/patch.js';
+export { bandCentres, bandReflectance } from './dataset/spectra/band-reflectance.js';
+export type { SensorName } from './dataset/spectra/responses.js';
+export { synthesizeDataset } from './dataset/synth.js';
+export { drawLandscape, regions as simulatedRegions } from './dataset/synth-landscape.js';
+export { type PreparedData, prepareData } from './training/prepare-data.js';
+
+// Models: a mapping for each tile
+
+export type { Aligner } from './models/aligner.js';
+export { fitClosedForm, fitOracle } from './models/fitted.js';
+export { histogramInput } from './models/histogram-input.js';
+export { alignPixels } from './ops/align-pixels.js';
+export type { Affine, ConvModule, Knots, Mapping } from './ops/mapping.js';
+
+// Runs: training, and what it left
+
+export { loadAligner } from './training/aligner.js';
+export { type FinishedRun, finishedRuns, listRuns, readRun, type StoredRun } from './training/list-runs.js';
+export { lossCurveOf } from './training/loss-curve.js';
+export { runExperiment } from './training/run.js';
+export { testWeights } from './training/test-weights.js';
+
+// Evaluation: scores of tiles, intervals, tables
+
+export {
+  bootstrapScore,
+  type Interval,
+  percentileInterval,
+  quantile,
+  tileDraws,
+} from './evaluation/bootstrap.js';
+export { comparisonTable, gapClosed } from './evaluation/comparison-table.js';
+export { type ErrorSums, type Metrics, metricsOf } from './evaluation/metrics.js';
+export { csvTable, latexTable, markdownTable } from './evaluation/render-table.js';
+export type { Cell, Column, Row, Table } from './evaluation/table.js';
+export { poolTiles, type Score, type TileRecord } from './evaluation/tile-record.js';
+export { comparedModels } from './training/compare-runs.js';
+
+// Tracking
+
+export { openTracker } from './tracking/open.js';
+export { type Tracker, trackRun } from './tracking/tracker.js';
+
+// Whole scenes
+
+export { applyScene } from './scenes/apply-scene.js';
+
+// Temporal frequency
+
 export { analyse } from './temporal/analyse.js';
 export { analysisFigures } from './temporal/analysis-figures.js';
 export { gainTableOf, monthTableOf, shortTileTableOf, tileTableOf } from './temporal/analysis-tables.js';
@@ -17,3 +83,33 @@ export { writeReport } from './temporal/report.js';
 export { mgrsPlaces, simulateCatalog } from './temporal/simulate.js';
 export { writeStackStatistics } from './temporal/stack-rasters.js';
 export { summarise } from './temporal/summary.js';
+
+// Figures: pure functions from data to plotly JSON
+
+export { densityScatter } from './figures/density-scatter.js';
+export type { Figure, Layout, Trace } from './figures/figure.js';
+export { histogramPanel } from './figures/histogram-panel.js';
+export { type Estimate, intervalPlot } from './figures/interval-plot.js';
+export { countPair, countPixels, emptyJointCounts, type JointCounts } from './figures/joint-counts.js';
+export { lossCurves } from './figures/loss-curves.js';
+export { lutsWithHistograms } from './figures/lut-histogram.js';
+export { patchRgb } from './figures/patch-rgb.js';
+export { residualMap, residualsOf } from './figures/residual-map.js';
+export { renderFigure } from './figures/static/render-figure.js';
+export { seriesBeforeAfter } from './figures/temporal/series-before-after.js';
+export { bandColours, okabeIto, palette, themed } from './figures/theme.js';
+export { tileErrors } from './figures/tile-errors.js';
+export { tileLuts } from './figures/tile-luts.js';
+
+// Notebooks: showing things, running and exporting
+
+export { cellSignal, display, markdown } from './notebook/display.js';
+export { exportNotebook } from './notebook/export/export-notebook.js';
+export { progressBar } from './notebook/progress-bar.js';
+export type { RunCard } from './notebook/run-card.js';
+export { runNotebook } from './notebook/run-notebook.js';
+
+// Faults and progress
+
+export { Fault } from './fault.js';
+export { ignoreProgress, type OnProgress, type Progress } from './progress.js';

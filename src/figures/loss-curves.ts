@@ -1,5 +1,5 @@
 import type { Figure } from './figure.js';
-import { seriesColour } from './theme.js';
+import { seriesColour, themed } from './theme.js';
 
 /** The losses of one run by epoch. */
 export interface LossCurve {
@@ -12,11 +12,13 @@ export interface LossCurve {
   val: readonly number[];
 }
 
-const axis = (title: string) =>
-  ({ title: { text: title }, showline: true, ticks: 'outside', gridcolor: '#e5e5e5' }) as const;
+const rmse = (mse: number): number => Math.round(100 * Math.sqrt(mse)) / 100;
 
 /** Training (line) and validation (points) error of some runs, as RMSE over all bands. */
-export const lossCurves = (curves: readonly LossCurve[]): Figure => ({
+export const lossCurves = (
+  curves: readonly LossCurve[],
+  title = 'Training (lines) and validation (circles) error',
+): Figure => ({
   data: curves.flatMap(({ label, epochs, train, validated, val }, i) => [
     {
       type: 'scatter',
@@ -24,8 +26,9 @@ export const lossCurves = (curves: readonly LossCurve[]): Figure => ({
       name: label,
       legendgroup: label,
       x: [...epochs],
-      y: train.map(Math.sqrt),
+      y: train.map(rmse),
       line: { color: seriesColour(i), width: 1.5 },
+      hovertemplate: 'epoch %{x}: %{y:.1f}<extra>%{fullData.name}</extra>',
     },
     {
       type: 'scatter',
@@ -34,20 +37,17 @@ export const lossCurves = (curves: readonly LossCurve[]): Figure => ({
       legendgroup: label,
       showlegend: false,
       x: [...validated],
-      y: val.map(Math.sqrt),
+      y: val.map(rmse),
       marker: { color: seriesColour(i), size: 7, symbol: 'circle-open' },
+      hovertemplate: 'epoch %{x}: %{y:.1f}<extra>%{fullData.name}</extra>',
     },
   ]),
-  layout: {
-    title: { text: 'Training (lines) and validation (circles) error' },
+  layout: themed({
+    title,
     width: 760,
     height: 440,
-    font: { family: 'Arial, Helvetica, sans-serif', size: 13 },
-    paper_bgcolor: 'white',
-    plot_bgcolor: 'white',
-    xaxis: axis('epoch'),
-    yaxis: { ...axis('RMSE over bands, reflectance × 10 000'), type: 'log' },
+    xaxis: { title: { text: 'epoch' } },
+    yaxis: { title: { text: 'RMSE over bands, reflectance × 10⁴' }, type: 'log' },
     legend: { x: 1, xanchor: 'right', y: 1 },
-    margin: { l: 70, r: 20, t: 50, b: 55 },
-  },
+  }),
 });

@@ -38,6 +38,15 @@ export const bandColours: readonly string[] = [
 /** Viridis, for amounts: equal steps look equal, in grey too. */
 export const sequentialScale = 'Viridis';
 
+/** Blue, white, vermillion, for differences: light in the middle, told apart under every common colour blindness. */
+export const divergingScale: readonly (readonly [number, string])[] = [
+  [0, '#00436B'],
+  [0.25, okabeIto.skyBlue],
+  [0.5, '#F7F7F7'],
+  [0.75, '#EE9A5B'],
+  [1, '#8A3A00'],
+];
+
 export const font = { family: 'Arial, Helvetica, sans-serif', size: 13, color: '#222222' } as const;
 
 const axis: Layout = {

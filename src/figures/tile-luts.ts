@@ -1,6 +1,8 @@
 import type { Knots } from '../ops/mapping.js';
 import type { Figure, Trace } from './figure.js';
-import { bandColours, okabeIto } from './theme.js';
+import { lutDeparture } from './lut-departure.js';
+import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
+import { bandColours, okabeIto, themed } from './theme.js';
 
 /** The LUTs of one tile. */
 export interface TileLut {
@@ -20,31 +22,24 @@ export const tileLuts = (
   bands: readonly string[],
   shares: readonly ArrayLike<number>[] | null = null,
 ): Figure => {
-  const departure = (lut: Knots, band: number, share: ArrayLike<number> | null) => {
-    const spacing = (lut.bandMax[band] - 1) / (lut.knots - 1);
-    const knots = Array.from({ length: lut.knots }, (_, k) => k);
-    return {
-      x: knots.map((k) => Math.round(k * spacing)),
-      y: knots.map((k) =>
-        share && share[band * lut.knots + k] === 0
-          ? null
-          : Math.round(10 * (lut.values[band * lut.knots + k] - k * spacing)) / 10,
-      ),
-    };
+  const grid: PanelGrid = {
+    rows: Math.ceil(bands.length / 2),
+    columns: Math.min(2, bands.length),
+    gap: [0.09, 0.14],
   };
-  const panel = (band: number) => ({
-    xaxis: band === 0 ? 'x' : `x${band + 1}`,
-    yaxis: band === 0 ? 'y' : `y${band + 1}`,
+  const curve = (lut: Knots, band: number, counts: ArrayLike<number> | null) => ({
+    type: 'scatter',
+    mode: 'lines',
+    ...lutDeparture(lut, band, counts),
+    ...panelAxes(band),
+    hovertemplate: '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>',
   });
   const data: Trace[] = bands.flatMap((_, band) => [
     ...tiles.map(
       ({ tile, lut }, i): Trace => ({
-        type: 'scatter',
-        mode: 'lines',
+        ...curve(lut, band, shares?.[i] ?? null),
         name: tile,
         showlegend: false,
-        ...departure(lut, band, shares?.[i] ?? null),
-        ...panel(band),
         line: { color: bandColours[band % bandColours.length], width: 1 },
         opacity: 0.6,
       }),
@@ -52,53 +47,32 @@ export const tileLuts = (
     ...(global
       ? [
           {
-            type: 'scatter',
-            mode: 'lines',
+            ...curve(global, band, null),
             name: 'global LUT',
+            legendgroup: 'global',
             showlegend: band === 0,
-            ...departure(global, band, null),
-            ...panel(band),
             line: { color: okabeIto.black, width: 1.5, dash: 'dash' },
-          } as Trace,
+          } satisfies Trace,
         ]
       : []),
   ]);
-  const columns = 2;
-  const rows = Math.ceil(bands.length / columns);
-  const axes = Object.fromEntries(
-    bands.flatMap((band, i) => {
-      const suffix = i === 0 ? '' : String(i + 1);
-      return [
-        [
-          `xaxis${suffix}`,
-          { title: { text: `S2 ${band}` }, showline: true, ticks: 'outside', gridcolor: '#e5e5e5' },
-        ],
-        [
-          `yaxis${suffix}`,
-          {
-            title: { text: i % columns === 0 ? 'LUT − S2' : '' },
-            showline: true,
-            ticks: 'outside',
-            gridcolor: '#e5e5e5',
-            zerolinecolor: '#999999',
-          },
-        ],
-      ];
-    }),
-  );
   return {
     data,
-    layout: {
-      title: { text: `LUTs of ${tiles.length} tiles, reflectance × 10 000` },
-      width: 820,
-      height: 360 * rows,
-      font: { family: 'Arial, Helvetica, sans-serif', size: 13 },
-      paper_bgcolor: 'white',
-      plot_bgcolor: 'white',
-      grid: { rows, columns, pattern: 'independent', xgap: 0.12, ygap: 0.18 },
-      ...axes,
-      legend: { x: 1, xanchor: 'right', y: 1.06, orientation: 'h' },
-      margin: { l: 70, r: 20, t: 60, b: 55 },
-    },
+    layout: themed({
+      title: `LUTs of ${tiles.length} tiles`,
+      width: 860,
+      height: 310 * grid.rows + 70,
+      ...gridAxes(grid, (row, column) => ({
+        x: row === grid.rows - 1 ? { title: { text: 'S2 reflectance × 10⁴' } } : {},
+        y: {
+          zeroline: true,
+          zerolinecolor: '#999999',
+          ...(column === 0 ? { title: { text: 'LUT − S2, × 10⁴' } } : {}),
+        },
+      })),
+      annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
+      legend: { x: 1, xanchor: 'right', y: 1.06, yanchor: 'bottom', orientation: 'h' },
+      margin: { t: 84 },
+    }),
   };
 };

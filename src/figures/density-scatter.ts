@@ -1,0 +1,110 @@
+import type { Figure, Layout, Trace } from './figure.js';
+import type { JointCounts } from './joint-counts.js';
+import { gridAxes, type PanelGrid, panelAxes, panelHeading, panelNote } from './panels.js';
+import { okabeIto, sequentialScale, themed } from './theme.js';
+
+/** One panel: what a method makes of one band, against the target. */
+export interface DensityPanel {
+  joint: JointCounts;
+  /** Pooled over all valid pixels, those outside the panel's range too. */
+  rmse: number;
+  r2: number;
+}
+
+/** Panels of one method, one for each band. */
+export interface DensityRow {
+  method: string;
+  panels: readonly DensityPanel[];
+}
+
+const rounded = (value: number): number => Math.round(100 * value) / 100;
+
+const densityTrace = ({ bins, low, high, counts }: JointCounts, panel: number): Trace => {
+  const width = (high - low) / bins;
+  return {
+    type: 'heatmap',
+    x0: low + width / 2,
+    dx: width,
+    y0: low + width / 2,
+    dy: width,
+    z: Array.from({ length: bins }, (_, row) =>
+      Array.from({ length: bins }, (_, column) => {
+        const count = counts[row * bins + column];
+        return count === 0 ? null : rounded(Math.log10(count));
+      }),
+    ),
+    coloraxis: 'coloraxis',
+    hoverongaps: false,
+    hovertemplate: '%{x:.0f} predicted, %{y:.0f} in the target: 10^%{z} pixels<extra></extra>',
+    ...panelAxes(panel),
+  };
+};
+
+const identityLine = (panel: number, { low, high }: JointCounts): Layout => {
+  const { xaxis, yaxis } = panelAxes(panel);
+  return {
+    type: 'line',
+    xref: xaxis,
+    yref: yaxis,
+    x0: low,
+    y0: low,
+    x1: high,
+    y1: high,
+    line: { color: okabeIto.black, width: 1, dash: 'dot' },
+  };
+};
+
+/**
+ * Predicted against target reflectance, a row of panels for each method and a column for each band (the form of the
+ * paper's Figure 6): pixels counted in squares, colours by their logarithm, the dotted line where both agree.
+ *
+ * @param target name of the target sensor
+ */
+export const densityScatter = (
+  rows: readonly DensityRow[],
+  bands: readonly string[],
+  { target = 'GF1', title = 'Prediction against target' }: { target?: string; title?: string } = {},
+): Figure => {
+  const grid: PanelGrid = { rows: rows.length, columns: bands.length, gap: [0.045, 0.06] };
+  const panels = rows.flatMap((row) => row.panels);
+  const most = Math.max(1, ...panels.map(({ joint }) => joint.counts.reduce((a, b) => Math.max(a, b), 0)));
+  const decades = Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, power) => power);
+  return {
+    data: panels.map(({ joint }, panel) => densityTrace(joint, panel)),
+    layout: themed({
+      title,
+      width: 240 * bands.length + 110,
+      height: 220 * rows.length + 120,
+      showlegend: false,
+      coloraxis: {
+        colorscale: sequentialScale,
+        cmin: 0,
+        cmax: rounded(Math.log10(most)),
+        colorbar: {
+          title: { text: 'pixels', side: 'right' },
+          tickvals: decades,
+          ticktext: decades.map((power) => String(10 ** power)),
+          len: 0.6,
+          thickness: 14,
+        },
+      },
+      ...gridAxes(grid, (row, column, panel) => {
+        const { low, high } = panels[panel].joint;
+        const below = row === rows.length - 1 ? { title: { text: 'reflectance × 10⁴' } } : {};
+        const beside =
+          column === 0 ? { title: { text: `${target}, × 10⁴<br>against <b>${rows[row].method}</b>` } } : {};
+        return {
+          x: { range: [low, high], nticks: 4, ...below },
+          y: { range: [low, high], nticks: 4, ...beside },
+        };
+      }),
+      shapes: panels.map(({ joint }, panel) => identityLine(panel, joint)),
+      annotations: [
+        ...bands.map((band, column) => panelHeading(grid, column, band)),
+        ...panels.map(({ rmse, r2 }, panel) =>
+          panelNote(panel, `RMSE ${rmse.toFixed(1)}<br>R² ${r2.toFixed(3)}`),
+        ),
+      ],
+    }),
+  };
+};

@@ -1,0 +1,84 @@
+import type { Figure, Trace } from './figure.js';
+import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
+import { okabeIto, seriesColour, themed } from './theme.js';
+
+/** Counts of one image in equal bins over [0, bandMax]. */
+export interface HistogramSeries {
+  name: string;
+  /** [bands·bins]. */
+  counts: ArrayLike<number>;
+  colour?: string;
+  dash?: 'solid' | 'dash' | 'dot';
+}
+
+/** Bin centres and the share of pixels in each bin (%) of one band; only up to the last bin that any series fills. */
+const steps = (counts: ArrayLike<number>, band: number, bins: number, upTo: number, max: number) => {
+  let total = 0;
+  for (let bin = 0; bin < bins; bin++) total += counts[band * bins + bin];
+  return {
+    x: Array.from({ length: upTo }, (_, bin) => Math.round(10 * ((bin + 0.5) * (max / bins))) / 10),
+    y: Array.from({ length: upTo }, (_, bin) =>
+      total > 0 ? Math.round((1e5 * counts[band * bins + bin]) / total) / 1e3 : 0,
+    ),
+  };
+};
+
+/** Bins up to the last that holds a pixel in any series, and a few more. */
+const filledBins = (series: readonly HistogramSeries[], band: number, bins: number): number => {
+  let last = 0;
+  for (const { counts } of series)
+    for (let bin = 0; bin < bins; bin++) if (counts[band * bins + bin] > 0) last = Math.max(last, bin);
+  return Math.min(bins, last + 4);
+};
+
+/** Histograms of some images, a panel for each band: the share of valid pixels in each bin. */
+export const histogramPanel = (
+  series: readonly HistogramSeries[],
+  bands: readonly string[],
+  bandMax: readonly number[],
+  title = 'Histograms',
+): Figure => {
+  const bins = (series[0]?.counts.length ?? 0) / bands.length;
+  const grid: PanelGrid = {
+    rows: Math.ceil(bands.length / 2),
+    columns: Math.min(2, bands.length),
+    gap: [0.09, 0.14],
+  };
+  return {
+    data: bands.flatMap((_, band) => {
+      const upTo = filledBins(series, band, bins);
+      return series.map(
+        ({ name, counts, colour, dash }, index): Trace => ({
+          type: 'scatter',
+          mode: 'lines',
+          name,
+          legendgroup: name,
+          showlegend: band === 0,
+          ...steps(counts, band, bins, upTo, bandMax[band]),
+          ...panelAxes(band),
+          line: { shape: 'hvh', width: 1.5, color: colour ?? seriesColour(index), dash: dash ?? 'solid' },
+          hovertemplate: '%{x:.0f}: %{y:.2f} %<extra>%{fullData.name}</extra>',
+        }),
+      );
+    }),
+    layout: themed({
+      title,
+      width: 860,
+      height: 290 * grid.rows + 70,
+      ...gridAxes(grid, (row, column) => ({
+        x: row === grid.rows - 1 ? { title: { text: 'reflectance × 10⁴' } } : {},
+        y: { rangemode: 'tozero', ...(column === 0 ? { title: { text: 'pixels [%]' } } : {}) },
+      })),
+      annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
+      legend: {
+        orientation: 'h',
+        x: 1,
+        xanchor: 'right',
+        y: 1.07,
+        yanchor: 'bottom',
+        font: { color: okabeIto.black },
+      },
+      margin: { t: 84 },
+    }),
+  };
+};

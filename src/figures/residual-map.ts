@@ -1,0 +1,87 @@
+import type { Figure, Trace } from './figure.js';
+import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
+import { divergingScale, themed } from './theme.js';
+
+/** Residuals of one method over one patch and band. */
+export interface ResidualPanel {
+  heading: string;
+  /** Prediction − target, stored units, [height, width]; NaN where masked. */
+  residuals: ArrayLike<number>;
+}
+
+/** The residuals of one band: prediction − target, NaN where the mask is 0. */
+export const residualsOf = (
+  prediction: ArrayLike<number>,
+  { target, mask, width, height }: { target: Int16Array; mask: Uint8Array; width: number; height: number },
+  band: number,
+): Float32Array =>
+  Float32Array.from({ length: width * height }, (_, i) =>
+    mask[i] > 0 ? prediction[band * width * height + i] - target[band * width * height + i] : Number.NaN,
+  );
+
+const quantileOfSizes = (panels: readonly ResidualPanel[], share: number): number => {
+  const sizes = panels.flatMap(({ residuals }) =>
+    Array.from(residuals).filter(Number.isFinite).map(Math.abs),
+  );
+  sizes.sort((a, b) => a - b);
+  return sizes[Math.floor(share * (sizes.length - 1))] ?? 1;
+};
+
+/**
+ * Where the errors are: prediction − target of some methods over one patch, one colour range for all (symmetric, the
+ * 98 % quantile of their sizes), masked pixels empty.
+ */
+export const residualMap = (
+  panels: readonly ResidualPanel[],
+  size: { width: number; height: number; columns?: number },
+  title = 'Residuals',
+): Figure => {
+  const { width, height } = size;
+  const columns = Math.min(panels.length, size.columns ?? 3);
+  const grid: PanelGrid = { rows: Math.ceil(panels.length / columns), columns, gap: [0.03, 0.1] };
+  const range = Math.max(1, Math.ceil(quantileOfSizes(panels, 0.98)));
+  return {
+    data: panels.map(
+      ({ residuals }, panel): Trace => ({
+        type: 'heatmap',
+        z: Array.from({ length: height }, (_, row) =>
+          Array.from({ length: width }, (_, column) => {
+            const value = residuals[row * width + column];
+            return Number.isFinite(value) ? Math.round(value) : null;
+          }),
+        ),
+        coloraxis: 'coloraxis',
+        hoverongaps: false,
+        hovertemplate: 'column %{x}, row %{y}: %{z}<extra></extra>',
+        ...panelAxes(panel),
+      }),
+    ),
+    layout: themed({
+      title,
+      width: 270 * columns + 130,
+      height: Math.round((270 * height) / width) * grid.rows + 130,
+      coloraxis: {
+        colorscale: divergingScale,
+        cmin: -range,
+        cmax: range,
+        colorbar: { title: { text: 'prediction − target, × 10⁴', side: 'right' }, thickness: 14 },
+      },
+      ...gridAxes(grid, (row, column, panel) => ({
+        x: {
+          range: [-0.5, width - 0.5],
+          showgrid: false,
+          constrain: 'domain',
+          ...(row === grid.rows - 1 ? { title: { text: 'column [pixels]' } } : { showticklabels: false }),
+        },
+        y: {
+          range: [height - 0.5, -0.5],
+          showgrid: false,
+          constrain: 'domain',
+          scaleanchor: panelAxes(panel).xaxis,
+          ...(column === 0 ? { title: { text: 'row [pixels]' } } : { showticklabels: false }),
+        },
+      })),
+      annotations: panels.map(({ heading }, panel) => panelHeading(grid, panel, heading)),
+    }),
+  };
+};
