@@ -3,9 +3,12 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createJiti } from 'jiti';
 import { Fault, reason } from '../fault.js';
-import { resolveExperiment } from './experiment.js';
+import { defineExperiment, resolveExperiment } from './experiment.js';
 import { override } from './override.js';
 import type { Experiment, ExperimentInput } from './schema.js';
+import { defineSweep } from './sweep.js';
+
+const authoring = { defineExperiment, defineSweep };
 
 const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -24,7 +27,8 @@ const candidates = (name: string): string[] => {
 };
 
 /**
- * Loads the default export of a typed file; `bandalign` inside it means this package, wherever the file lies.
+ * Loads the default export of a typed file. `bandalign` inside it means what an experiment is written with
+ * (`defineExperiment`, `defineSweep`), wherever the file lies: the whole package would take seconds to load.
  * @throws Fault where there is no such file or it does not run.
  */
 export const loadTyped = async (name: string): Promise<{ path: string; value: unknown }> => {
@@ -33,8 +37,7 @@ export const loadTyped = async (name: string): Promise<{ path: string; value: un
   for (const candidate of paths) if (path === undefined && (await exists(candidate))) path = candidate;
   if (path === undefined)
     throw new Fault(`experiment: ${name}; no such file or name, looked for ${paths.join(', ')}`);
-  const index = new URL(import.meta.url.endsWith('.ts') ? '../index.ts' : '../index.js', import.meta.url);
-  const jiti = createJiti(import.meta.url, { alias: { bandalign: fileURLToPath(index) }, fsCache: false });
+  const jiti = createJiti(import.meta.url, { virtualModules: { bandalign: authoring }, fsCache: false });
   try {
     return { path, value: await jiti.import(path, { default: true }) };
   } catch (error) {
