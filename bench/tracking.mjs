@@ -11,6 +11,7 @@ import { syncStore } from '../dist/tracking/sync/sync-store.js';
 
 const [server, runs = '200'] = process.argv.slice(2);
 const store = mkdtempSync(join(tmpdir(), 'bandalign-bench-'));
+const experiment = `bench ${Date.now()}`;
 const points = 1000 * Number(runs);
 
 const record = async () => {
@@ -18,7 +19,7 @@ const record = async () => {
   const started = performance.now();
   let calls = 0;
   for (let n = 0; n < Number(runs); n++) {
-    const run = await tracker.startRun({ experiment: `bench ${Date.now()}`.slice(0, 12), name: `run ${n}` });
+    const run = await tracker.startRun({ experiment: experiment, name: `run ${n}` });
     run.logParams({ model: { kind: 'unet-lut', conv: true }, seed: n });
     const before = performance.now();
     for (let epoch = 0; epoch < 200; epoch++)
