@@ -32,7 +32,7 @@ export interface CogWriter {
 }
 
 /** Bytes of packed tiles that may wait for the thread pool. */
-const underWay = 48 << 20;
+const underWay = 32 << 20;
 const arrays = { uint8: Uint8Array, uint16: Uint16Array, int16: Int16Array, float32: Float32Array } as const;
 
 /** What a failed write was about; `ENOSPC` and its kind are the person's to mend. */

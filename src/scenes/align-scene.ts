@@ -9,7 +9,7 @@ import type { Scene } from './open-scene.js';
 import { outputCounts } from './output-counts.js';
 import { mappedCodes, type OutputType, outputArrays, storedCodes, storedValue } from './output-values.js';
 import type { SceneOutputs } from './scene-outputs.js';
-import { sceneRows } from './scene-rows.js';
+import { fewerRows, sceneRows } from './scene-rows.js';
 import { noEstimate } from './uncertainty.js';
 
 /** What the second pass needs. */
@@ -54,6 +54,9 @@ const infoOf = ({ scene, type, metadata }: AlignmentPlan): RasterInfo => ({
 const nodataOf = (scene: Scene, type: OutputType): number | null =>
   scene.nodata !== null && type === 'float32' ? Math.fround(scene.nodata) : scene.nodata;
 
+/** Rows that are computed and handed to the writers at once. */
+const rowsComputed = 128;
+
 const alignedRows = (
   plan: AlignmentPlan,
   mapped: readonly Float32Array[],
@@ -61,7 +64,7 @@ const alignedRows = (
   const { scene, conv, type, step, window, signal } = plan;
   const codings = scene.bands.map(({ coding }) => coding);
   const nodata = nodataOf(scene, type);
-  const source = sceneRows(scene, step, signal);
+  const source = fewerRows(sceneRows(scene, step, signal), scene.width, rowsComputed);
   if (conv === null) return alignByTable(source, storedCodes(mapped, codings, type, nodata));
   return alignByConv(source, {
     width: scene.width,

@@ -50,3 +50,22 @@ export async function* sceneRows(
     await next?.catch(() => {});
   }
 }
+
+/** The same rows, `step` at most at a time: what is computed of them then takes little memory. */
+export async function* fewerRows(
+  source: AsyncIterable<SceneRows>,
+  width: number,
+  step: number,
+): AsyncGenerator<SceneRows, void, void> {
+  for await (const { y, rows, codes, valid } of source)
+    for (let from = 0; from < rows; from += step) {
+      const count = Math.min(step, rows - from);
+      const [first, end] = [from * width, (from + count) * width];
+      yield {
+        y: y + from,
+        rows: count,
+        codes: codes.map((band) => band.subarray(first, end)),
+        valid: valid?.subarray(first, end) ?? null,
+      };
+    }
+}
