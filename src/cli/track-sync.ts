@@ -22,7 +22,9 @@ export const command: Command = {
       throw new Fault('--to: missing; give the address of an MLflow server, such as http://127.0.0.1:5000');
     // the server named by MLFLOW_TRACKING_URI is where to, not where from
     const given = call.options['from'] as string | undefined;
-    const from = given ? resolve(given) : trackingPlace({ ...process.env, MLFLOW_TRACKING_URI: to }).directory;
+    const from = given
+      ? resolve(given)
+      : trackingPlace({ ...process.env, MLFLOW_TRACKING_URI: to }).directory;
     const found = await stat(from).catch(() => undefined);
     if (!found?.isDirectory()) throw new Fault(`--from: ${from}; there is no store there`);
     for (const text of unsupported(process.env)) call.note(text);

@@ -4,7 +4,8 @@ import { trackingPlace } from '../tracking/open.js';
 import type { Command } from './command.js';
 
 /** A path as a word of a shell. */
-const quoted = (path: string): string => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);
+const quoted = (path: string): string =>
+  /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 
 export const command: Command = {
   path: ['track', 'where'],
@@ -16,7 +17,9 @@ export const command: Command = {
     const view = `MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${quoted(place.directory)}`;
     if (server) {
       call.print(`server     ${server}`);
-      call.print(`by way of  ${place.directory}  (${runs.length} runs; what is not sent yet: bandalign track sync)`);
+      call.print(
+        `by way of  ${place.directory}  (${runs.length} runs; what is not sent yet: bandalign track sync)`,
+      );
     } else {
       call.print(`directory  ${place.directory}  (${runs.length} runs)`);
       call.print(`look       ${view}`);
