@@ -1,5 +1,5 @@
 // One scene through the library with LUTs of a simple form and, for `conv`, a conv module of given weights.
-//   node bench/apply-hand-made.mjs IN.tif OUT.tif lut|conv LEVEL
+//   node bench/apply-hand-made.mjs IN.tif OUT.tif lut|conv [LEVEL]
 import { resolveExperiment } from '../dist/config/experiment.js';
 import { applyScene } from '../dist/scenes/apply-scene.js';
 
@@ -24,6 +24,6 @@ const aligner = {
   domain: null,
   residuals: null,
 };
-const request = { inputs: [scene], out, boaOffset: 0, level: Number(level) };
+const request = { inputs: [scene], out, boaOffset: 0, ...(level && { level: Number(level) }) };
 const done = await applyScene(request, { aligner, weights: 'hand-made' });
 process.stderr.write(`${done.seconds.toFixed(1)} s\n`);

@@ -1,6 +1,7 @@
 // Throughput of `bandalign apply` on a scene of Sentinel-2's size, beside GDAL. Needs `npm run build`, gdal-bin and
 // python3-gdal, about 4 GB in the temporary folder, and some minutes.
-//   node bench/apply.mjs [--size 10980] [--keep DIR] [--level 6]
+// Each program runs at its own default level of DEFLATE unless --level is given; sizes tell what that costs.
+//   node bench/apply.mjs [--size 10980] [--keep DIR] [--level N]
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -12,7 +13,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({
   options: {
     size: { type: 'string', default: '10980' },
-    level: { type: 'string', default: '6' },
+    level: { type: 'string' },
     keep: { type: 'string' },
   },
 });
@@ -130,13 +131,15 @@ const main = async () => {
     'INTERLEAVE=PIXEL',
   ];
   const same = ['-co', 'COMPRESS=DEFLATE', '-co', 'PREDICTOR=2'];
-  const level = ['-co', `ZLEVEL=${values.level}`];
+  const level = values.level ? ['-co', `ZLEVEL=${values.level}`] : [];
+  const ours = values.level ? [values.level] : [];
+  const cogLevel = values.level ? ['-co', `LEVEL=${values.level}`] : [];
   const runs = [
-    ['bandalign, LUT', process.execPath, [apply, scene, out('lut.tif'), 'lut', values.level], 'lut.tif'],
+    ['bandalign, LUT', process.execPath, [apply, scene, out('lut.tif'), 'lut', ...ours], 'lut.tif'],
     [
       'bandalign, LUT and conv',
       process.execPath,
-      [apply, scene, out('conv.tif'), 'conv', values.level],
+      [apply, scene, out('conv.tif'), 'conv', ...ours],
       'conv.tif',
     ],
     [
@@ -162,8 +165,7 @@ const main = async () => {
         'COMPRESS=DEFLATE',
         '-co',
         'PREDICTOR=YES',
-        '-co',
-        `LEVEL=${values.level}`,
+        ...cogLevel,
         '-co',
         'RESAMPLING=AVERAGE',
         '-co',
@@ -176,7 +178,7 @@ const main = async () => {
     [
       'NumPy LUT over GDAL, all cores',
       python,
-      ['-c', numpyLut, scene, out('numpy.tif'), values.level],
+      ['-c', numpyLut, scene, out('numpy.tif'), values.level ?? '6'],
       'numpy.tif',
     ],
   ];
