@@ -1,0 +1,149 @@
+// The benchmark: `npm run bench` (`--json`: one JSON document; `--quick`: under a minute; `--reproduce`: also times
+// `bandalign reproduce`). What is measured, and how: bench/README.md.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { describeMachine } from './machine.mjs';
+import { drawPixels, makeData } from './make-data.mjs';
+import { median, ratio, takeTurns } from './measure.mjs';
+import { startPeer } from './peer.mjs';
+import { renderTable } from './render.mjs';
+import { timeReproduce } from './reproduce.mjs';
+
+const { values } = parseArgs({
+  options: { json: { type: 'boolean' }, quick: { type: 'boolean' }, reproduce: { type: 'boolean' } },
+});
+const quick = values.quick ?? false;
+const say = (text) => process.stderr.write(`${text}\n`);
+const folder = mkdtempSync(join(tmpdir(), 'bandalign-bench-'));
+process.env.BANDALIGN_CACHE = join(folder, 'cache');
+const remove = () => rmSync(folder, { recursive: true, force: true });
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => {
+    remove();
+    process.exit(130);
+  });
+
+/** Both sides must train the same model: the losses of one batch at the same weights agree. */
+const checkPeer = async (peer, training, data) => {
+  for (const model of ['lut', 'conv']) {
+    const { loss, theta } = await training.firstLoss(model, data);
+    const path = join(folder, `${model}.f32`);
+    writeFileSync(path, new Uint8Array(theta.buffer, theta.byteOffset, theta.byteLength));
+    const other = await peer.ask({ do: 'loss', model, theta: path });
+    if (!(Math.abs(other.loss - loss) <= 1e-4 * Math.abs(loss)))
+      throw new Error(`the peer trains another model: ${model} loss ${other.loss}, ours ${loss}`);
+  }
+};
+
+const measure = async () => {
+  const training = await import('./training.mjs');
+  const throughput = await import('./throughput.mjs');
+  const { prepareData } = await import('../dist/training/prepare-data.js');
+  const count = quick ? 16 : 32;
+  const root = join(folder, 'data');
+  mkdirSync(root);
+  say(`making ${count} patches`);
+  const { ids, bytes } = await makeData(root, count);
+  say('packing');
+  const data = await prepareData(training.experimentOf('conv'), root, { onProgress: () => {} });
+  const peer = await startPeer(say);
+  const seconds = quick ? 5 : 40;
+  const turns = {};
+  try {
+    if (peer) {
+      const { bandMax } = training.experimentOf('lut').data;
+      Object.assign(peer, await peer.ask({ do: 'open', root, patches: ids, bandMax, batch: 4 }));
+      await checkPeer(peer, training, data);
+    }
+    const other = (model, memory) => async () =>
+      (await peer.ask({ do: 'steps', model, memory, steps: count / 4 })).ms;
+    say('training steps, LUT');
+    turns.lut = await takeTurns(
+      {
+        ours: training.trainingTurns('lut', data, { epochs: 8 }),
+        ...(peer && { peer: other('lut', false), peerInMemory: other('lut', true) }),
+      },
+      seconds,
+    );
+    say('training steps, LUT and conv');
+    turns.conv = await takeTurns(
+      {
+        ours: training.trainingTurns('conv', data),
+        oursInMemory: training.trainingTurns('conv', data, { memory: true }),
+        ...(peer && { peer: other('conv', false), peerInMemory: other('conv', true) }),
+      },
+      seconds,
+    );
+    say('UNet alone');
+    turns.unet = await takeTurns(
+      {
+        ours: training.unetTurn(20),
+        ...(peer && { peer: async () => (await peer.ask({ do: 'unet', steps: 20 })).ms }),
+      },
+      quick ? 2 : 10,
+    );
+  } finally {
+    peer?.close();
+  }
+  say('composed form');
+  const rows = data.lists.train.slice(0, 4).map(data.row);
+  const composedOf = async (kind) => training.composed(training.trainingTurns(kind, data, { rows }))();
+  const composed = {
+    lut: await composedOf('lut'),
+    conv: quick ? null : await composedOf('conv'),
+  };
+  say('statistics, packing, evaluation, application');
+  const pixels = Array.from({ length: 4 }, (_, i) => drawPixels(i));
+  const times = quick ? 5 : 15;
+  const packed = await throughput.packing(root, folder, true, quick ? 1 : 3);
+  const rates = {
+    statsMsPerPatch: await throughput.statistics(pixels, times),
+    packPatchesPerSecond: packed,
+    // source and target of 4 bands in int16, mask in a byte
+    packGigabytesPerSecond: (packed * 512 * 512 * 17) / 1e9,
+    statsOnlyPatchesPerSecond: await throughput.packing(root, folder, false, quick ? 1 : 3),
+    evaluationPatchesPerSecond: {
+      lut: await throughput.evaluation(data, 'lut', quick ? 2 : 5),
+      conv: await throughput.evaluation(data, 'conv', quick ? 2 : 5),
+    },
+    applyMegapixelsPerSecond: await throughput.application(pixels, 'lut', times * 2),
+    applyConvMegapixelsPerSecond: await throughput.application(pixels, 'conv', times * 2),
+    sceneMegapixelsPerSecond: await throughput.scene(pixels, folder, quick ? 2 : 6, quick ? 1 : 3),
+  };
+  await data.close();
+  const against = (name, key) => (peer ? ratio(turns[name][key], turns[name].ours) : null);
+  const middle = (name, key) => (turns[name][key] ? median(turns[name][key]) : null);
+  return {
+    quick,
+    machine: await describeMachine(),
+    data: { patches: count, size: [512, 512], bands: 4, batch: 4, megabytes: bytes / 1e6 },
+    peer: peer
+      ? `PyTorch ${peer.torch} with GDAL ${peer.gdal}, ${peer.threads} threads (${peer.python})`
+      : null,
+    ratios: {
+      lut: against('lut', 'peer'),
+      conv: against('conv', 'peer'),
+      lutInMemory: against('lut', 'peerInMemory'),
+      convInMemory: against('conv', 'peerInMemory'),
+      unetOneCore: against('unet', 'peer'),
+    },
+    msPerStep: { lut: middle('lut', 'ours'), conv: middle('conv', 'ours') },
+    msPerStepInMemory: { lut: middle('lut', 'ours'), conv: middle('conv', 'oursInMemory') },
+    msPerStepComposed: composed,
+    msPerStepPeer: { lut: middle('lut', 'peer'), conv: middle('conv', 'peer') },
+    msPerStepPeerInMemory: { lut: middle('lut', 'peerInMemory'), conv: middle('conv', 'peerInMemory') },
+    msPerUnetStep: { ours: middle('unet', 'ours'), peer: middle('unet', 'peer') },
+    rounds: { lut: turns.lut.ours.length, conv: turns.conv.ours.length, unet: turns.unet.ours.length },
+    ...rates,
+    reproduceSeconds: values.reproduce ? timeReproduce(folder, say) : null,
+  };
+};
+
+try {
+  const result = await measure();
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : renderTable(result));
+} finally {
+  remove();
+}

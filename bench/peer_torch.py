@@ -1,0 +1,221 @@
+"""The peer of the benchmark: the published model and its training step, written straightforwardly in PyTorch.
+
+Reads the same GeoTIFFs with GDAL, as the original program does, or holds all of them decoded in memory. Answers requests,
+one JSON document a line on stdin, with one JSON document a line on stdout, so that its turns and the other's alternate:
+
+    {"do": "hello"}                                                versions
+    {"do": "open", "root": DIR, "patches": [ids], "bandMax": [...], "batch": 4}
+    {"do": "loss", "model": "lut" | "conv", "theta": FILE}         loss of the first batch at these weights (float32)
+    {"do": "steps", "model": ..., "memory": true | false, "steps": N}        ms per training step
+    {"do": "unet", "steps": N}                                     ms per UNet step (forward, backward, Adam), one core
+"""
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import torch
+from osgeo import gdal
+from torch import nn
+from torch.nn import functional as F
+
+gdal.UseExceptions()
+cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+class DoubleConv(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.double_conv = nn.Sequential(
+            nn.Conv1d(inputs, outputs, 3, padding=1),
+            nn.BatchNorm1d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv1d(outputs, outputs, 3, padding=1),
+            nn.BatchNorm1d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x):
+        return self.double_conv(x)
+
+
+class Up(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.up = nn.ConvTranspose1d(inputs, outputs, 2, stride=2)
+        self.conv = DoubleConv(inputs, outputs)
+
+    def forward(self, below, skip):
+        below = self.up(below)
+        below = F.pad(below, (0, skip.shape[2] - below.shape[2]))
+        return self.conv(torch.cat([skip, below], dim=1))
+
+
+class UNet(nn.Module):
+    def __init__(self, bands=4, width=8, depth=4):
+        super().__init__()
+        self.inc = DoubleConv(bands, width)
+        self.down = nn.ModuleList(DoubleConv(width << i, width << (i + 1)) for i in range(depth))
+        self.up = nn.ModuleList(Up(width << (i + 1), width << i) for i in reversed(range(depth)))
+        self.outc = nn.Conv1d(width, bands, 1)
+
+    def forward(self, x):
+        skips = [self.inc(x)]
+        for down in self.down:
+            skips.append(down(F.max_pool1d(skips[-1], 2)))
+        x = skips.pop()
+        for up in self.up:
+            x = up(x, skips.pop())
+        return self.outc(x)
+
+
+class UNetLut(nn.Module):
+    def __init__(self, band_max, conv):
+        super().__init__()
+        self.band_max = band_max
+        self.unet = UNet(len(band_max))
+        bands = len(band_max)
+        self.conv = nn.Sequential(nn.Conv2d(bands, bands, 3, padding=1), nn.BatchNorm2d(bands)) if conv else None
+
+    def forward(self, histogram, source):
+        """histogram [B, bands, 256], source [B, bands, H, W] whole numbers within [0, bandMax - 1]"""
+        lut = F.relu(self.unet(histogram)) * 100
+        planes = []
+        for band, size in enumerate(self.band_max):
+            table = F.interpolate(lut[:, band : band + 1], size=size, mode="linear", align_corners=True)[:, 0]
+            index = source[:, band].flatten(1)
+            planes.append(torch.gather(table, 1, index).view(source[:, band].shape))
+        y = torch.stack(planes, dim=1)
+        return lut, y if self.conv is None else y + F.relu(self.conv(y))
+
+
+def loss_of(lut, prediction, target, mask):
+    squared = (prediction - target) ** 2 * mask
+    mse = squared.sum() / (mask.sum() * target.shape[1])
+    difference = lut[..., :-1] - lut[..., 1:]
+    weight = torch.ones(difference.shape[-1])
+    weight[0] = weight[-1] = 2
+    tv = (difference**2 * weight).mean() * lut.numel()
+    monotonicity = F.relu(difference).mean() * lut.numel()
+    return mse + 0.01 * tv + 0.01 * monotonicity
+
+
+class Patches(torch.utils.data.Dataset):
+    def __init__(self, root, ids, band_max):
+        self.root, self.ids, self.band_max = root, ids, band_max
+        self.top = np.array(band_max, dtype=np.int64).reshape(-1, 1, 1) - 1
+        # histograms of the masked pixels, once: the original reads them from a file
+        self.histograms = [self.histogram(*self.images(i)[::2]) for i in range(len(ids))]
+
+    def images(self, i):
+        region, name = self.ids[i].split("/")
+        paths = (os.path.join(self.root, region, folder, name) for folder in ("S2", "GF1", "mask"))
+        return [gdal.Open(path).ReadAsArray() for path in paths]
+
+    def histogram(self, source, mask):
+        counts = [
+            np.histogram(plane[mask > 0], bins=256, range=(0, top))[0]
+            for plane, top in zip(source, self.band_max)
+        ]
+        counts = np.stack(counts).astype(np.float32)
+        return torch.from_numpy(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, i):
+        source, target, mask = self.images(i)
+        return (
+            self.histograms[i],
+            torch.from_numpy(np.clip(source.astype(np.int64), 0, self.top)),
+            torch.from_numpy(target.astype(np.float32)),
+            torch.from_numpy((mask > 0).astype(np.float32))[None],
+        )
+
+
+class Trainer:
+    def __init__(self, band_max, conv):
+        torch.manual_seed(2022)
+        self.model = UNetLut(band_max, conv).train()
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3, weight_decay=1e-4)
+
+    def loss(self, batch):
+        histogram, source, target, mask = batch
+        lut, prediction = self.model(histogram, source)
+        return loss_of(lut, prediction, target, mask)
+
+    def step(self, batch):
+        self.optimiser.zero_grad()
+        loss = self.loss(batch)
+        loss.backward()
+        self.optimiser.step()
+        return loss.item()
+
+
+class Peer:
+    def hello(self):
+        return {"torch": torch.__version__, "gdal": gdal.__version__, "threads": cores}
+
+    def open(self, root, patches, bandMax, batch):
+        self.batch, self.band_max = batch, bandMax
+        self.files = Patches(root, patches, bandMax)
+        self.memory = None
+        self.trainers = {kind: Trainer(bandMax, kind == "conv") for kind in ("lut", "conv")}
+        return {}
+
+    def loader(self, memory):
+        if not memory:
+            return torch.utils.data.DataLoader(self.files, batch_size=self.batch, shuffle=True)
+        if self.memory is None:
+            self.memory = list(torch.utils.data.DataLoader(self.files, batch_size=self.batch))
+        return self.memory
+
+    def loss(self, model, theta):
+        torch.set_num_threads(cores)
+        trainer = Trainer(self.band_max, model == "conv")
+        vector = torch.from_numpy(np.fromfile(theta, dtype="<f4"))
+        nn.utils.vector_to_parameters(vector, trainer.model.parameters())
+        batch = next(iter(torch.utils.data.DataLoader(self.files, batch_size=self.batch)))
+        with torch.no_grad():
+            return {"loss": trainer.loss(batch).item()}
+
+    def steps(self, model, memory, steps):
+        torch.set_num_threads(cores)
+        loader = self.loader(memory)
+        trainer = self.trainers[model]
+        done = 0
+        start = time.perf_counter()
+        while done < steps:
+            for batch in loader:
+                trainer.step(batch)
+                done += 1
+                if done == steps:
+                    break
+        return {"ms": 1000 * (time.perf_counter() - start) / steps}
+
+    def unet(self, steps):
+        torch.set_num_threads(1)
+        if not hasattr(self, "single"):
+            torch.manual_seed(1)
+            model = UNet().train()
+            optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-4)
+            self.single = model, optimiser, torch.rand(self.batch, 4, 256), torch.randn(self.batch, 4, 256)
+        model, optimiser, x, w = self.single
+        start = time.perf_counter()
+        for _ in range(steps):
+            optimiser.zero_grad()
+            (model(x) * w).sum().backward()
+            optimiser.step()
+        return {"ms": 1000 * (time.perf_counter() - start) / steps}
+
+
+def main():
+    peer = Peer()
+    for line in sys.stdin:
+        request = json.loads(line)
+        print(json.dumps(getattr(peer, request.pop("do"))(**request)), flush=True)
+
+
+main()
