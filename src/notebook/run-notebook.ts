@@ -89,7 +89,7 @@ const sleep = (milliseconds: number): { done: Promise<void>; clear: () => void }
 };
 
 /** How long a kernel may take to end a cell that it was told to interrupt, milliseconds: longer than its own patience. */
-const interruptPatience = 8000;
+const interruptPatience = 12_000;
 
 const runCell = async (
   kernel: KernelClient,

@@ -124,7 +124,10 @@ export const htmlPage = async (notebook: Notebook, path: string): Promise<string
       : `<section class="cell" aria-label="${label}">${parts.join('\n')}</section>`;
   };
 
-  const body = notebook.cells.map(cellHtml).filter(Boolean);
+  const cells = notebook.cells.map(cellHtml).filter(Boolean).join('\n');
+  const nav = contents(headings);
+  // the contents follow the title where there is one
+  const body = cells.includes('</h1>') ? cells.replace('</h1>', () => `</h1>\n${nav}`) : `${nav}\n${cells}`;
   const plotly =
     figures > 0
       ? (await readFile(plotlyScript(), 'utf8')).replace(/\r\n?/g, '\n').replaceAll('</script', '<\\/script')
@@ -143,8 +146,7 @@ export const htmlPage = async (notebook: Notebook, path: string): Promise<string
 </head>
 <body>
 <main>
-${contents(headings)}
-${body.join('\n')}
+${body}
 </main>
 <footer>${escapeHtml(name)}.ipynb, run by bandalign</footer>
 ${scripts.map((script) => `<script>${script}</script>`).join('\n')}

@@ -6,7 +6,8 @@ import { type EvaluatorEvent, type EvaluatorRequest, lineReader } from './evalua
 /** The kernel's side of the process that runs cells. */
 export interface EvaluatorProcess {
   send: (request: EvaluatorRequest) => void;
-  interrupt: () => void;
+  /** Interrupts the cell that was sent under this id, if it has not ended. */
+  interrupt: (id: number) => void;
   kill: () => void;
 }
 
@@ -90,7 +91,7 @@ export const startEvaluator = ({ onEvent, onRaw, onEnd }: EvaluatorListener): Ev
   });
   return {
     send: (request) => void requests.write(`${JSON.stringify(request)}\n`),
-    interrupt: () => void interrupts.write('\n'),
+    interrupt: (id) => void interrupts.write(`${id}\n`),
     kill: () => void child.kill('SIGKILL'),
   };
 };

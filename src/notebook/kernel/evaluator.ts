@@ -34,11 +34,6 @@ const send = (event: EvaluatorEvent): void => {
   }
 };
 
-const isInterrupt = (thrown: unknown): boolean =>
-  thrown instanceof Error &&
-  ((thrown as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED' ||
-    thrown.message === 'Interrupted asynchronously');
-
 const textOf = (value: unknown): string =>
   typeof value === 'string' ? value : inspect(value, { colors: false });
 
@@ -70,7 +65,7 @@ const evaluate = (): void => {
   const tslabGlobal = (globalThis as unknown as { __tslab__: Fields }).__tslab__;
   tslabGlobal['import'] = modules.importDynamically;
 
-  const state = new Int32Array(new SharedArrayBuffer(8));
+  const state = new Int32Array(new SharedArrayBuffer(20));
   const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), { workerData: state.buffer });
   watchdog.unref();
 
@@ -79,46 +74,40 @@ const evaluate = (): void => {
   let lastCount = 0;
   provideKernelOutput({ show: outputs.show, later: outputs.later, signal: () => controller.signal });
 
-  const onInterrupt = (): void => {
-    Atomics.store(state, slots.heard, Atomics.load(state, slots.running));
-    if (!running) return;
+  watchdog.on('message', (id: number) => {
+    if (Atomics.load(state, slots.cell) !== id) return;
+    Atomics.store(state, slots.heard, id);
     controller.abort(new Error('the cell was interrupted'));
-    running.stop(interruption());
+    running?.stop(interruption());
     runner.interrupt();
-  };
+  });
   const onStray = (thrown: unknown): void => {
     const error = describeThrown(thrown, runner.cells, root, lastCount);
     if (!running) {
-      outputs.flush();
       send({ type: 'stray-error', error });
       return;
     }
     running.stop(error);
     runner.interrupt();
   };
-  process.on('SIGINT', onInterrupt);
   process.on('uncaughtException', onStray);
   process.on('unhandledRejection', onStray);
-  process.on('exit', (code) => {
-    outputs.flush();
-    send({ type: 'exit', code });
-  });
+  process.on('exit', (code) => send({ type: 'exit', code }));
 
   /** Runs a cell to its end; the error it ended with, if any. */
-  const runCell = async (code: string, count: number): Promise<CellError | undefined> => {
+  const runCell = async (id: number, code: string, count: number): Promise<CellError | undefined> => {
     const cell = runner.prepare(code, count);
     try {
       await modules.preload(cell.imports);
     } catch (error) {
       return describeThrown(error, runner.cells, root, count);
     }
-    if (running?.count !== count) return undefined; // interrupted meanwhile
+    if (running?.count !== count) return undefined; // interrupted while imports were loaded
+    if (Atomics.load(state, slots.unwanted) === id) return interruption(); // while it was compiled
+    Atomics.store(state, slots.cuttable, 1);
     const { ok, diagnostics, thrown, last } = await cell.run();
     if (diagnostics.length > 0) return describeDiagnostics(diagnostics, code);
-    if (!ok)
-      return isInterrupt(thrown?.value)
-        ? interruption()
-        : describeThrown(thrown?.value, runner.cells, root, count);
+    if (!ok) return describeThrown(thrown?.value, runner.cells, root, count);
     try {
       const value: unknown = await last;
       if (value !== undefined && value !== null) {
@@ -140,17 +129,17 @@ const evaluate = (): void => {
     controller = new AbortController();
     lastCount = count;
     outputs.begin();
-    Atomics.store(state, slots.heard, 0);
-    Atomics.store(state, slots.running, id);
+    Atomics.store(state, slots.cell, id);
     const stopped = new Promise<CellError>((resolve) => {
       running = { count, stop: resolve };
     });
     try {
-      return await Promise.race([stopped, runCell(code, count)]);
+      return await Promise.race([stopped, runCell(id, code, count)]);
     } finally {
       running = undefined;
-      Atomics.store(state, slots.running, 0);
-      outputs.flush();
+      Atomics.store(state, slots.cuttable, 0);
+      Atomics.store(state, slots.cell, 0);
+      Atomics.store(state, slots.ended, id);
     }
   };
 

@@ -36,12 +36,11 @@ export interface OrderedOutput {
   begin: () => void;
   /** Waits for outputs that were promised, then says what was left out. */
   finish: () => Promise<void>;
-  flush: () => void;
 }
 
 /**
- * Joins printed text into few messages (a burst of one message a line overruns subscribers), keeps the places of
- * displays that are still being made, and cuts what no notebook should hold.
+ * Keeps the places of displays that are still being made, and cuts what no notebook should hold. Printed text is sent at
+ * once, since code that computes leaves no moment for later; the kernel joins it into few messages.
  */
 export const orderedOutput = (
   send: (event: EvaluatorEvent) => void,
@@ -49,8 +48,6 @@ export const orderedOutput = (
 ): OrderedOutput => {
   const waiting: Entry[] = [];
   const promised = new Set<Promise<void>>();
-  let [text, name, since] = ['', 'stdout' as 'stdout' | 'stderr', 0];
-  let timer: NodeJS.Timeout | undefined;
   let [printed, cut] = [0, 0];
 
   const pass = (event: EvaluatorEvent): void => {
@@ -60,30 +57,12 @@ export const orderedOutput = (
   const drain = (): void => {
     while (waiting[0]?.event) send(waiting.shift()?.event as EvaluatorEvent);
   };
-  const flush = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
-    if (text === '') return;
-    const joined = text;
-    text = '';
-    pass({ type: 'stream', name, text: joined });
-  };
-  const append = (stream: 'stdout' | 'stderr', more: string): void => {
-    if (stream !== name) flush();
-    if (text === '') since = performance.now();
-    name = stream;
-    text += more;
-    if (text.length > 65_536 || performance.now() - since > 30) flush();
-    else timer ??= setTimeout(flush, 30);
-  };
   const write: OrderedOutput['write'] = (stream, more) => {
-    const room = limits.printed - printed;
+    const room = Math.max(0, limits.printed - printed);
     printed += more.length;
-    if (more.length <= room) append(stream, more);
-    else {
-      if (room > 0) append(stream, more.slice(0, room));
-      cut += more.length - Math.max(0, room);
-    }
+    const text = more.length <= room ? more : more.slice(0, room);
+    cut += more.length - text.length;
+    if (text !== '') pass({ type: 'stream', name: stream, text });
   };
   /** The bundle, or a note in its place when a notebook should not hold it. */
   const bounded = (data: MimeBundle): MimeBundle => {
@@ -98,15 +77,12 @@ export const orderedOutput = (
         };
   };
   const show: OrderedOutput['show'] = (data, { metadata = {}, displayId, update = false } = {}) => {
-    flush();
     pass({ type: 'display', data: bounded(data), metadata, displayId, update });
   };
   const later: OrderedOutput['later'] = (data) => {
-    flush();
     const entry: Entry = {};
     waiting.push(entry);
     const fill = (bundle: MimeBundle): void => {
-      flush();
       entry.event = { type: 'display', data: bounded(bundle), metadata: {}, update: false };
       drain();
     };
@@ -122,9 +98,7 @@ export const orderedOutput = (
     write,
     show,
     later,
-    flush,
     result: (data) => {
-      flush();
       pass({ type: 'result', data: bounded(data), metadata: {} });
     },
     begin: () => {
@@ -132,7 +106,6 @@ export const orderedOutput = (
     },
     finish: async () => {
       while (promised.size > 0) await Promise.all(promised);
-      flush();
       if (cut === 0) return;
       const note = `\n[printed output cut: ${inMiB(cut)} left out after the first ${inMiB(limits.printed)}; print less, or set BANDALIGN_PRINT_LIMIT (MiB)]\n`;
       pass({ type: 'stream', name: 'stderr', text: note });

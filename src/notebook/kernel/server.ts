@@ -5,9 +5,10 @@ import { toPoints, toUnits } from './cursor.js';
 import type { CellError, EvaluatorEvent, EvaluatorRequest } from './evaluator-messages.js';
 import { type EvaluatorProcess, startEvaluator } from './evaluator-process.js';
 import { bindSockets, type Channel } from './sockets.js';
+import { joinStreams } from './stream-joiner.js';
 
 /** How long an interrupted cell may take to end before its process is replaced, milliseconds. */
-const interruptPatience = 5000;
+const interruptPatience = 8000;
 
 const versionOf = (name: string): string =>
   (packageRequire(`${name}/package.json`) as { version: string }).version;
@@ -44,7 +45,7 @@ interface Execution {
  * why, and a fresh one takes its place: variables are gone, the notebook stays connected.
  *
  * - Output: complete and in order, up to the limits of {@link orderedOutput}.
- * - Interrupt: by `interrupt_request` or SIGINT. A cell that has not ended after 5 s is ended with its process.
+ * - Interrupt: by `interrupt_request` or SIGINT. A cell that has not ended after 8 s is ended with its process.
  * - After a failed cell, requests that wait already are aborted if it asked for that (`stop_on_error`).
  */
 export const serveKernel = async (connectionFile: string): Promise<void> => {
@@ -64,6 +65,9 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
   let closing = false;
 
   const sockets = await bindSockets(connection, (channel, request) => void receive(channel, request));
+  const printed = joinStreams((name, said) =>
+    sockets.publish('stream', { name, text: said }, current?.request ?? lastRequest),
+  );
   const status = (state: string, parent: WireMessage | undefined): void =>
     sockets.publish('status', { execution_state: state }, parent);
   const show = (error: CellError, parent: WireMessage | undefined): void =>
@@ -78,6 +82,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
     const { channel, request, count } = current;
     current = undefined;
     clearTimeout(deadline);
+    deadline = undefined;
     if (error) {
       show(error, request);
       const { ename, evalue, traceback, line } = error;
@@ -110,9 +115,13 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
   };
 
   const onEvent = (event: EvaluatorEvent): void => {
+    if (event.type === 'stream') {
+      printed.write(event.name, event.text);
+      return;
+    }
+    printed.flush();
     const parent = current?.request ?? lastRequest;
-    if (event.type === 'stream') sockets.publish('stream', { name: event.name, text: event.text }, parent);
-    else if (event.type === 'display')
+    if (event.type === 'display')
       sockets.publish(
         event.update ? 'update_display_data' : 'display_data',
         {
@@ -140,6 +149,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
   const onEnd = (why: string): void => {
     evaluator = undefined;
     if (closing) return;
+    printed.flush();
     const wasReady = evaluatorReady;
     evaluatorReady = false;
     for (const answer of answers.values()) answer(undefined);
@@ -163,7 +173,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
   const start = (): EvaluatorProcess => {
     evaluator ??= startEvaluator({
       onEvent,
-      onRaw: (name, said) => sockets.publish('stream', { name, text: said }, current?.request ?? lastRequest),
+      onRaw: printed.write,
       onEnd,
     });
     return evaluator;
@@ -193,7 +203,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
   const interrupt = (): void => {
     abortWaiting();
     if (!current || !evaluator) return;
-    evaluator.interrupt();
+    evaluator.interrupt(current.id);
     deadline ??= setTimeout(() => {
       deadline = undefined;
       if (!current) return;

@@ -123,12 +123,13 @@ export const startTslab = (root: string, onDisplay: (data: unknown, update: bool
     },
   );
 
-  // a name for each cell's code: frames of a stack then say which cell they are of
+  // a name for each cell's code: frames of a stack then say which cell they are of; and no `breakOnSigint`, as the
+  // watchdog interrupts
   const runInThisContext = vm.runInThisContext;
   let runningFile = cellFile(0);
   vm.runInThisContext = (code, options) =>
     /^\((async )?function\(exports, require\) \{ /.test(code) && typeof options === 'object'
-      ? runInThisContext(code, { ...options, filename: runningFile })
+      ? runInThisContext(code, { filename: runningFile })
       : runInThisContext(code, options);
 
   const importsOf = (code: string): string[] =>

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type ts from 'typescript';
 import { packageRequire, packageRoot } from '../package-root.js';
 import { quickInfo } from './hover.js';
+import { withShorthandProperties } from './shorthand-properties.js';
 import type { TypeScript } from './typescript-internals.js';
 
 /** Code and the source map that leads from it to what it was made from. */
@@ -115,6 +116,14 @@ export const typescriptForCells = (typescript: TypeScript, onEmit: OnEmit): Reco
     return typescript.createWatchCompilerHost(roots, { ...checked, paths }, system, ...rest);
   };
 
+  const createWatchProgram = (
+    host: ts.WatchCompilerHostOfFilesAndCompilerOptions<ts.BuilderProgram>,
+  ): ts.WatchOfFilesAndCompilerOptions<ts.BuilderProgram> => {
+    const { afterProgramCreate } = host;
+    host.afterProgramCreate = (builder) => afterProgramCreate?.(withShorthandProperties(typescript, builder));
+    return typescript.createWatchProgram(host);
+  };
+
   const transpileModule = (input: string, options: ts.TranspileOptions): ts.TranspileOutput => {
     const first = splitInlineMap(input);
     const output = typescript.transpileModule(first?.code ?? input, {
@@ -142,6 +151,7 @@ export const typescriptForCells = (typescript: TypeScript, onEmit: OnEmit): Reco
   return {
     ...typescript,
     createWatchCompilerHost,
+    createWatchProgram,
     transpileModule,
     getDefaultTypeRoots: () => [],
     getNullTransformationContext: () => typescript.nullTransformationContext,

@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type CellOutput, type Notebook, notebookText, parseNotebook } from '../../src/notebook/document.js';
+import { collectOutputs } from '../../src/notebook/output-collector.js';
+
+const text = fc
+  .array(fc.constantFrom('a', 'é', '\n', ' ', '{'), { maxLength: 12 })
+  .map((letters) => letters.join(''));
+const output: fc.Arbitrary<CellOutput> = fc.oneof(
+  fc.record({
+    output_type: fc.constant('stream' as const),
+    name: fc.constantFrom('stdout' as const, 'stderr' as const),
+    text,
+  }),
+  fc.record({
+    output_type: fc.constant('display_data' as const),
+    data: fc.record({
+      'text/plain': text,
+      'image/png': fc.base64String(),
+      'application/vnd.plotly.v1+json': fc.constant({ data: [{ x: [1, 2] }], layout: {} }),
+    }),
+    metadata: fc.constant({}),
+  }),
+  fc.record({
+    output_type: fc.constant('error' as const),
+    ename: text,
+    evalue: text,
+    traceback: fc.array(text, { maxLength: 3 }),
+  }),
+);
+const notebook: fc.Arbitrary<Notebook> = fc
+  .array(fc.record({ source: text, outputs: fc.array(output, { maxLength: 3 }) }), { maxLength: 4 })
+  .map((cells) => ({
+    nbformat: 4,
+    nbformat_minor: 5,
+    metadata: {},
+    cells: cells.map((cell, index) => ({
+      cell_type: 'code' as const,
+      id: `c${index}`,
+      metadata: {},
+      execution_count: index,
+      ...cell,
+    })),
+  }));
+
+describe('notebook files', () => {
+  it('are read as they were written', () => {
+    fc.assert(
+      fc.property(notebook, (one) => {
+        expect(parseNotebook(notebookText(one), 'n')).toEqual(one);
+      }),
+    );
+  });
+
+  it('are laid out as nbformat does: one space, sorted keys, texts by line, images whole', () => {
+    const written = notebookText({
+      nbformat: 4,
+      nbformat_minor: 5,
+      metadata: { b: 1, a: 2 },
+      cells: [{ cell_type: 'markdown', id: 'x', metadata: {}, source: 'one\ntwo' }],
+    });
+    expect(written).toBe(
+      '{\n "cells": [\n  {\n   "cell_type": "markdown",\n   "id": "x",\n   "metadata": {},\n   "source": [\n    "one\\n",\n    "two"\n   ]\n  }\n ],\n "metadata": {\n  "a": 2,\n  "b": 1\n },\n "nbformat": 4,\n "nbformat_minor": 5\n}\n',
+    );
+  });
+
+  it('get stable ids for cells that have none', () => {
+    const old = JSON.stringify({
+      nbformat: 4,
+      nbformat_minor: 2,
+      metadata: {},
+      cells: [
+        { cell_type: 'code', source: ['a'] },
+        { cell_type: 'code', source: 'a' },
+      ],
+    });
+    const [one, two] = parseNotebook(old, 'n').cells;
+    expect(one.id).not.toBe(two.id);
+    expect(parseNotebook(old, 'n').cells.map(({ id }) => id)).toEqual([one.id, two.id]);
+  });
+});
+
+describe('collected outputs', () => {
+  const collect = (...messages: [string, object][]): CellOutput[] => {
+    const outputs: CellOutput[] = [];
+    const receive = collectOutputs().receive(outputs);
+    for (const [type, content] of messages) receive({ type, content: content as Record<string, unknown> });
+    return outputs;
+  };
+  const print = (printed: string): [string, object] => ['stream', { name: 'stdout', text: printed }];
+
+  it('join streams and obey carriage returns wherever they are cut', () => {
+    expect(collect(print('a'), print('b\n'), print('10 %\r'), print('20'), print(' %\r30 %\n'))).toEqual([
+      { output_type: 'stream', name: 'stdout', text: 'ab\n30 %\n' },
+    ]);
+    expect(collect(print('windows\r'), print('\nline'))).toMatchObject([{ text: 'windows\r\nline' }]);
+  });
+
+  it('clear at once, or with the next output', () => {
+    expect(collect(print('a'), ['clear_output', { wait: false }])).toEqual([]);
+    expect(collect(print('a'), ['clear_output', { wait: true }])).toHaveLength(1);
+    expect(collect(print('a'), ['clear_output', { wait: true }], print('b'))).toMatchObject([{ text: 'b' }]);
+  });
+
+  it('update a display in whatever cell it was shown', () => {
+    const collector = collectOutputs();
+    const [first, second]: CellOutput[][] = [[], []];
+    const shown = { data: { 'text/plain': '1' }, metadata: {}, transient: { display_id: 'd' } };
+    collector.receive(first)({ type: 'display_data', content: shown });
+    collector.receive(second)({
+      type: 'update_display_data',
+      content: { ...shown, data: { 'text/plain': '2' } },
+    });
+    expect(first).toMatchObject([{ data: { 'text/plain': '2' } }]);
+    expect(second).toEqual([]);
+  });
+});
