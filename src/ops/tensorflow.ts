@@ -1,15 +1,24 @@
 // the whole package, not its core: in Node only this one registers the gradients of the ops
 import '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs-core';
+import { chooseBackend, type RunningBackend } from './backends/choose.js';
+import type { BackendChoice } from './backends/names.js';
+
+let running: RunningBackend | null = null;
 
 /**
- * Makes TensorFlow.js ready: gradients registered, its advice to install the native package silenced, backend `cpu`
- * unless another was chosen before. Call it before any op; it is quick when called again.
+ * Makes TensorFlow.js ready: gradients registered, its advice to install the native package silenced, a backend set.
+ * Without a choice the one that was chosen last goes on (at first: `auto`), and the call is quick; with one, that
+ * backend is opened, compared with `cpu` and set. Call it before any op.
+ *
+ * @throws Fault where the backend that is asked for does not work here
  */
-export const startTensorflow = async (): Promise<void> => {
+export const startTensorflow = async (choice?: BackendChoice): Promise<RunningBackend> => {
   tf.env().set('PROD', true);
-  if (!chosen) await tf.setBackend('cpu');
-  chosen = true;
+  if (running && choice === undefined) return running;
+  running = await chooseBackend(choice ?? 'auto');
+  return running;
 };
 
-let chosen = false;
+/** The backend that was chosen last; null before {@link startTensorflow}. */
+export const runningBackend = (): RunningBackend | null => running;

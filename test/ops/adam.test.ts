@@ -10,7 +10,7 @@ const forms = ['fused', 'composed'] as const;
 const hyper = { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-4 };
 const hyperAt = (step: number) => ({ ...hyper, step, emaDecay: Math.min(0.995, (1 + step) / (10 + step)) });
 
-beforeAll(startTensorflow);
+beforeAll(async () => startTensorflow());
 afterEach(() => insistOnForm(null));
 
 const floats = (count: number, seed: number): Float32Array => {

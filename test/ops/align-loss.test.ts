@@ -94,7 +94,7 @@ const withoutBias = (conv: Float32Array, bands: number): Float32Array => {
   return copy;
 };
 
-beforeAll(startTensorflow);
+beforeAll(async () => startTensorflow());
 afterEach(() => insistOnForm(null));
 
 const cases: Case[] = [

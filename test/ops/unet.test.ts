@@ -15,7 +15,7 @@ const published: UnetSpec = { bands: 4, knots: 256, width: 8, depth: 4, norm: 'b
 const small: UnetSpec = { bands: 2, knots: 21, width: 4, depth: 2, norm: 'batch', groups: 2 };
 const forms = ['fused', 'composed'] as const;
 
-beforeAll(startTensorflow);
+beforeAll(async () => startTensorflow());
 afterEach(() => insistOnForm(null));
 
 test('the fused form is chosen on the cpu backend, and says so', () => {

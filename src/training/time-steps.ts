@@ -1,0 +1,89 @@
+import { setImmediate } from 'node:timers/promises';
+import { resolveExperiment } from '../config/experiment.js';
+import { seededRandom } from '../config/random.js';
+import type { Experiment } from '../config/schema.js';
+import type { PatchPixels } from '../dataset/patch.js';
+import { identityKnots } from '../dataset/statistics-table.js';
+import { unetLutShape } from '../models/unet-lut.js';
+import { type Batch, trainStep } from './step.js';
+import { freshState } from './train-unet-lut.js';
+
+/** Milliseconds of a training step at the published size: 4 patches of 512², 4 bands, 256 knots. */
+export interface StepTimes {
+  /** The UNet-LUT, trained from statistics. */
+  lut: number;
+  /** With the conv module, trained from pixels. */
+  conv: number;
+}
+
+const samples = 4;
+
+/** A batch whose numbers are random, and whose sizes are those of the published recipe. */
+const randomBatch = ({ data, model, seed }: Experiment, side: number): Batch => {
+  const { next } = seededRandom(seed, 'time-steps');
+  const bands = data.bands.length;
+  const rows = samples * bands;
+  const input = Float32Array.from({ length: rows * data.bins }, () => (2 * next()) / data.bins);
+  if (!model.conv) {
+    const identity = Float32Array.from(data.bandMax.flatMap((max) => [...identityKnots(max, model.knots)]));
+    const values = (scale: number): Float32Array =>
+      Float32Array.from({ length: rows * model.knots }, () => scale * next());
+    const [diagonal, offDiagonal, linear] = [values(1000), values(300), values(10_000)];
+    const filled = (value: number): Float64Array => new Float64Array(rows).fill(value);
+    const statistics = {
+      diagonal,
+      offDiagonal,
+      linear,
+      constant: filled(1e8),
+      count: filled(side * side),
+      identity,
+    };
+    return { input, samples, statistics, pixels: null };
+  }
+  const image = (): Int16Array =>
+    Int16Array.from(
+      { length: bands * side * side },
+      (_, i) => data.bandMax[Math.floor(i / side ** 2)] * next(),
+    );
+  const pixels = Array.from({ length: samples }, (): PatchPixels => {
+    const mask = new Uint8Array(side * side).fill(1);
+    return { width: side, height: side, bands, source: image(), target: image(), mask };
+  });
+  return { input, samples, statistics: null, pixels };
+};
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
+
+const timeOf = async (
+  conv: boolean,
+  seconds: number,
+  side: number,
+  signal?: AbortSignal,
+): Promise<number> => {
+  const experiment = resolveExperiment({ model: { conv } });
+  const shape = unetLutShape(experiment);
+  const state = freshState(experiment, shape);
+  const batch = randomBatch(experiment, side);
+  const times: number[] = [];
+  const end = performance.now() + seconds * 1000;
+  // the first step compiles; it counts only where it alone has taken the whole time
+  for (let step = 0; step === 0 || performance.now() < end; step++) {
+    signal?.throwIfAborted();
+    const started = performance.now();
+    await trainStep(experiment, shape, state, null, batch, 1e-6);
+    const took = performance.now() - started;
+    if (step > 0 || took > seconds * 1000) times.push(took);
+    await setImmediate();
+  }
+  return times.length > 0 ? median(times) : Number.NaN;
+};
+
+/**
+ * Times both training steps on the backend that runs: the median over `seconds` each, and at least one step.
+ *
+ * @param side pixels of a patch's side, 512 as published
+ */
+export const timeSteps = async (seconds: number, side = 512, signal?: AbortSignal): Promise<StepTimes> => ({
+  lut: await timeOf(false, seconds, side, signal),
+  conv: await timeOf(true, seconds, side, signal),
+});
