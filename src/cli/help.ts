@@ -24,6 +24,8 @@ export const commandHelp = (command: Command, globals: Record<string, CommandOpt
 export const programHelp = async (): Promise<string> => {
   const loaded = await Promise.all(Object.values(commands).map(async (load) => (await load()).command));
   return `bandalign: bandpass alignment from Sentinel-2 to Gaofen-1\n\n${column(
-    loaded.map((command) => [[...command.path, command.words].filter(Boolean).join(' '), command.summary]),
+    loaded
+      .filter(({ hidden }) => !hidden)
+      .map((command) => [[...command.path, command.words].filter(Boolean).join(' '), command.summary]),
   )}\n\n\`bandalign COMMAND --help\` tells a command's options\n`;
 };

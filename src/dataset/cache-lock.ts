@@ -54,12 +54,21 @@ const take = async (path: string): Promise<boolean> => {
  * the others wait. The lock saves work only: what is built is renamed into place whole, so even two builders at once (a lock
  * taken over from a holder that was only slow) do no harm.
  *
- * @param onWait called once when another process holds the lock
+ * @param onWait called once when another process holds the lock; what it throws ends the wait
  */
 export const withLock = async <T>(
   folder: string,
   work: () => Promise<T>,
-  { onWait, signal }: { onWait: () => void; signal?: AbortSignal },
+  {
+    onWait,
+    signal,
+    fault = cacheFault,
+  }: {
+    onWait: () => void;
+    signal?: AbortSignal;
+    /** What is thrown for a lock that cannot be written. */
+    fault?: (folder: string, error: unknown) => unknown;
+  },
 ): Promise<T> => {
   const path = join(folder, 'lock');
   let waited = false;
@@ -76,7 +85,7 @@ export const withLock = async <T>(
       await pause(pollMs);
     }
   } catch (error) {
-    throw cacheFault(folder, error);
+    throw fault(folder, error);
   }
   const renewal = setInterval(() => {
     const now = new Date();

@@ -16,7 +16,7 @@ export const quantile = (sorted: ArrayLike<number>, share: number): number => {
 };
 
 /** The 2.5 and 97.5 % quantiles of bootstrap draws. */
-export const percentileInterval = (draws: readonly number[]): Interval => {
+export const percentileInterval = (draws: ArrayLike<number>): Interval => {
   const sorted = Float64Array.from(draws).sort();
   return { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
 };
@@ -34,7 +34,7 @@ export const tileDraws = (count: number, draws: number, seed = 2022): Uint16Arra
   });
 };
 
-/** 95 % bootstrap interval over tiles of any number of a pooled score. */
+/** 95 % bootstrap interval over tiles of any number of a pooled score. For a score itself, `scoreDraws` is faster. */
 export const bootstrapScore = (
   tiles: readonly TileRecord[],
   statistic: (score: Score) => number,

@@ -1,4 +1,5 @@
 import { percentileInterval, tileDraws } from './bootstrap.js';
+import { scoreDraws, tileSums } from './pooled-draws.js';
 import type { Cell, Column, Row, Table } from './table.js';
 import { poolTiles, type Score, type TileRecord } from './tile-record.js';
 
@@ -57,7 +58,7 @@ export const comparisonTable = (
   const bound = scores[models.findIndex(({ isBound }) => isBound)];
   const from = scores[models.findIndex(({ label }) => label === reference)];
   const rows = models.map(({ label, isBound, parameters, tiles }, m): Row => {
-    const draw = samples.map((times) => poolTiles(tiles, times).bands.map(({ rmse }) => rmse));
+    const draw = scoreDraws(tileSums(tiles), samples, 'rmse');
     const cells = values(scores[m]).map((value, c): Cell => {
       if (c >= bands.length || draw.length === 0) return value;
       const { low, high } = percentileInterval(draw.map((rmse) => rmse[c]));

@@ -58,12 +58,16 @@ export const csvTable = ({ columns, rows }: Table): string => {
 
 const latexText = (text: string): string =>
   text
-    .replaceAll('\\', '\\textbackslash{}')
-    .replace(/[&%$#_{}]/g, '\\$&')
+    .replace(/[\\&%$#_{}]/g, (sign) => (sign === '\\' ? '\\textbackslash{}' : `\\${sign}`))
     .replaceAll('~', '\\textasciitilde{}')
     .replaceAll('^', '\\textasciicircum{}')
     .replaceAll('λ', '$\\lambda$')
     .replaceAll('²', '$^2$')
+    .replaceAll('ⁿˢ', '$^{ns}$')
+    .replaceAll('Δ', '$\\Delta$')
+    .replaceAll('−', '$-$')
+    .replaceAll('<', '$<$')
+    .replaceAll('>', '$>$')
     .replaceAll('±', '$\\pm$')
     .replaceAll('×', '$\\times$')
     .replaceAll('–', '--');

@@ -34,7 +34,10 @@ export const cellText = (cell: Cell, column: Column): string => {
   if (cell === null) return '–';
   if (typeof cell === 'string') return cell;
   const value = numberOf(cell)!;
-  const text = Number.isFinite(value) ? value.toFixed(column.digits ?? 2) : '–';
+  // a value that rounds to 0 has no sign
+  const text = Number.isFinite(value)
+    ? value.toFixed(column.digits ?? 2).replace(/^-(0(\.0*)?)$/, '$1')
+    : '–';
   if (typeof cell === 'number') return text;
   return [text, cell.spread].filter(Boolean).join(' ') + (cell.mark ?? '');
 };

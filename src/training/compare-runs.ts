@@ -12,11 +12,15 @@ export const comparedModels = (
     label: result.tag,
     isBound: result.kind === 'oracle',
     parameters: result.parameters,
-    tiles: tiles.filter((record) => record.split === split && (region === undefined || record.region === region)),
+    tiles: tiles.filter(
+      (record) => record.split === split && (region === undefined || record.region === region),
+    ),
   }));
   const first = models[0].tiles.map(({ tile }) => tile).join();
   const other = models.find(({ tiles }) => tiles.map(({ tile }) => tile).join() !== first);
   if (other)
-    throw new Fault(`run: ${other.label}; it was not tested on the same tiles as ${models[0].label}, so they cannot be compared`);
+    throw new Fault(
+      `run: ${other.label}; it was not tested on the same tiles as ${models[0].label}, so they cannot be compared`,
+    );
   return models;
 };

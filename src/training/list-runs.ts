@@ -32,7 +32,9 @@ export const readRun = async (tag: string, outputDir?: string): Promise<StoredRu
 export const listRuns = async (outputDir = 'outputs'): Promise<StoredRun[]> => {
   const entries = await readdir(outputDir, { withFileTypes: true }).catch(() => []);
   const runs: StoredRun[] = [];
-  for (const { name } of entries.filter((entry) => entry.isDirectory()).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const { name } of entries
+    .filter((entry) => entry.isDirectory())
+    .sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const run = await readRun(name, outputDir);
     if (run) runs.push(run);
     else

@@ -100,13 +100,17 @@ const scoreFitted = async (
 
 const logScores = (tracked: TrackedRun, experiment: Experiment, result: RunResult): void => {
   const values: Record<string, number> = {};
-  for (const split of ['val', 'test'] as const) {
+  // `val_rmse_…` are the epochs' own
+  for (const [split, name] of [
+    ['val', 'final_val'],
+    ['test', 'test'],
+  ] as const) {
     for (const [band, metrics] of result.scores[split].bands.entries()) {
-      values[`${split}_rmse_${experiment.data.bands[band]}`] = metrics.rmse;
-      values[`${split}_r2_${experiment.data.bands[band]}`] = metrics.r2;
+      values[`${name}_rmse_${experiment.data.bands[band]}`] = metrics.rmse;
+      values[`${name}_r2_${experiment.data.bands[band]}`] = metrics.r2;
     }
     const index = result.scores[split].ndvi;
-    if (index) Object.assign(values, { [`${split}_rmse_ndvi`]: index.rmse, [`${split}_r2_ndvi`]: index.r2 });
+    if (index) Object.assign(values, { [`${name}_rmse_ndvi`]: index.rmse, [`${name}_r2_ndvi`]: index.r2 });
   }
   tracked.logMetrics(result.training?.epochs ?? 0, values);
 };

@@ -1,0 +1,10 @@
+/**
+ * The short form of ablation.ts that `npm run reproduce` runs: two seeds, half the epochs.
+ *
+ * Reaches: see results/ablation.md.
+ * Costs: a fifth of ablation.ts.
+ * Run: npx bandalign sweep experiments/ablation-short.ts --data DIR
+ */
+import { ablation } from './ablation.js';
+
+export default ablation([1, 2], 20);

@@ -1,0 +1,197 @@
+import type { PaperValues } from './paper-values.js';
+import { type RowStatistics, rowStatistics, type SeededModel, significance } from './row-statistics.js';
+import type { Cell, Column, Table } from './table.js';
+
+/** How the tables are made. */
+export interface AblationOptions {
+  caption: string;
+  /** Label of the row that the others are compared with; default: the first that is no bound. */
+  baseline?: string;
+  /** Bootstrap draws; default 1000. */
+  draws?: number;
+  /** Published values to set beside ours; without them there is no such column. */
+  paper?: PaperValues;
+  /** Lines below the table, before those that explain it. */
+  notes?: readonly string[];
+}
+
+const metricColumn = ({ name, channel }: RowStatistics['measure']): Column => {
+  const label = `${name === 'rmse' ? 'RMSE' : 'R²'} ${channel}`;
+  return name === 'rmse'
+    ? { label, digits: channel === 'NDVI' ? 4 : 1, best: 'low' }
+    : { label, digits: 4, best: 'high' };
+};
+
+/** Tags with a common beginning as `ablation/tv-on-s{1,2,3}`, which a shell expands. */
+export const bracedTags = (tags: readonly string[]): string => {
+  if (tags.length < 2) return tags.join('');
+  let common = 0;
+  while (tags.every((tag) => common < tag.length && tag[common] === tags[0][common])) common++;
+  // cut at the beginning of a number or word, not within it
+  while (common > 0 && /\w/.test(tags[0][common - 1]) && !/[A-Za-z]/.test(tags[0][common - 1])) common--;
+  return `${tags[0].slice(0, common)}{${tags.map((tag) => tag.slice(common)).join(',')}}`;
+};
+
+const pText = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.001 ? '<0.001' : p.toFixed(3));
+
+const insignificant = (mark: RowStatistics['paired']): boolean =>
+  mark !== null && !(mark.bootstrapHolm < significance);
+
+const metricCell = ({ mean, sd, paired }: RowStatistics, digits: number): Cell => ({
+  value: mean,
+  ...(sd === null ? {} : { spread: `± ${sd.toFixed(digits)}` }),
+  ...(insignificant(paired) ? { mark: ' ⁿˢ' } : {}),
+});
+
+const signed = (value: number, digits: number): string =>
+  `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
+
+const baselineOf = (models: readonly SeededModel[], wish?: string): string =>
+  wish ?? (models.find(({ isBound }) => !isBound) ?? models[0]).label;
+
+/** Below this, resampling tiles says little. */
+const fewTiles = 10;
+
+/** Bounds stand last. */
+const inOrder = (models: readonly SeededModel[]): SeededModel[] => [
+  ...models.filter(({ isBound }) => !isBound),
+  ...models.filter(({ isBound }) => isBound),
+];
+
+const isShown = ({ measure }: RowStatistics): boolean =>
+  !(measure.name === 'r2' && measure.channel === 'mean');
+
+/**
+ * The comparison of configurations with seeds, a row each: every metric as mean ± standard deviation over seeds; of the
+ * mean RMSE over bands also the 95 % bootstrap interval over test tiles, the paired difference to the baseline with its
+ * interval and p-values, and the share of the gap to the bound that is closed.
+ */
+export const ablationTable = (
+  models: readonly SeededModel[],
+  bands: readonly string[],
+  { caption, baseline: wish, draws = 1000, paper, notes = [] }: AblationOptions,
+): Table => {
+  const rows = inOrder(models);
+  const baseline = baselineOf(rows, wish);
+  const statistics = rowStatistics(rows, bands, { baseline, draws });
+  const hasGap = rows.some(({ isBound }) => isBound);
+  const first = statistics.filter(({ label }) => label === rows[0].label).filter(isShown);
+  const paperColumns = paper?.columns ?? [];
+  const columns: Column[] = [
+    { label: 'model' },
+    { label: 'parameters' },
+    { label: 'seeds' },
+    ...first.map(({ measure }) => metricColumn(measure)),
+    { label: '95 % interval' },
+    { label: 'Δ RMSE mean' },
+    { label: 'p bootstrap' },
+    { label: 'p Wilcoxon' },
+    ...(hasGap ? [{ label: 'gap closed', unit: '%', digits: 0, best: 'high' } as Column] : []),
+    ...paperColumns.map((column): Column => ({ label: `paper: ${column}`, digits: paper!.digits(column) })),
+    { label: 'runs' },
+  ];
+  const tiles = rows[0].seeds[0];
+  const pixels = tiles.reduce((sum, { bands }) => sum + bands[0].n, 0);
+  return {
+    caption,
+    columns,
+    rows: rows.map((model) => {
+      const own = statistics.filter(({ label }) => label === model.label);
+      const mean = own.find(({ measure }) => measure.name === 'rmse' && measure.channel === 'mean')!;
+      const { interval, paired } = mean;
+      const missing = model.missing ?? [];
+      return {
+        competes: !model.isBound,
+        cells: [
+          model.label,
+          model.parameters === null ? null : String(model.parameters),
+          missing.length > 0
+            ? `${model.seeds.length} of ${model.seeds.length + missing.length}`
+            : String(model.seeds.length),
+          ...own.filter(isShown).map((one) => metricCell(one, metricColumn(one.measure).digits!)),
+          interval && `[${interval.low.toFixed(1)}, ${interval.high.toFixed(1)}]`,
+          paired &&
+            `${signed(paired.difference, 2)} [${signed(paired.interval.low, 2)}, ${signed(paired.interval.high, 2)}]`,
+          paired && pText(paired.bootstrapHolm),
+          paired && pText(paired.wilcoxonHolm),
+          ...(hasGap ? [mean.gap === null ? null : 100 * mean.gap] : []),
+          ...paperColumns.map((column) => paper!.value(model.label, column)),
+          bracedTags(model.runs),
+        ],
+      };
+    }),
+    notes: [
+      ...notes,
+      `RMSE in stored units (reflectance × 10 000), NDVI without unit; pooled over ${pixels} valid pixels of ${tiles.length} test tiles. Mean ± standard deviation over seeds; "mean" is the mean over bands.`,
+      `Interval: 95 % bootstrap over tiles (${draws} draws) of the mean RMSE over bands, averaged over seeds. Δ: paired difference to ${baseline} on the same draws.`,
+      `p: paired bootstrap, and Wilcoxon signed-rank on the tiles' own RMSE, both Holm-corrected over the rows. ⁿˢ: not different from ${baseline} at ${significance} by the corrected paired bootstrap. Bold: best of those that compete. All numbers of all metrics are in the statistics table.`,
+      ...(tiles.length < fewTiles
+        ? [`Only ${tiles.length} tiles: intervals and p-values over so few say little.`]
+        : []),
+      ...(hasGap
+        ? [
+            `Gap closed: 0 % is ${baseline}, 100 % the oracle, the best LUT of each tile fitted on its own target (a bound, no method).`,
+          ]
+        : []),
+      ...(paper ? [`Columns "paper": values from ${paper.source}, on the paper's own data.`] : []),
+      ...rows
+        .filter(({ missing = [] }) => missing.length > 0)
+        .map(({ label, missing = [] }) => `${label}: without ${missing.join(', ')}, not finished.`),
+    ],
+  };
+};
+
+/** Everything behind {@link ablationTable}: a line for each model and metric, at full precision in CSV. */
+export const statisticsTable = (
+  models: readonly SeededModel[],
+  bands: readonly string[],
+  { caption, baseline: wish, draws = 1000 }: AblationOptions,
+): Table => {
+  const rows = inOrder(models);
+  const baseline = baselineOf(rows, wish);
+  const numbers = [
+    'mean',
+    'sd',
+    'low',
+    'high',
+    'difference',
+    'difference low',
+    'difference high',
+    'p bootstrap',
+    'p bootstrap Holm',
+    'p Wilcoxon',
+    'p Wilcoxon Holm',
+    'gap closed',
+  ];
+  return {
+    caption: `${caption}: statistics`,
+    columns: [
+      { label: 'model' },
+      { label: 'metric' },
+      { label: 'seeds' },
+      ...numbers.map((label): Column => ({ label, digits: 4 })),
+    ],
+    rows: rowStatistics(rows, bands, { baseline, draws }).map(
+      ({ label, measure, mean, sd, seeds, interval, paired, gap }) => ({
+        cells: [
+          label,
+          metricColumn(measure).label,
+          String(seeds),
+          mean,
+          sd,
+          interval?.low ?? null,
+          interval?.high ?? null,
+          paired?.difference ?? null,
+          paired?.interval.low ?? null,
+          paired?.interval.high ?? null,
+          paired?.bootstrap ?? null,
+          paired?.bootstrapHolm ?? null,
+          paired?.wilcoxon ?? null,
+          paired?.wilcoxonHolm ?? null,
+          gap,
+        ],
+      }),
+    ),
+    notes: [`Differences to ${baseline}. Wilcoxon tests the tiles' own RMSE, also in the lines of R².`],
+  };
+};

@@ -1,0 +1,145 @@
+import { type Interval, percentileInterval, tileDraws } from './bootstrap.js';
+import { gapClosed } from './comparison-table.js';
+import { holm } from './holm.js';
+import { type PairedDifference, pairedDifference } from './paired-comparison.js';
+import { type ScoreName, scoreDraws, tileScores, tileSums } from './pooled-draws.js';
+import type { TileRecord } from './tile-record.js';
+
+/** One row of a table: a configuration with all its seeds. */
+export interface SeededModel {
+  label: string;
+  /** Bounds compete for nothing. */
+  isBound?: boolean;
+  parameters: number | null;
+  /** Per-tile records of each seed, in the same order of tiles everywhere. */
+  seeds: readonly (readonly TileRecord[])[];
+  /** Tags of the runs behind it. */
+  runs: readonly string[];
+  /** Runs that it lacks. */
+  missing?: readonly string[];
+}
+
+/** A metric of a table: a score of one channel, or its mean over bands. */
+export interface Measure {
+  name: ScoreName;
+  /** Band name, `NDVI`, or `mean` (over bands). */
+  channel: string;
+}
+
+/** What is known of one model and one metric. */
+export interface RowStatistics {
+  label: string;
+  measure: Measure;
+  /** Mean over seeds. */
+  mean: number;
+  /** Sample standard deviation over seeds; null for fewer than two. */
+  sd: number | null;
+  seeds: number;
+  /** 95 % over bootstrap draws of tiles, of the mean over seeds. */
+  interval: Interval | null;
+  /** null for the baseline and for bounds. */
+  paired: (PairedDifference & { bootstrapHolm: number; wilcoxonHolm: number }) | null;
+  /** Share of the gap from the baseline to the bound that is closed, 1 is all; null without a bound. */
+  gap: number | null;
+}
+
+/** Level of significance of the marks. */
+export const significance = 0.05;
+
+const measures: readonly ScoreName[] = ['rmse', 'r2'];
+
+const sampleSd = (values: readonly number[]): number | null => {
+  if (values.length < 2) return null;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
+};
+
+const average = (arrays: readonly ArrayLike<number>[]): Float64Array =>
+  Float64Array.from(
+    { length: arrays[0].length },
+    (_, i) => arrays.reduce((sum, array) => sum + array[i], 0) / arrays.length,
+  );
+
+interface Sampled {
+  /** Of each seed. */
+  values: number[];
+  all: number;
+  /** Mean over seeds under each draw, and on each tile. */
+  draws: Float64Array;
+  tiles: Float64Array;
+}
+
+/** The score of a channel, or the mean over bands, of [n][channels] scores. */
+const pick = (scores: readonly Float64Array[], channel: number | null, bands: number): Float64Array =>
+  Float64Array.from(scores, (row) =>
+    channel === null ? row.subarray(0, bands).reduce((sum, value) => sum + value, 0) / bands : row[channel],
+  );
+
+/**
+ * Everything that the tables say, of every model and metric, from per-tile records alone. All models are drawn together:
+ * differences are paired. P-values are corrected by Holm over all models that are compared with the baseline, for each
+ * metric by itself.
+ *
+ * @param baseline label of the row that the others are compared with
+ */
+export const rowStatistics = (
+  models: readonly SeededModel[],
+  bands: readonly string[],
+  { baseline, draws = 1000 }: { baseline: string; draws?: number },
+): RowStatistics[] => {
+  const samples = tileDraws(models[0].seeds[0].length, draws);
+  const sums = models.map(({ seeds }) => seeds.map(tileSums));
+  const hasIndex = sums.flat().every((seed) => seed.hasIndex);
+  const reference = models.findIndex(({ label }) => label === baseline);
+  const bound = models.findIndex(({ isBound }) => isBound);
+  const channels: [string, number | null][] = [
+    ...bands.map((band, i): [string, number] => [band, i]),
+    ['mean', null],
+    ...(hasIndex ? ([['NDVI', bands.length]] as [string, number][]) : []),
+  ];
+  return measures.flatMap((name) => {
+    const scores = sums.map((seeds) =>
+      seeds.map((seed) => ({
+        all: scoreDraws(seed, [null], name),
+        draws: scoreDraws(seed, samples, name),
+        // the tiles' own RMSE, for the signed-rank test; a tile's own R² says little, so R² is tested by it too
+        tiles: tileScores(seed, 'rmse'),
+      })),
+    );
+    return channels.flatMap(([channel, at]) => {
+      const sampled = scores.map((seeds): Sampled => {
+        const values = seeds.map(({ all }) => pick(all, at, bands.length)[0]);
+        return {
+          values,
+          all: values.reduce((sum, value) => sum + value, 0) / values.length,
+          draws: average(seeds.map((seed) => pick(seed.draws, at, bands.length))),
+          tiles: average(seeds.map((seed) => pick(seed.tiles, at, bands.length))),
+        };
+      });
+      const compared = sampled.map((one, i) =>
+        reference < 0 || i === reference || models[i].isBound
+          ? null
+          : pairedDifference(one, sampled[reference]),
+      );
+      const corrected = (['bootstrap', 'wilcoxon'] as const).map((test) =>
+        holm(compared.map((paired) => paired?.[test] ?? Number.NaN)),
+      );
+      return sampled.map((one, i): RowStatistics => {
+        const paired = compared[i];
+        return {
+          label: models[i].label,
+          measure: { name, channel },
+          mean: one.all,
+          sd: sampleSd(one.values),
+          seeds: one.values.length,
+          interval: draws > 0 ? percentileInterval(one.draws) : null,
+          paired: paired && { ...paired, bootstrapHolm: corrected[0][i], wilcoxonHolm: corrected[1][i] },
+          gap:
+            bound < 0 || reference < 0 || i === bound
+              ? null
+              : gapClosed(one.all, sampled[reference].all, sampled[bound].all),
+        };
+      });
+    });
+  });
+};

@@ -1,0 +1,35 @@
+import { digest } from '../files.js';
+import type { OnProgress } from '../progress.js';
+import { prepareData } from '../training/prepare-data.js';
+import type { Trial } from './expand.js';
+
+/**
+ * Reads and packs a dataset for all trials of a sweep, so that none of them waits for another's packing, and finds what is
+ * wrong with the data before any is started.
+ *
+ * @returns the digest of what was read for each way in which the trials read it
+ */
+export const packFor = async (
+  trials: readonly Trial[],
+  root: string,
+  options: {
+    divide?: string;
+    onProgress: OnProgress;
+    onNote: (text: string) => void;
+    signal?: AbortSignal;
+  },
+): Promise<Record<string, string>> => {
+  const ways = new Map(
+    trials.map(({ experiment }) => [
+      digest(JSON.stringify([experiment.data, experiment.split, experiment.model.knots])).slice(0, 16),
+      experiment,
+    ]),
+  );
+  const digests: Record<string, string> = {};
+  for (const [way, experiment] of ways) {
+    const data = await prepareData(experiment, root, options);
+    digests[way] = data.digest;
+    await data.close();
+  }
+  return digests;
+};

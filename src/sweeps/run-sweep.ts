@@ -1,0 +1,247 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { SlurmSettings, SweepInput } from '../config/sweep.js';
+import { checkSweep } from '../config/sweep.js';
+import { withLock } from '../dataset/cache-lock.js';
+import { Fault, reason } from '../fault.js';
+import { ignoreProgress, type OnProgress } from '../progress.js';
+import type { TrackedRun, Tracker } from '../tracking/tracker.js';
+import type { FinishedRun } from '../training/list-runs.js';
+import { finishedRuns } from '../training/list-runs.js';
+import { readResult } from '../training/result.js';
+import { closeTrackedRun, openTrackedRun, readTrackingNote, trackingFile } from '../training/tracked-run.js';
+import { debugExecutor } from './debug-executor.js';
+import type { Executor } from './executor.js';
+import { expandSweep, type Trial } from './expand.js';
+import { follow } from './follow.js';
+import { localExecutor } from './local-executor.js';
+import {
+  fingerprint,
+  inspectSweep,
+  type Manifest,
+  type SweepFolder,
+  sweepFolder,
+  writeManifest,
+} from './manifest.js';
+import { packFor } from './pack-for.js';
+import { slurmExecutor } from './slurm/executor.js';
+
+export const executors = ['local', 'slurm', 'debug'] as const;
+export type ExecutorName = (typeof executors)[number];
+
+/** What a sweep is run with. */
+export interface SweepOptions {
+  sweep: SweepInput;
+  /** The dataset's folder. */
+  root: string;
+  divide?: string;
+  /** Folder of runs; the sweep makes `<outputDir>/<name>` in it. Default `outputs`. */
+  outputDir?: string;
+  /** `--set` words over the base. */
+  words?: readonly string[];
+  /** Instead of the sweep's own. */
+  seeds?: readonly number[];
+  /** Processes at the same time; default: the cores. */
+  jobs?: number;
+  executor?: ExecutorName;
+  slurm?: SlurmSettings;
+  resume?: boolean;
+  overwrite?: boolean;
+  /** Stop everything at the first failure. */
+  failFast?: boolean;
+  /** Where the sweep and its trials are recorded; null or absent: nowhere. */
+  tracker?: Tracker | null;
+  onProgress?: OnProgress;
+  onNote?: (text: string) => void;
+  signal?: AbortSignal;
+}
+
+/** What came of a sweep. */
+export interface SweepResult {
+  name: string;
+  folder: string;
+  manifest: Manifest;
+  /** In the order of the manifest. */
+  runs: FinishedRun[];
+  failed: { tag: string; reasons: readonly string[] }[];
+  /** Tags of trials that were not run to their end: stopped, or after a failure under `failFast`. */
+  unfinished: string[];
+}
+
+const executorOf = (options: SweepOptions): Executor => {
+  switch (options.executor ?? 'local') {
+    case 'debug':
+      return debugExecutor(options.tracker ?? null);
+    case 'slurm':
+      return slurmExecutor({ ...options.sweep.slurm, ...options.slurm });
+    default:
+      return localExecutor;
+  }
+};
+
+const isDone = async (place: SweepFolder, trial: Trial): Promise<boolean> =>
+  (await readResult(place.trial(trial).result)) !== null;
+
+/** Finished, and nothing left to record of it. */
+const isComplete = async (place: SweepFolder, trial: Trial, track: boolean): Promise<boolean> => {
+  if (!(await isDone(place, trial))) return false;
+  if (!track) return true;
+  return (await readTrackingNote(trackingFile(place.trial(trial).folder)))?.complete !== false;
+};
+
+const filterAsync = async <T>(items: readonly T[], holds: (item: T) => Promise<boolean>): Promise<T[]> => {
+  const kept = await Promise.all(items.map(holds));
+  return items.filter((_, i) => kept[i]);
+};
+
+const sweepFault = (folder: string, error: unknown): unknown =>
+  error instanceof Fault
+    ? error
+    : new Fault(`sweep: ${folder}; cannot be written (${reason(error)}); choose another --output-dir`, 1, {
+        cause: error,
+      });
+
+/** Removes what an earlier sweep left; the lock is this process's own. */
+const clear = async (folder: string): Promise<void> => {
+  for (const name of await readdir(folder))
+    if (name !== 'lock') await rm(join(folder, name), { recursive: true, force: true });
+};
+
+/** Freezes the configuration, or takes up what was frozen before. */
+const submit = async (options: SweepOptions, place: SweepFolder): Promise<Manifest> => {
+  const { sweep, root, divide, overwrite, onProgress = ignoreProgress, onNote = () => {} } = options;
+  const trials = await expandSweep(sweep, options.words, options.seeds);
+  const stored = await inspectSweep(place, trials, options);
+  const digests = await packFor(trials, root, { divide, onProgress, onNote, signal: options.signal });
+  if (stored) {
+    const changed = Object.keys(digests).filter(
+      (key) => (stored.data.digests[key] ?? digests[key]) !== digests[key],
+    );
+    if (changed.length > 0)
+      throw new Fault(
+        `--resume: ${sweep.name} was submitted with other data (${stored.data.root}, digest ${stored.data.digests[changed[0]].slice(0, 12)}, now ${digests[changed[0]].slice(0, 12)}); restore it, or --overwrite`,
+      );
+  } else if (overwrite) await clear(place.folder);
+  const row = trials.find(({ row, label }) => row === sweep.baseline || label === sweep.baseline)?.row;
+  const manifest: Manifest = {
+    format: 1,
+    name: sweep.name,
+    description: sweep.description ?? '',
+    fingerprint: fingerprint(trials),
+    created: stored?.created ?? new Date().toISOString(),
+    data: { root: resolve(root), divide: divide === undefined ? null : resolve(divide), digests },
+    baseline: row ?? null,
+    trials,
+  };
+  await writeManifest(place.manifest, manifest);
+  return manifest;
+};
+
+const openParent = async (
+  tracker: Tracker | null | undefined,
+  place: SweepFolder,
+  { name, description, fingerprint, trials, data }: Manifest,
+  onNote: (text: string) => void,
+): Promise<TrackedRun | undefined> => {
+  if (!tracker) return undefined;
+  const run = await openTrackedRun(
+    tracker,
+    {
+      experiment: name,
+      name,
+      tags: {
+        'bandalign.sweep': name,
+        'bandalign.fingerprint': fingerprint,
+        ...(description ? { 'mlflow.note.content': description } : {}),
+      },
+    },
+    place.tracking,
+    onNote,
+  );
+  run?.logParams({ trials: trials.length, fingerprint, 'data.root': data.root });
+  await run?.logArtifact(place.manifest, 'manifest.json');
+  return run;
+};
+
+/** Runs what is not finished. */
+const execute = async (options: SweepOptions, place: SweepFolder): Promise<SweepResult> => {
+  const { sweep, tracker, failFast, signal, onProgress = ignoreProgress, onNote = () => {} } = options;
+  const manifest = await submit(options, place);
+  const track = Boolean(tracker);
+  const complete = new Set(await filterAsync(manifest.trials, (trial) => isComplete(place, trial, track)));
+  const trials = manifest.trials.filter((trial) => !complete.has(trial));
+  const parent = await openParent(tracker, place, manifest, onNote);
+  const { onEvent, tally } = follow(sweep.name, place, manifest.trials.length, complete.size, {
+    onProgress,
+    onNote,
+  });
+  const stop = new AbortController();
+  const abort = (): void => stop.abort(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    signal?.throwIfAborted();
+    await executorOf(options)({
+      manifest,
+      place,
+      trials,
+      jobs: options.jobs ?? availableParallelism(),
+      track,
+      onEvent: (event) => {
+        onEvent(event);
+        if (failFast && event.kind === 'failed') stop.abort();
+      },
+      onNote,
+      signal: stop.signal,
+    });
+    signal?.throwIfAborted();
+    const done = await filterAsync(manifest.trials, (trial) => isDone(place, trial));
+    const runs = await finishedRuns(
+      done.map((trial) => place.trial(trial).tag),
+      options.outputDir,
+    );
+    const failed = tally.failed;
+    const unfinished = manifest.trials
+      .filter((trial) => !done.includes(trial) && !failed.some(({ tag }) => tag === trial.tag))
+      .map(({ tag }) => tag);
+    parent?.logMetrics(0, { finished: done.length, failed: failed.length });
+    await parent?.logArtifact(place.events, 'events.jsonl');
+    await closeTrackedRun(
+      parent,
+      place.tracking,
+      failed.length + unfinished.length > 0 ? 'FAILED' : 'FINISHED',
+    );
+    return { name: sweep.name, folder: place.folder, manifest, runs, failed, unfinished };
+  } catch (error) {
+    await closeTrackedRun(parent, place.tracking, signal?.aborted ? 'KILLED' : 'FAILED');
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+};
+
+/**
+ * Runs a sweep: freezes its configurations into `manifest.json`, packs the data once, runs every trial that has no result
+ * in a process of its own, and says what came of each. A sweep that was killed goes on by `resume`; trials that failed are
+ * tried again then.
+ *
+ * @throws Fault for a bad sweep, a sweep that is there without `resume` or `overwrite`, a changed configuration or changed
+ *   data under `resume`, and another process at the same sweep. Failed trials are no error: see `failed`.
+ */
+export const runSweep = async (options: SweepOptions): Promise<SweepResult> => {
+  const sweep = checkSweep(options.sweep);
+  const place = sweepFolder(sweep.name, options.outputDir);
+  await mkdir(place.folder, { recursive: true }).catch((error) => {
+    throw sweepFault(place.folder, error);
+  });
+  return withLock(place.folder, () => execute({ ...options, sweep }, place), {
+    onWait: () => {
+      throw new Fault(
+        `sweep: ${sweep.name}; another process runs it in ${place.folder}: let it end, or stop it`,
+        1,
+      );
+    },
+    signal: options.signal,
+    fault: sweepFault,
+  });
+};

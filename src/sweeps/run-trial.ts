@@ -1,0 +1,101 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { withLock } from '../dataset/cache-lock.js';
+import { Fault, reason } from '../fault.js';
+import { writeJson } from '../files.js';
+import type { OnProgress } from '../progress.js';
+import type { Tracker } from '../tracking/tracker.js';
+import { readTrackingNote, runTracked } from '../training/tracked-run.js';
+import type { Trial } from './expand.js';
+import { type Manifest, sweepFolder } from './manifest.js';
+
+/** What one trial needs beside its manifest. */
+export interface TrialOptions {
+  manifest: Manifest;
+  /** Where the manifest lies: `<outputDir>/<sweep>`. */
+  folder: string;
+  trial: Trial;
+  /** Null: nothing is tracked. */
+  tracker: Tracker | null;
+  onProgress: OnProgress;
+  onNote: (text: string) => void;
+  signal?: AbortSignal;
+}
+
+const lockFault = (folder: string, error: unknown): unknown =>
+  error instanceof Fault
+    ? error
+    : new Fault(`run: ${folder}; cannot be written (${reason(error)}): mend that, then --resume`, 1, {
+        cause: error,
+      });
+
+/** Why a trial failed, beside its run: what an executor that cannot hear it reads. */
+export const failureFile = (folder: string): string => join(folder, 'failure.json');
+
+/** What a trial says of its failure; null where it did not fail by itself. */
+export const readFailure = async (folder: string): Promise<string[] | null> => {
+  try {
+    return (JSON.parse(await readFile(failureFile(folder), 'utf8')) as { reasons: string[] }).reasons;
+  } catch {
+    return null;
+  }
+};
+
+/** What an error says, a line each. */
+export const reasonsOf = (error: unknown): readonly string[] =>
+  error instanceof Fault ? error.faults : [`unexpected: ${reason(error)}`];
+
+/**
+ * Runs one trial, from its last checkpoint where there is one, or does nothing where it is finished. A lock keeps a worker
+ * that outlives its sweep by moments from meeting the next one in the same folder.
+ */
+export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolean }> => {
+  const { manifest, trial, tracker, onProgress, onNote, signal } = options;
+  const place = sweepFolder(manifest.name, dirname(options.folder));
+  const { folder } = place.trial(trial);
+  await mkdir(folder, { recursive: true }).catch((error) => {
+    throw lockFault(folder, error);
+  });
+  const parent = await readTrackingNote(place.tracking);
+  return withLock(
+    folder,
+    async () => {
+      await rm(failureFile(folder), { force: true });
+      const { resumed } = await runTracked(
+        {
+          experiment: trial.experiment,
+          root: manifest.data.root,
+          divide: manifest.data.divide ?? undefined,
+          tag: `${manifest.name}/${trial.tag}`,
+          outputDir: dirname(place.folder),
+          resume: true,
+          onProgress,
+          onNote,
+          signal,
+        },
+        tracker,
+        {
+          experiment: manifest.name,
+          name: trial.tag,
+          ...(parent ? { parent: parent.runId } : {}),
+          tags: {
+            'bandalign.sweep': manifest.name,
+            'bandalign.fingerprint': manifest.fingerprint,
+            'bandalign.row': trial.label,
+            'bandalign.seed': String(trial.experiment.seed),
+          },
+        },
+      ).catch(async (error) => {
+        if (!signal?.aborted)
+          await writeJson(failureFile(folder), { reasons: reasonsOf(error) }).catch(() => {});
+        throw error;
+      });
+      return { resumed };
+    },
+    {
+      onWait: () => onNote(`${trial.tag}: another process is still at it; waiting`),
+      signal,
+      fault: lockFault,
+    },
+  );
+};

@@ -1,0 +1,111 @@
+import type { SlurmSettings } from '../../config/sweep.js';
+
+/** What a batch script is written from. */
+export interface BatchScript {
+  name: string;
+  /** Working folder of the sweep: relative settings of the environment mean the same in the job. */
+  cwd: string;
+  /** Folder for logs and marks, on a file system that the nodes share. */
+  folder: string;
+  /** File with a line for each array task: the positions of its trials, and their folders after a tab. */
+  tasks: string;
+  /** Array tasks of this job. */
+  count: number;
+  /** Array tasks that run at the same time. */
+  parallel: number;
+  program: string;
+  /** Words before `--index N …`. */
+  words: readonly string[];
+  settings: SlurmSettings;
+}
+
+/** A word for bash, whatever is in it. */
+export const shellWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** A value for an `#SBATCH` line. */
+const directiveWord = (word: string): string =>
+  /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+
+/** Percent signs of a path, which sbatch would take for its own. */
+const plainPath = (path: string): string => path.replaceAll('%', '%%');
+
+/**
+ * The batch script of one job array: a task runs the trials of its line, one after the other. Shortly before the time limit
+ * it stops them at the last whole epoch and queues itself again, as long as it got any further since it started; a task
+ * that is preempted is queued again by Slurm (`--requeue`).
+ */
+export const batchScript = ({
+  name,
+  cwd,
+  folder,
+  tasks,
+  count,
+  parallel,
+  program,
+  words,
+  settings,
+}: BatchScript): string => {
+  const { partition, account, qos, constraint, mem, time = '60', cpus = 1, signalSeconds = 60 } = settings;
+  const directives: [string, string | number | undefined][] = [
+    ['job-name', `bandalign-${name}`],
+    ['array', `0-${count - 1}%${parallel}`],
+    ['output', `${plainPath(folder)}/%A_%a.log`],
+    ['open-mode', 'append'],
+    ['signal', `B:USR1@${signalSeconds}`],
+    ['ntasks', 1],
+    ['cpus-per-task', cpus],
+    ['time', time],
+    ['mem', mem],
+    ['partition', partition],
+    ['account', account],
+    ['qos', qos],
+    ['constraint', constraint],
+  ];
+  return `#!/bin/bash
+${directives
+  .filter(([, value]) => value !== undefined)
+  .map(([key, value]) => `#SBATCH --${key}=${directiveWord(String(value))}`)
+  .join('\n')}
+#SBATCH --requeue
+${(settings.options ?? []).map((option) => `#SBATCH ${option}\n`).join('')}
+cd ${shellWord(cwd)} || exit 1
+export BANDALIGN_THREADS=\${SLURM_CPUS_PER_TASK:-${cpus}}
+unset MLFLOW_RUN_ID
+
+line=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${shellWord(tasks)})
+read -r -a indices <<<"\${line%%$'\\t'*}"
+IFS=$'\\t' read -r -a folders <<<"\${line#*$'\\t'}"
+words=()
+for index in "\${indices[@]}"; do words+=(--index "$index"); done
+
+started=${shellWord(folder)}/.started-\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}
+touch "$started"
+trap 'rm -f "$started"' EXIT
+
+stop() {
+  kill -TERM "$worker" 2>/dev/null
+  while kill -0 "$worker" 2>/dev/null; do wait "$worker"; done
+}
+
+# the time limit is near
+again() {
+  stop
+  if [ -n "$(find "\${folders[@]}" -name '*.safetensors' -newer "$started" -print -quit 2>/dev/null)" ]; then
+    echo "bandalign: time limit near; queued again to go on from the last checkpoint"
+    scontrol requeue "\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}"
+    # requeueing ends this task
+    sleep 60
+  fi
+  echo "bandalign: no epoch was finished within the time limit; raise slurm.time" >&2
+  exit 124
+}
+trap again USR1
+trap 'stop; exit 143' TERM INT
+
+${[program, ...words].map(shellWord).join(' ')} "\${words[@]}" &
+worker=$!
+wait "$worker"
+exit $?
+`;
+};
