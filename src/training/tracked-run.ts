@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault, reason } from '../fault.js';
 import { writeJson } from '../files.js';
@@ -101,6 +101,7 @@ export const runTracked = async (
   if (finished && note?.complete !== false) return runExperiment(options);
   if (options.overwrite && note) await writeNote(path, randomBytes(16).toString('hex'), false);
   const tracked = await openTrackedRun(tracker, spec, path, onNote);
+  let made = note !== null;
   try {
     if (finished && tracked) {
       recordStart(tracked, experiment, finished.data);
@@ -108,6 +109,7 @@ export const runTracked = async (
       await recordResult(tracked, experiment, folder, finished);
     }
     const onFolder = async (): Promise<void> => {
+      made = true;
       if (tracked) await writeNote(path, tracked.runId, false);
     };
     const outcome = await runExperiment({ ...options, tracked, onFolder });
@@ -116,6 +118,8 @@ export const runTracked = async (
   } catch (error) {
     if (!signal?.aborted) tracked?.setTags({ 'bandalign.failure': reason(error) });
     await closeTrackedRun(tracked, path, signal?.aborted ? 'KILLED' : 'FAILED');
+    // bad input is found before the run's folder is made: the note must not be all that is in it
+    if (!made) await rm(path, { force: true }).then(() => rmdir(folder.folder).catch(() => {}));
     throw error;
   }
 };

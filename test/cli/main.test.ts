@@ -1,0 +1,179 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { translateOriginal } from '../../src/cli/original-flags.js';
+import { clock, progressLine } from '../../src/cli/show-progress.js';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const parity = here('../fixtures/parity');
+const data = join(parity, 'data');
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'bandalign-cli-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Calls the built program, as `npm test` has built it. */
+const bandalign = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+  spawnSync(process.execPath, [here('../../dist/cli/main.js'), ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, BANDALIGN_TRACKING_DIR: join(folder, 'tracking') },
+  });
+
+describe('the frame', () => {
+  test('help names every command', () => {
+    const { status, stdout } = bandalign('--help');
+    expect(status).toBe(0);
+    for (const name of [
+      'dataset synth DIR',
+      'train EXPERIMENT',
+      'test',
+      'apply',
+      'runs compare',
+      'reproduce',
+    ])
+      expect(stdout).toContain(name);
+  });
+
+  test.each([
+    [['frain'], /^bandalign: command: frain; see `bandalign --help`\n$/],
+    [
+      ['train', 'linear', '--dta', 'x'],
+      /^bandalign: call: unknown option '--dta'; see `bandalign train --help`\n$/,
+    ],
+    [['train', 'linear'], /^bandalign: --data: missing; give --data DATA\n$/],
+    [['train', 'linear', 'other', '--data', 'x'], /^bandalign: call: linear other; give one experiment/],
+    [['train', 'linear', '--data', 'nowhere'], /^bandalign: .*nowhere/],
+    [['test', '--data', 'x'], /^bandalign: call: neither --run nor --weights/],
+    [
+      ['test', '--data', 'x', '--weights', 'w.bin'],
+      /^bandalign: weights: w\.bin; a \.safetensors or a PyTorch \.pth file\n$/,
+    ],
+    [['runs', 'show', 'nobody'], /^bandalign: run: nobody; no such run under outputs\n$/],
+    [['runs', 'compare', '--format', 'pdf'], /^bandalign: --format: pdf; one of md, csv, tex\n$/],
+  ] as [string[], RegExp][])('%j is refused in one line', (args, message) => {
+    const { status, stdout, stderr } = bandalign(...args, '--quiet');
+    expect(stderr).toMatch(message);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  });
+});
+
+describe('train, test and runs', () => {
+  test('--print-config prints the resolved configuration and stops', () => {
+    const { status, stdout } = bandalign(
+      'train',
+      'unet-lut-conv-tv',
+      '--set',
+      'train.epochs=5',
+      '--print-config',
+      '--json',
+    );
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      train: { epochs: 5, batchNorm: 'published' },
+      loss: { tv: 0.01 },
+    });
+    expect(existsSync(join(folder, 'outputs'))).toBe(false);
+  });
+
+  test('a run, its test, its line in the list and the table', () => {
+    for (const name of ['identity', 'global-lut', 'oracle'])
+      expect(bandalign('train', name, '--data', data, '--quiet').status).toBe(0);
+    const tested = bandalign('test', '--run', 'global-lut', '--data', data, '--json', '--quiet');
+    const score = JSON.parse(tested.stdout);
+    expect(Object.keys(score)).toEqual([
+      'n',
+      'bands',
+      'rmse',
+      'r2',
+      'mae',
+      'bias',
+      'ndvi',
+      'split',
+      'model',
+      'weights',
+    ]);
+    expect(score).toMatchObject({
+      n: 4711,
+      bands: ['blue', 'green', 'red', 'nir'],
+      split: 'test',
+      model: 'global-lut',
+    });
+    const oracle = JSON.parse(
+      bandalign('test', '--run', 'oracle', '--data', data, '--json', '--quiet').stdout,
+    );
+    for (const [band, rmse] of oracle.rmse.entries()) expect(rmse).toBeLessThanOrEqual(score.rmse[band]);
+    expect(JSON.parse(bandalign('runs', 'list', '--json').stdout)).toHaveLength(3);
+    const table = bandalign('runs', 'compare', 'identity', 'global-lut', 'oracle', '--draws', '50');
+    expect(table.stdout).toContain('| gap closed [%] |');
+    expect(table.stdout.split('\n').filter((line) => line.startsWith('| ')).length).toBe(5);
+    const again = bandalign('train', 'identity', '--data', data, '--quiet');
+    expect(again.stderr).toMatch(/^bandalign: tag: identity; .* holds a finished run/);
+    expect(again.status).toBe(2);
+  });
+
+  test("the original's calls work as they are", () => {
+    const train = bandalign(
+      ...['train', '--train=True', '--useTVLoss=True', '--tag=Unet1DConv-TVLoss', `--dataRoot=${data}`],
+      ...['--maxEpoch=2', '--valStep=1', '--saveFreq=1', '--batchSize=4', '--seed=3', '--quiet'],
+    );
+    expect(train.stderr).toBe('');
+    const stored = JSON.parse(
+      readFileSync(join(folder, 'outputs/Unet1DConv-TVLoss/experiment.json'), 'utf8'),
+    );
+    expect(stored).toMatchObject({
+      seed: 3,
+      model: { conv: true },
+      loss: { tv: 0.01 },
+      train: { epochs: 2, batchNorm: 'published' },
+    });
+    const tested = bandalign(
+      ...[
+        'test',
+        '--testModel=epochs_2.pth',
+        '--useTVLoss=True',
+        '--tag=Unet1DConv-TVLoss',
+        `--dataRoot=${data}`,
+        '--json',
+        '--quiet',
+      ],
+    );
+    expect(tested.stderr).toBe('');
+    expect(JSON.parse(tested.stdout)).toMatchObject({ n: 4711, model: 'unet-lut+conv' });
+  });
+
+  test('every fault of a dataset at once, nothing written', () => {
+    const root = join(folder, 'broken');
+    cpSync(data, root, { recursive: true });
+    const list = join(root, 'divide/train.txt');
+    writeFileSync(
+      list,
+      `${readFileSync(list, 'utf8').trim()}\nNorth/31TAA_20200105-00-00.tif\nNorth/99XXX_20200105-00-00.tif\n`,
+    );
+    const { status, stderr } = bandalign('train', 'linear', '--data', root, '--tag', 'broken', '--quiet');
+    expect(status).toBe(2);
+    expect(stderr.trim().split('\n').length).toBeGreaterThan(1);
+    expect(stderr).toContain('31TAA_20200105-00-00.tif');
+    expect(stderr).toContain('99XXX_20200105-00-00.tif');
+    expect(existsSync(join(folder, 'outputs/broken'))).toBe(false);
+  });
+});
+
+test('translateOriginal leaves our own calls alone', () => {
+  const ours = ['linear', '--data', 'x', '--tag', 'y', '--set', 'a=b'];
+  expect(translateOriginal('train', ours)).toEqual(ours);
+  expect(translateOriginal('runs list', ['--seed=3'])).toEqual(['--seed=3']);
+});
+
+test('progress tells rate and time left', () => {
+  expect(clock(75)).toBe('1:15');
+  expect(clock(3675)).toBe('1:01:15');
+  expect(
+    progressLine({ stage: 'training', done: 30, total: 120, unit: 'steps', note: 'loss 3' }, 10, 10),
+  ).toBe('training  30/120 steps  2.00 steps/s  0:45 left  loss 3');
+});
