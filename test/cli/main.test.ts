@@ -78,7 +78,7 @@ describe('train, test and runs', () => {
       train: { epochs: 5, batchNorm: 'published' },
       loss: { tv: 0.01 },
     });
-    expect(existsSync(join(folder, 'outputs'))).toBe(false);
+    expect(existsSync(join(folder, 'outputs/unet-lut-conv-tv'))).toBe(false);
   });
 
   test('a run, its test, its line in the list and the table', () => {

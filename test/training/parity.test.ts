@@ -242,13 +242,14 @@ for (const set of sets) {
               },
               1e-3,
             );
-            // Adam's first steps have the size of the learning rate whatever the gradient's: a weight whose gradient is
-            // rounding noise goes its own way in every implementation, and total variation is the most sensitive to it
-            const tolerance = i < 2 ? 1e-4 : i < 5 ? 5e-4 : 2e-3;
-            expect(Math.abs(losses.mse / steps[i].mse - 1), `mse of step ${i}`).toBeLessThan(tolerance);
-            expect(Math.abs(losses.loss / steps[i].loss - 1), `loss of step ${i}`).toBeLessThan(tolerance);
-            if (tv && i < 2)
-              expect(Math.abs(losses.tv / steps[i].tv - 1), `tv of step ${i}`).toBeLessThan(1e-4);
+            // Adam moves a weight by the learning rate however small its gradient, so float32 rounding in the gradient
+            // grows with every step: PyTorch itself, with another build of its convolutions or in float64, leaves the
+            // recorded losses by up to 2e-5 at step 1, 8e-4 at steps 2 to 4 and 2e-3 after (tv 3e-3, 2e-2 and 7e-2)
+            const [close, closeTv] =
+              i === 0 ? [1e-6, 1e-5] : i === 1 ? [1e-5, 1e-4] : i < 5 ? [1e-3, 2e-2] : [3e-3, 0.15];
+            expect(Math.abs(losses.mse / steps[i].mse - 1), `mse of step ${i}`).toBeLessThan(close);
+            expect(Math.abs(losses.loss / steps[i].loss - 1), `loss of step ${i}`).toBeLessThan(close);
+            if (tv) expect(Math.abs(losses.tv / steps[i].tv - 1), `tv of step ${i}`).toBeLessThan(closeTv);
           }
         });
       });
