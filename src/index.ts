@@ -19,6 +19,7 @@ export { type GeoTiffImage, writeGeoTiff } from './raster/write-geotiff.js';
 
 // Datasets: lists, patches, histograms, statistics; the simulated ones
 
+export { histogram } from './dataset/histogram.js';
 export { openDataset } from './dataset/layout.js';
 export { type Patch, type PatchPixels, tileKey } from './dataset/patch.js';
 export { bandCentres, bandReflectance } from './dataset/spectra/band-reflectance.js';
@@ -55,9 +56,17 @@ export {
 export { comparisonTable, gapClosed } from './evaluation/comparison-table.js';
 export { type ErrorSums, type Metrics, metricsOf } from './evaluation/metrics.js';
 export { csvTable, latexTable, markdownTable } from './evaluation/render-table.js';
+export { type RowStatistics, rowStatistics, type SeededModel } from './evaluation/row-statistics.js';
 export type { Cell, Column, Row, Table } from './evaluation/table.js';
 export { poolTiles, type Score, type TileRecord } from './evaluation/tile-record.js';
 export { comparedModels } from './training/compare-runs.js';
+
+// Sweeps: many runs, and their tables
+
+export { readManifest, sweepFolder } from './sweeps/manifest.js';
+export { runSweep } from './sweeps/run-sweep.js';
+export { seededModels } from './sweeps/seeded-models.js';
+export { sweepTables } from './sweeps/sweep-tables.js';
 
 // Tracking
 

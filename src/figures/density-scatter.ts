@@ -19,16 +19,35 @@ export interface DensityRow {
 
 const rounded = (value: number): number => Math.round(100 * value) / 100;
 
-const densityTrace = ({ bins, low, high, counts }: JointCounts, panel: number): Trace => {
+/** The squares that hold pixels: first and last column and row; one empty square where there are none. */
+const filled = ({ bins, counts }: JointCounts) => {
+  const box = { left: bins, right: 0, low: bins, high: 0 };
+  for (let row = 0; row < bins; row++)
+    for (let column = 0; column < bins; column++)
+      if (counts[row * bins + column] > 0) {
+        box.left = Math.min(box.left, column);
+        box.right = Math.max(box.right, column);
+        box.low = Math.min(box.low, row);
+        box.high = Math.max(box.high, row);
+      }
+  return box.left === bins ? { left: 0, right: 0, low: 0, high: 0 } : box;
+};
+
+const between = (first: number, last: number): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+const densityTrace = (joint: JointCounts, panel: number): Trace => {
+  const { bins, low, high, counts } = joint;
   const width = (high - low) / bins;
+  const box = filled(joint);
   return {
     type: 'heatmap',
-    x0: low + width / 2,
-    dx: width,
-    y0: low + width / 2,
-    dy: width,
-    z: Array.from({ length: bins }, (_, row) =>
-      Array.from({ length: bins }, (_, column) => {
+    x0: rounded(low + (box.left + 0.5) * width),
+    dx: rounded(width),
+    y0: rounded(low + (box.low + 0.5) * width),
+    dy: rounded(width),
+    z: between(box.low, box.high).map((row) =>
+      between(box.left, box.right).map((column) => {
         const count = counts[row * bins + column];
         return count === 0 ? null : rounded(Math.log10(count));
       }),
@@ -90,9 +109,9 @@ export const densityScatter = (
       },
       ...gridAxes(grid, (row, column, panel) => {
         const { low, high } = panels[panel].joint;
-        const below = row === rows.length - 1 ? { title: { text: 'reflectance × 10⁴' } } : {};
+        const below = row === rows.length - 1 ? { title: { text: 'prediction × 10⁴' } } : {};
         const beside =
-          column === 0 ? { title: { text: `${target}, × 10⁴<br>against <b>${rows[row].method}</b>` } } : {};
+          column === 0 ? { title: { text: `<b>${rows[row].method}</b><br>${target} × 10⁴` } } : {};
         return {
           x: { range: [low, high], nticks: 4, ...below },
           y: { range: [low, high], nticks: 4, ...beside },

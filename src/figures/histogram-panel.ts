@@ -11,24 +11,33 @@ export interface HistogramSeries {
   dash?: 'solid' | 'dash' | 'dot';
 }
 
-/** Bin centres and the share of pixels in each bin (%) of one band; only up to the last bin that any series fills. */
-const steps = (counts: ArrayLike<number>, band: number, bins: number, upTo: number, max: number) => {
+/** Bin centres and the share of pixels in each bin (%) of one band, from bin `first` to `last`. */
+const steps = (
+  counts: ArrayLike<number>,
+  band: number,
+  bins: number,
+  [first, last]: readonly [number, number],
+  max: number,
+) => {
   let total = 0;
   for (let bin = 0; bin < bins; bin++) total += counts[band * bins + bin];
+  const shown = Array.from({ length: last - first + 1 }, (_, i) => first + i);
   return {
-    x: Array.from({ length: upTo }, (_, bin) => Math.round(10 * ((bin + 0.5) * (max / bins))) / 10),
-    y: Array.from({ length: upTo }, (_, bin) =>
-      total > 0 ? Math.round((1e5 * counts[band * bins + bin]) / total) / 1e3 : 0,
-    ),
+    x: shown.map((bin) => Math.round(10 * ((bin + 0.5) * (max / bins))) / 10),
+    y: shown.map((bin) => (total > 0 ? Math.round((1e4 * counts[band * bins + bin]) / total) / 100 : 0)),
   };
 };
 
-/** Bins up to the last that holds a pixel in any series, and a few more. */
-const filledBins = (series: readonly HistogramSeries[], band: number, bins: number): number => {
-  let last = 0;
+/** The bins that hold a pixel in any series, and a few more on both sides. */
+const filledBins = (series: readonly HistogramSeries[], band: number, bins: number): [number, number] => {
+  let [first, last] = [bins - 1, 0];
   for (const { counts } of series)
-    for (let bin = 0; bin < bins; bin++) if (counts[band * bins + bin] > 0) last = Math.max(last, bin);
-  return Math.min(bins, last + 4);
+    for (let bin = 0; bin < bins; bin++)
+      if (counts[band * bins + bin] > 0) {
+        first = Math.min(first, bin);
+        last = Math.max(last, bin);
+      }
+  return first > last ? [0, bins - 1] : [Math.max(0, first - 3), Math.min(bins - 1, last + 3)];
 };
 
 /** Histograms of some images, a panel for each band: the share of valid pixels in each bin. */
@@ -46,7 +55,7 @@ export const histogramPanel = (
   };
   return {
     data: bands.flatMap((_, band) => {
-      const upTo = filledBins(series, band, bins);
+      const shown = filledBins(series, band, bins);
       return series.map(
         ({ name, counts, colour, dash }, index): Trace => ({
           type: 'scatter',
@@ -54,7 +63,7 @@ export const histogramPanel = (
           name,
           legendgroup: name,
           showlegend: band === 0,
-          ...steps(counts, band, bins, upTo, bandMax[band]),
+          ...steps(counts, band, bins, shown, bandMax[band]),
           ...panelAxes(band),
           line: { shape: 'hvh', width: 1.5, color: colour ?? seriesColour(index), dash: dash ?? 'solid' },
           hovertemplate: '%{x:.0f}: %{y:.2f} %<extra>%{fullData.name}</extra>',
@@ -64,7 +73,7 @@ export const histogramPanel = (
     layout: themed({
       title,
       width: 860,
-      height: 290 * grid.rows + 70,
+      height: 250 * grid.rows + 70,
       ...gridAxes(grid, (row, column) => ({
         x: row === grid.rows - 1 ? { title: { text: 'reflectance × 10⁴' } } : {},
         y: { rangemode: 'tozero', ...(column === 0 ? { title: { text: 'pixels [%]' } } : {}) },

@@ -27,15 +27,18 @@ export const lutDeparture = (lut: Knots, band: number, counts: ArrayLike<number>
   };
 };
 
-/** What a mapping adds to a value, over [0, bandMax − 1]: a LUT at its knots, a line at its two ends. */
+/** What a mapping adds to the values of a range: a LUT at its knots, a line at the two ends. */
 export const mappingDeparture = (
   mapping: Mapping,
   band: number,
-  bandMax: number,
-  counts: ArrayLike<number> | null = null,
+  [low, high]: readonly [number, number],
 ): Curve => {
-  if (mapping.form === 'lut') return lutDeparture(mapping, band, counts);
-  const ends = [0, bandMax - 1];
+  if (mapping.form === 'lut') {
+    const { x, y } = lutDeparture(mapping, band, null);
+    const kept = x.flatMap((value, k) => (value >= low && value <= high ? [k] : []));
+    return { x: kept.map((k) => x[k]), y: kept.map((k) => y[k]) };
+  }
+  const ends = [low, high];
   return {
     x: ends,
     y: ends.map((value) => rounded((mapping.slope[band] - 1) * value + mapping.intercept[band])),

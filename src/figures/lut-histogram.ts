@@ -1,6 +1,6 @@
 import type { Knots, Mapping } from '../ops/mapping.js';
 import type { Figure, Trace } from './figure.js';
-import { mappingDeparture } from './lut-departure.js';
+import { lutDeparture, mappingDeparture } from './lut-departure.js';
 import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
 import { okabeIto, seriesColour, themed } from './theme.js';
 
@@ -27,14 +27,25 @@ const shares = (histogram: ArrayLike<number>, band: number, bins: number, max: n
     for (let bin = i * group; bin < Math.min(bins, (i + 1) * group); bin++) sum += at(bin);
     return total > 0 ? Math.round((1e4 * sum) / total) / 100 : 0;
   });
-  return { x, y };
+  const kept = x.flatMap((_, i) => (y[i] > 0 || y[i - 1] > 0 || y[i + 1] > 0 ? [i] : []));
+  return { x: kept.map((i) => x[i]), y: kept.map((i) => y[i]) };
 };
 
-const lastFilled = (tiles: readonly LutTile[], band: number, bins: number): number => {
-  let last = 1;
+/** Values between which the tiles have pixels in a band, stored units. */
+const filledRange = (
+  tiles: readonly LutTile[],
+  band: number,
+  bins: number,
+  max: number,
+): [number, number] => {
+  let [first, last] = [bins, 0];
   for (const { histogram } of tiles)
-    for (let bin = 0; bin < bins; bin++) if (histogram[band * bins + bin] > 0) last = Math.max(last, bin);
-  return last;
+    for (let bin = 0; bin < bins; bin++)
+      if (histogram[band * bins + bin] > 0) {
+        first = Math.min(first, bin);
+        last = Math.max(last, bin);
+      }
+  return first > last ? [0, max] : [(first * max) / bins, ((last + 1) * max) / bins];
 };
 
 /**
@@ -50,6 +61,7 @@ export const lutsWithHistograms = (
   const columns = bands.length;
   const grid: PanelGrid = { rows: 2, columns, gap: [0.06, 0.05], heights: [1.6, 1] };
   const { knots: bins, bandMax } = tiles[0].lut;
+  const ranges = bands.map((_, band) => filledRange(tiles, band, bins, bandMax[band]));
   const lines = (line: object, curve: object, panel: number, more: object): Trace => ({
     type: 'scatter',
     mode: 'lines',
@@ -62,7 +74,7 @@ export const lutsWithHistograms = (
     ...tiles.flatMap(({ label, lut, oracle, histogram, colour }, i) => {
       const color = colour ?? seriesColour(i);
       return [
-        lines({ color, width: 2 }, mappingDeparture(lut, band, bandMax[band], histogram), band, {
+        lines({ color, width: 2 }, lutDeparture(lut, band, histogram), band, {
           name: label,
           legendgroup: label,
           showlegend: band === 0,
@@ -70,18 +82,13 @@ export const lutsWithHistograms = (
         }),
         ...(oracle
           ? [
-              lines(
-                { color, width: 1.2, dash: 'dot' },
-                mappingDeparture(oracle, band, bandMax[band], histogram),
-                band,
-                {
-                  name: `${label}, oracle`,
-                  legendgroup: label,
-                  showlegend: false,
-                  opacity: 0.8,
-                  hovertemplate: '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>',
-                },
-              ),
+              lines({ color, width: 1.2, dash: 'dot' }, lutDeparture(oracle, band, histogram), band, {
+                name: `${label}, oracle`,
+                legendgroup: label,
+                showlegend: false,
+                opacity: 0.8,
+                hovertemplate: '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>',
+              }),
             ]
           : []),
         lines(
@@ -103,7 +110,7 @@ export const lutsWithHistograms = (
       ? [
           lines(
             { color: okabeIto.black, width: 1.3, dash: 'dash' },
-            mappingDeparture(common.mapping, band, bandMax[band]),
+            mappingDeparture(common.mapping, band, ranges[band]),
             band,
             { name: common.name, legendgroup: common.name, showlegend: band === 0, hoverinfo: 'skip' },
           ),
@@ -114,13 +121,14 @@ export const lutsWithHistograms = (
     data,
     layout: themed({
       title,
-      width: 1000,
-      height: 600,
+      width: 920,
+      height: 540,
       ...gridAxes(grid, (row, column) => {
-        const upTo = ((lastFilled(tiles, column, bins) + 3) * bandMax[column]) / bins;
+        const [low, high] = ranges[column];
+        const beside = 0.03 * (high - low);
         return {
           x: {
-            range: [0, Math.min(bandMax[column], upTo)],
+            range: [Math.round(low - beside), Math.round(high + beside)],
             nticks: 4,
             ...(row === 1 ? { title: { text: 'S2 reflectance × 10⁴' } } : { showticklabels: false }),
           },

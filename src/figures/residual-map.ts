@@ -1,5 +1,6 @@
 import type { Figure, Trace } from './figure.js';
-import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
+import { imagePanels } from './image-panels.js';
+import { panelAxes } from './panels.js';
 import { divergingScale, themed } from './theme.js';
 
 /** Residuals of one method over one patch and band. */
@@ -38,7 +39,6 @@ export const residualMap = (
 ): Figure => {
   const { width, height } = size;
   const columns = Math.min(panels.length, size.columns ?? 3);
-  const grid: PanelGrid = { rows: Math.ceil(panels.length / columns), columns, gap: [0.03, 0.1] };
   const range = Math.max(1, Math.ceil(quantileOfSizes(panels, 0.98)));
   return {
     data: panels.map(
@@ -58,30 +58,17 @@ export const residualMap = (
     ),
     layout: themed({
       title,
-      width: 270 * columns + 130,
-      height: Math.round((270 * height) / width) * grid.rows + 130,
       coloraxis: {
         colorscale: divergingScale,
         cmin: -range,
         cmax: range,
         colorbar: { title: { text: 'prediction − target, × 10⁴', side: 'right' }, thickness: 14 },
       },
-      ...gridAxes(grid, (row, column, panel) => ({
-        x: {
-          range: [-0.5, width - 0.5],
-          showgrid: false,
-          constrain: 'domain',
-          ...(row === grid.rows - 1 ? { title: { text: 'column [pixels]' } } : { showticklabels: false }),
-        },
-        y: {
-          range: [height - 0.5, -0.5],
-          showgrid: false,
-          constrain: 'domain',
-          scaleanchor: panelAxes(panel).xaxis,
-          ...(column === 0 ? { title: { text: 'row [pixels]' } } : { showticklabels: false }),
-        },
-      })),
-      annotations: panels.map(({ heading }, panel) => panelHeading(grid, panel, heading)),
+      ...imagePanels(
+        panels.map(({ heading }) => heading),
+        { width, height, columns },
+        { right: 110 },
+      ),
     }),
   };
 };
