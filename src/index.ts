@@ -9,6 +9,7 @@ export { defineExperiment, resolveExperiment } from './config/experiment.js';
 export { loadExperiment } from './config/load.js';
 export { seededRandom } from './config/random.js';
 export type { Experiment, ExperimentInput } from './config/schema.js';
+export { defineSweep, type SweepInput } from './config/sweep.js';
 
 // Rasters
 
