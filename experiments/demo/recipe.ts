@@ -8,5 +8,5 @@ export const ownRecipe = {
     kind: 'unet-lut',
     unet: { norm: 'group', groups: 4, input: 'sqrt', output: 'correction' },
   },
-  train: { epochs: 40, batchSize: 4, lr: 1e-3, schedule: 'cosine', ema: 0.995, validateEvery: 5 },
+  train: { epochs: 40, batchSize: 4, lr: 2e-3, schedule: 'cosine', ema: 0.995, validateEvery: 5 },
 } as const;

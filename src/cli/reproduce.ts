@@ -1,6 +1,8 @@
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
-import { loadExperiment } from '../config/load.js';
+import { access, readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import { loadTyped } from '../config/load.js';
+import { checkSweep } from '../config/sweep.js';
 import { synthesizeDataset } from '../dataset/synth.js';
 import { syntheticMarker } from '../dataset/synth-marker.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
@@ -8,13 +10,13 @@ import { markdownTable } from '../evaluation/render-table.js';
 import { writeTables } from '../evaluation/write-tables.js';
 import { comparedModels } from '../training/compare-runs.js';
 import { finishedRuns } from '../training/list-runs.js';
-import { runExperiment } from '../training/run.js';
 import type { Call, Command } from './command.js';
 import { flag, setOption, several, text } from './options.js';
 import { drawResults } from './reproduce-figures.js';
+import { sideBySide } from './reproduce-rows.js';
 import { version } from './version.js';
 
-/** The rows of the comparison, in the order of the table. */
+/** The rows of the comparison, in the order of the table; each is `experiments/demo/<row>.ts`. */
 const rows = [
   'identity',
   'linear',
@@ -37,30 +39,12 @@ const ensureDemo = async (call: Call, root: string): Promise<void> => {
     await synthesizeDataset(root, { version: await version(), progress: call.progress, signal: call.signal });
 };
 
-const fitRows = async (call: Call, root: string, outputDir: string, resume: boolean): Promise<void> => {
-  for (const [i, name] of rows.entries()) {
-    const experiment = await loadExperiment(
-      `demo/${name}`,
-      name.startsWith('unet') ? several(call, 'set') : [],
-    );
-    call.note(`row ${i + 1} of ${rows.length}: ${name}`);
-    await runExperiment({
-      experiment,
-      root,
-      tag: name,
-      outputDir,
-      resume,
-      overwrite: !resume,
-      onProgress: call.progress,
-      onNote: () => {},
-      signal: call.signal,
-    });
-  }
-};
+const notebooks = async (): Promise<string[]> =>
+  (await readdir('notebooks').catch(() => [])).filter((name) => name.endsWith('.ipynb')).sort();
 
 export const command: Command = {
   path: ['reproduce'],
-  summary: 'the main job: demo dataset, every row of the comparison, tables, figures and notebooks',
+  summary: 'the main job: demo dataset, every row of the comparison, ablation, tables, figures and notebooks',
   options: {
     ...setOption,
     data: {
@@ -77,6 +61,7 @@ export const command: Command = {
       help: 'folder of tables, figures and pages',
     },
     resume: { type: 'boolean', help: 'go on after an interruption: finished rows are kept' },
+    'no-notebooks': { type: 'boolean', help: 'leave the notebooks out' },
   },
   run: async (call) => {
     const started = performance.now();
@@ -85,27 +70,50 @@ export const command: Command = {
       text(call, 'output-dir')!,
       text(call, 'results')!,
     ];
-    const stage = (name: string): void =>
-      call.note(`${name} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
+    const jobs = availableParallelism();
+    const again = flag(call, 'resume') ? '--resume' : '--overwrite';
+    const seconds = (): number => (performance.now() - started) / 1000;
+    const stage = (name: string): void => call.note(`${name} (${seconds().toFixed(0)} s)`);
+    const common = ['--data', root, again, '--quiet'];
+    const sets = several(call, 'set').flatMap((word) => ['--set', word]);
+
     stage('demo dataset');
     await ensureDemo(call, root);
+    await sideBySide(call, 'packing', [['dataset', 'pack', root, '--quiet']], 1);
+
     stage('comparison');
-    await fitRows(call, root, outputDir, flag(call, 'resume'));
+    const train = (row: string): string[] => [
+      ...['train', `demo/${row}`, '--tag', row, '--output-dir', outputDir, ...common],
+      ...(row.startsWith('unet') ? sets : []),
+    ];
+    await sideBySide(call, 'rows', rows.map(train), jobs);
     const runs = await finishedRuns(rows, outputDir);
-    const table = comparisonTable(
-      'Test tiles of the demo dataset (synthetic)',
-      comparedModels(runs),
-      runs[0].experiment.data.bands,
-    );
+    const caption = 'Test tiles of the demo dataset (synthetic)';
+    const table = comparisonTable(caption, comparedModels(runs), runs[0].experiment.data.bands);
     await writeTables('comparison', results, table);
     call.print(markdownTable(table));
+
+    stage('ablation');
+    const sweep = ['sweep', 'experiments/ablation-short.ts', '--output-dir', 'outputs', '--results', results];
+    await sideBySide(call, 'ablation', [[...sweep, ...common, '--jobs', String(jobs), ...sets]], 1);
+    const { name } = checkSweep((await loadTyped('experiments/ablation-short.ts')).value);
+    call.print(`ablation: ${join(results, `${name}.md`)}`);
+
     stage('figures');
     await drawResults(root, runs, results, call);
+
+    if (!flag(call, 'no-notebooks')) {
+      stage('notebooks');
+      const before = seconds();
+      for (const file of await notebooks()) {
+        const path = join('notebooks', file);
+        await sideBySide(call, file, [['notebook', 'run', path, '--out', path, '--quiet']], 1);
+        const page = join(results, `${basename(file, '.ipynb')}.html`);
+        await sideBySide(call, page, [['notebook', 'export', path, '--out', page, '--quiet']], 1);
+      }
+      call.print(`notebooks: ${(seconds() - before).toFixed(0)} s`);
+    }
     stage('done');
-    call.json({
-      results,
-      seconds: (performance.now() - started) / 1000,
-      runs: runs.map(({ result }) => result),
-    });
+    call.json({ results, seconds: seconds(), runs: runs.map(({ result }) => result) });
   },
 };
