@@ -41,7 +41,7 @@ export interface KernelStart {
   /** Working directory of the kernel; a notebook's kernel starts in the notebook's folder. */
   cwd: string;
   env?: Record<string, string>;
-  /** Milliseconds until the start counts as failed (default 30 000). */
+  /** Milliseconds until the start counts as failed (default 60 000). */
   timeout?: number;
 }
 
@@ -78,7 +78,7 @@ interface Waiting {
 /** Thrown by a start that may go well the next time, with other ports. */
 class PortTaken extends Error {}
 
-const startOnce = async ({ cwd, env, timeout = 30_000 }: KernelStart): Promise<KernelClient> => {
+const startOnce = async ({ cwd, env, timeout = 60_000 }: KernelStart): Promise<KernelClient> => {
   const folder = await mkdtemp(join(tmpdir(), 'bandalign-kernel-'));
   const [shell_port, iopub_port, stdin_port, control_port, hb_port] = await freePorts(5);
   const connection: Connection = {
@@ -218,6 +218,16 @@ const startOnce = async ({ cwd, env, timeout = 30_000 }: KernelStart): Promise<K
     await Promise.race([asked, sleep(100)]);
   }
   for (const id of waiting.keys()) waiting.delete(id);
+  // the kernel answers long before its compiler is loaded; cells are not to be timed by that
+  const warm = ask(shell, 'execute_request', { code: '', silent: true, store_history: false });
+  const answer = await Promise.race([warm, sleep(timeout)]);
+  if (answer?.content?.['status'] !== 'ok') {
+    const why = answer
+      ? (answer.died ?? String(answer.content['evalue']))
+      : `not ready after ${timeout / 1000} s`;
+    await close();
+    throw new Fault(`kernel: ${why}; \`bandalign kernel path\` tells where it is`, 1);
+  }
 
   return {
     request: (type, content, onMessage) => ask(shell, type, content, onMessage),

@@ -48,7 +48,7 @@ export interface RunResult {
   out?: string;
   /** Code cells that ran to their end. */
   cells: number;
-  /** Seconds: in all, and until the kernel could be spoken to. */
+  /** Seconds: in all, and until the kernel was ready to run cells. */
   seconds: number;
   kernelSeconds: number;
   failure?: CellFailure;

@@ -20,7 +20,7 @@ export const exportNotebook = async (path: string, out: string): Promise<Exporte
     await writeAtomic(out, await htmlPage(notebook, path));
     return [out];
   }
-  const { text, images } = await markdownPage(notebook, out);
+  const { text, images } = await markdownPage(notebook, path, out);
   const written = [...images].map(([name, bytes]) => ({ name: join(dirname(out), name), bytes }));
   for (const { name, bytes } of written) await writeAtomic(name, bytes);
   await writeAtomic(out, text);

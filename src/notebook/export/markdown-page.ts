@@ -1,10 +1,10 @@
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { reason } from '../../fault.js';
 import { figureTitle } from '../../figures/static/plain-figure.js';
 import { renderFigure } from '../../figures/static/render-figure.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
-import { visibleParts } from './cell-parts.js';
+import { embeddedImage, visibleParts } from './cell-parts.js';
 import { type ChosenForm, chooseForm } from './choose-output.js';
 import { sanitise } from './sanitise.js';
 
@@ -22,10 +22,12 @@ const fenced = (code: string, language: string): string => {
 };
 
 /**
- * An executed notebook as Markdown with still images, for a repository or a wiki. Figures without a stored image are drawn.
+ * An executed notebook as Markdown with still images, for a repository or a wiki. Figures without a stored image are drawn;
+ * images that its narration shows are taken along.
+ * @param path the notebook's file
  * @param page path of the page: images go to `<name>_files/` beside it
  */
-export const markdownPage = async (notebook: Notebook, page: string): Promise<MarkdownPage> => {
+export const markdownPage = async (notebook: Notebook, path: string, page: string): Promise<MarkdownPage> => {
   const images = new Map<string, Uint8Array>();
   const folder = `${basename(page).replace(/\.[^.]*$/, '')}_files`;
   const image = (cell: Cell, bytes: Uint8Array, extension: string, title: string): string => {
@@ -61,12 +63,18 @@ export const markdownPage = async (notebook: Notebook, page: string): Promise<Ma
     if (form.kind === 'html') return sanitise(form.text).replace(/\n{2,}/g, '\n');
     return form.kind === 'text' ? fenced(form.text, 'text') : form.text;
   };
+  const narration = (cell: Cell): string =>
+    cell.source.trim().replace(/!\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, title: string, source: string) => {
+      const found = /^data:image\/([a-z]+)[^,]*,(.*)$/s.exec(
+        embeddedImage(cell, dirname(path), source) ?? '',
+      );
+      return found ? image(cell, Buffer.from(found[2], 'base64'), found[1], title) : whole;
+    });
   const parts: string[] = [];
   for (const cell of notebook.cells) {
     if (cell.cell_type === 'raw') continue;
     const { source, outputs } = visibleParts(cell);
-    if (source)
-      parts.push(cell.cell_type === 'code' ? fenced(cell.source, 'typescript') : cell.source.trim());
+    if (source) parts.push(cell.cell_type === 'code' ? fenced(cell.source, 'typescript') : narration(cell));
     for (const output of outputs) parts.push(await outputText(cell, output));
   }
   return { text: `${parts.filter(Boolean).join('\n\n')}\n`, images };
