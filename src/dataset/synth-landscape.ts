@@ -80,7 +80,7 @@ export interface Region {
   greenest: number;
   /** Median optical depth of the haze at 550 nm. */
   haze: number;
-  /** The Gaofen-1 camera that usually sees it, 0 to 3 for WFV1 to WFV4. */
+  /** The Gaofen-1 camera whose swath it lies in, 0 to 3 for WFV1 to WFV4. */
   camera: number;
 }
 
@@ -110,6 +110,14 @@ export const regions: readonly Region[] = [
     haze: 0.25,
     camera: 3,
   },
+  {
+    name: 'SynthHighland',
+    epsg: 32633,
+    ground: { woodland: 0.4, pasture: 0.4, terraces: 0.2 },
+    greenest: 7,
+    haze: 0.15,
+    camera: 2,
+  },
 ];
 
 /** Band reflectance of the ground, seen without air or blur: `planes[sensor·4 + band]`, fine pixels row by row. */
@@ -134,11 +142,53 @@ interface Field {
 const pick = <T>(random: Random, items: readonly T[]): T => items[random.integer(items.length)];
 const between = (random: Random, low: number, high: number): number => low + (high - low) * random.next();
 
+/** Labels one row of {@link fieldMap}; a call a row, so that the engine optimises it at once. */
+const labelRow = (
+  labels: Int32Array,
+  seedX: Float64Array,
+  seedY: Float64Array,
+  across: number,
+  reach: number,
+  size: number,
+  row: number,
+  cos: number,
+  sin: number,
+): void => {
+  const dy = row - size / 2;
+  for (let column = 0; column < size; column++) {
+    const dx = column - size / 2;
+    const x = dx * cos + dy * sin + reach;
+    const y = dy * cos - dx * sin + reach;
+    const cellX = Math.floor(x);
+    const cellY = Math.floor(y);
+    let best = Number.POSITIVE_INFINITY;
+    let label = 0;
+    for (let j = cellY - 1; j <= cellY + 1; j++) {
+      const end = j * across + cellX + 1;
+      for (let at = end - 2; at <= end; at++) {
+        const off = Math.abs(seedX[at] - x);
+        if (off >= best) continue;
+        const distance = Math.max(off, Math.abs(seedY[at] - y));
+        if (distance < best) {
+          best = distance;
+          label = at;
+        }
+      }
+    }
+    labels[row * size + column] = label;
+  }
+};
+
 /**
  * Blocks of a jittered lattice in a rotated frame: each fine pixel belongs to the seed that is nearest by the larger
  * of its two coordinate differences, which makes fields angular.
  */
-const fieldMap = (random: Random, size: number, edge: number): { labels: Int32Array; count: number } => {
+const fieldMap = (
+  random: Random,
+  size: number,
+  rows: number,
+  edge: number,
+): { labels: Int32Array; count: number } => {
   const angle = random.next() * Math.PI;
   const [cos, sin] = [Math.cos(angle) / edge, Math.sin(angle) / edge];
   // the rotated square lies within ±reach of its centre
@@ -147,25 +197,8 @@ const fieldMap = (random: Random, size: number, edge: number): { labels: Int32Ar
   const [seedX, seedY] = [0, 1].map(() =>
     Float64Array.from({ length: across * across }, () => random.next()),
   );
-  const labels = new Int32Array(size * size);
-  for (let row = 0; row < size; row++)
-    for (let column = 0; column < size; column++) {
-      const [dx, dy] = [column - size / 2, row - size / 2];
-      const [x, y] = [dx * cos + dy * sin + reach, dy * cos - dx * sin + reach];
-      const [cellX, cellY] = [Math.floor(x), Math.floor(y)];
-      let best = Number.POSITIVE_INFINITY;
-      let label = 0;
-      for (let j = cellY - 1; j <= cellY + 1; j++)
-        for (let i = cellX - 1; i <= cellX + 1; i++) {
-          const at = j * across + i;
-          const distance = Math.max(Math.abs(seedX[at] - x), Math.abs(seedY[at] - y));
-          if (distance < best) {
-            best = distance;
-            label = at;
-          }
-        }
-      labels[row * size + column] = label;
-    }
+  const labels = new Int32Array(size * rows);
+  for (let row = 0; row < rows; row++) labelRow(labels, seedX, seedY, across, reach, size, row, cos, sin);
   return { labels, count: across * across };
 };
 
@@ -215,6 +248,64 @@ const pickShare = <T extends string>(random: Random, shares: Partial<Record<T, n
   return entries[entries.length - 1][0];
 };
 
+/** What {@link mixPixels} needs of each field. */
+interface Mixture {
+  cover: Float64Array;
+  variation: Float64Array;
+  brightness: Float64Array;
+  roughness: Float64Array;
+}
+
+/** Share of plants and brightness of pixels `from` to `to` − 1. */
+const mixPixels = (
+  { cover, variation, brightness, roughness }: Mixture,
+  labels: Int32Array,
+  coverNoise: Float32Array,
+  relief: Float32Array,
+  shadow: Float32Array,
+  from: number,
+  to: number,
+  share: Float32Array,
+  light: Float32Array,
+): void => {
+  for (let i = from; i < to; i++) {
+    const field = labels[i];
+    share[i] = Math.min(1, Math.max(0, cover[field] + variation[field] * coverNoise[i]));
+    light[i] =
+      Math.max(0.3, brightness[field] + 0.03 * relief[i]) * Math.max(0.3, 1 + roughness[field] * shadow[i]);
+  }
+};
+
+/** Reflectance of one band: soil and plants in the pixels' shares. */
+const paintPixels = (
+  bare: Float64Array,
+  grown: Float64Array,
+  labels: Int32Array,
+  share: Float32Array,
+  light: Float32Array,
+  from: number,
+  to: number,
+  out: Float32Array,
+): void => {
+  for (let i = from; i < to; i++) {
+    const field = labels[i];
+    out[i] = light[i] * (bare[field] + share[i] * grown[field]);
+  }
+};
+
+/** Lets the river and its bank take their shares of one band. */
+const floodPixels = (
+  wet: Float32Array,
+  wetBank: Float32Array,
+  water: number,
+  bank: number,
+  from: number,
+  to: number,
+  out: Float32Array,
+): void => {
+  for (let i = from; i < to; i++) out[i] += wet[i] * (water - out[i]) + wetBank[i] * (bank - out[i]);
+};
+
 /** Fraction of fields that are ponds. */
 const ponds = 0.01;
 
@@ -224,6 +315,7 @@ const ponds = 0.01;
  * shadows by roughness; ponds, and now and then a river.
  *
  * @param size fine pixels along an edge, `pixel` m each
+ * @param rows fine rows from the top that are wanted: their ground does not depend on it
  * @param month 1 to 12
  * @param sensors the two sensors whose bands are computed
  */
@@ -234,6 +326,7 @@ export const drawLandscape = (
   sensors: readonly [SensorName, SensorName],
   size: number,
   pixel: number,
+  rows = size,
 ): Landscape => {
   const bandsOf = (name: EndmemberName): Float64Array => {
     const spectrum = endmember(name);
@@ -262,7 +355,7 @@ export const drawLandscape = (
   );
 
   const edge = between(random, 120, 450) / pixel;
-  const { labels, count } = fieldMap(random, size, edge);
+  const { labels, count } = fieldMap(random, size, rows, edge);
   const fields = Array.from({ length: count }, (): Field => {
     const kind = local.get(pickShare(random, shares));
     if (!kind || random.next() < ponds)
@@ -277,33 +370,38 @@ export const drawLandscape = (
       roughness: kind.roughness,
     };
   });
-  const cover = smoothNoise(random, size, 240 / pixel, 3);
-  const relief = smoothNoise(random, size, 1200 / pixel, 2);
-  const shadow = smoothNoise(random, size, 3, 1);
+  const cover = smoothNoise(random, size, 240 / pixel, 3, rows);
+  const relief = smoothNoise(random, size, 1200 / pixel, 2, rows);
+  const shadow = smoothNoise(random, size, 3, 1, rows);
   const hasRiver = random.next() < 0.2;
   const river = hasRiver ? riverOf(random, size, pixel) : null;
 
-  const pixels = size * size;
+  const pixels = size * rows;
   const [share, light] = [new Float32Array(pixels), new Float32Array(pixels)];
+  const perField = (of: (field: Field) => number): Float64Array => Float64Array.from(fields, of);
+  const mixture: Mixture = {
+    cover: perField((field) => field.cover),
+    variation: perField((field) => field.variation),
+    brightness: perField((field) => field.brightness),
+    roughness: perField((field) => field.roughness),
+  };
+  for (let from = 0; from < pixels; from += size)
+    mixPixels(mixture, labels, cover, relief, shadow, from, from + size, share, light);
   const [wet, wetBank] = [new Float32Array(river ? pixels : 0), new Float32Array(river ? pixels : 0)];
-  for (let i = 0; i < pixels; i++) {
-    const field = fields[labels[i]];
-    share[i] = Math.min(1, Math.max(0, field.cover + field.variation * cover[i]));
-    light[i] =
-      Math.max(0.3, field.brightness + 0.03 * relief[i]) * Math.max(0.3, 1 + field.roughness * shadow[i]);
-    if (river) {
-      const here = river(i % size, Math.floor(i / size));
-      wet[i] = here.water;
-      wetBank[i] = here.bank;
-    }
+  for (let i = 0; river && i < pixels; i++) {
+    const here = river(i % size, Math.floor(i / size));
+    wet[i] = here.water;
+    wetBank[i] = here.bank;
   }
   const planes = Array.from({ length: 8 }, (_, plane) => {
     const bare = Float64Array.from(fields, ({ soil }) => soil[plane]);
     const grown = Float64Array.from(fields, ({ soil, plants }) => plants[plane] - soil[plane]);
     const out = new Float32Array(pixels);
-    for (let i = 0; i < pixels; i++) out[i] = light[i] * (bare[labels[i]] + share[i] * grown[labels[i]]);
-    for (let i = 0; i < wet.length; i++)
-      out[i] += wet[i] * (water[plane] - out[i]) + wetBank[i] * (bank[plane] - out[i]);
+    for (let from = 0; from < pixels; from += size)
+      paintPixels(bare, grown, labels, share, light, from, from + size, out);
+    if (river)
+      for (let from = 0; from < pixels; from += size)
+        floodPixels(wet, wetBank, water[plane], bank[plane], from, from + size, out);
     return out;
   });
   return { shares, river: hasRiver, planes };

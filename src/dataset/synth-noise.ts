@@ -41,12 +41,40 @@ export const whiteNoise = (seed: number): ((index: number) => number) => {
   return (index) => quantiles[mix(index ^ key) >>> (32 - tableBits)];
 };
 
+/** Adds one row of an octave. */
+const addNoiseRow = (
+  out: Float32Array,
+  from: number,
+  lattice: Float32Array,
+  top: number,
+  knots: number,
+  at: Int32Array,
+  share: Float32Array,
+  s: number,
+): void => {
+  for (let column = 0; column < at.length; column++) {
+    const corner = top + at[column];
+    const u = share[column];
+    const above = lattice[corner] + u * (lattice[corner + 1] - lattice[corner]);
+    const below = lattice[corner + knots] + u * (lattice[corner + knots + 1] - lattice[corner + knots]);
+    out[from + column] += above + s * (below - above);
+  }
+};
+
 /**
  * Smooth noise over a square of `size` pixels: a lattice of normal values `spacing` pixels apart, interpolated with
  * smooth steps, plus octaves at half the spacing and half the strength. About zero mean and unit variance.
+ *
+ * @param rows only that many from the top are wanted
  */
-export const smoothNoise = (random: Random, size: number, spacing: number, octaves: number): Float32Array => {
-  const out = new Float32Array(size * size);
+export const smoothNoise = (
+  random: Random,
+  size: number,
+  spacing: number,
+  octaves: number,
+  rows = size,
+): Float32Array => {
+  const out = new Float32Array(size * rows);
   let variance = 0;
   for (let octave = 0; octave < octaves; octave++) {
     const step = spacing / 2 ** octave;
@@ -62,17 +90,8 @@ export const smoothNoise = (random: Random, size: number, spacing: number, octav
       const t = position - at[i];
       share[i] = t * t * (3 - 2 * t);
     }
-    for (let row = 0; row < size; row++) {
-      const top = at[row] * knots;
-      const s = share[row];
-      for (let column = 0; column < size; column++) {
-        const corner = top + at[column];
-        const u = share[column];
-        const above = lattice[corner] + u * (lattice[corner + 1] - lattice[corner]);
-        const below = lattice[corner + knots] + u * (lattice[corner + knots + 1] - lattice[corner + knots]);
-        out[row * size + column] += above + s * (below - above);
-      }
-    }
+    for (let row = 0; row < rows; row++)
+      addNoiseRow(out, row * size, lattice, at[row] * knots, knots, at, share, share[row]);
   }
   const scale = 1 / Math.sqrt(variance);
   for (let i = 0; i < out.length; i++) out[i] *= scale;

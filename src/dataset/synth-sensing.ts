@@ -39,19 +39,12 @@ const cameras = ['gaofen-1-wfv1', 'gaofen-1-wfv2', 'gaofen-1-wfv3', 'gaofen-1-wf
 /** Where a camera looks, from one edge of the combined swath (−1) to the other (1). */
 const obliquity = [-0.75, -0.25, 0.25, 0.75];
 
-/**
- * The camera of a tile: a swath is 200 km wide, so a region is seen by one camera and, near the swath's edge, by its
- * neighbour.
- */
-const drawCamera = (random: Random, usual: number): number =>
-  random.next() < 0.75 ? usual : usual < cameras.length - 1 ? usual + 1 : usual - 1;
-
 const clamped = (value: number, limit: number): number => Math.min(limit, Math.max(-limit, value));
 
 /** Draws how the two sensors saw one tile of a region on one day. */
 export const drawViews = (random: Random, region: Pick<Region, 'haze' | 'camera'>): Views => {
   const haze = Math.min(1, region.haze * Math.exp(0.55 * random.normal()));
-  const camera = drawCamera(random, region.camera);
+  const { camera } = region;
   const gains = (base: number): number[] => {
     const common = 0.006 * random.normal();
     return calibration.map((gain) => gain * (1 + base + common + 0.003 * random.normal()));
@@ -89,9 +82,69 @@ export const hazeEffect = ({ sensor, residualHaze, gain }: View): { gain: number
     return { gain: gain[band] * Math.exp(-0.25 * depth), offset: 0.085 * depth };
   });
 
+/** One line of the plane, blurred across: `line[column]` = Σ weights[k]·plane[top + column + k·size], in this order. */
+const blurAcross = (
+  weights: Float64Array,
+  plane: Float32Array,
+  top: number,
+  size: number,
+  line: Float64Array,
+): void => {
+  if (weights.length === 7) {
+    // the usual width, without a loop in the loop
+    const [a, b, c, d, e, f, g] = weights;
+    for (let at = top; at < top + size; at++)
+      line[at - top] =
+        a * plane[at] +
+        b * plane[at + size] +
+        c * plane[at + 2 * size] +
+        d * plane[at + 3 * size] +
+        e * plane[at + 4 * size] +
+        f * plane[at + 5 * size] +
+        g * plane[at + 6 * size];
+    return;
+  }
+  for (let column = 0; column < size; column++) {
+    let sum = 0;
+    for (let k = 0, at = top + column; k < weights.length; k++, at += size) sum += weights[k] * plane[at];
+    line[column] = sum;
+  }
+};
+
+/** Samples of a line, blurred along it: `out[at + i]` = Σ weights[k]·line[first + i·step + k]. */
+const sampleAlong = (
+  weights: Float64Array,
+  line: Float64Array,
+  first: number,
+  step: number,
+  out: Float32Array,
+  at: number,
+  count: number,
+): void => {
+  if (weights.length === 7) {
+    const [a, b, c, d, e, f, g] = weights;
+    for (let i = 0, from = first; i < count; i++, from += step)
+      out[at + i] =
+        a * line[from] +
+        b * line[from + 1] +
+        c * line[from + 2] +
+        d * line[from + 3] +
+        e * line[from + 4] +
+        f * line[from + 5] +
+        g * line[from + 6];
+    return;
+  }
+  for (let i = 0, from = first; i < count; i++, from += step) {
+    let sum = 0;
+    for (let k = 0; k < weights.length; k++) sum += weights[k] * line[from + k];
+    out[at + i] = sum;
+  }
+};
+
 /**
  * Blurs a fine plane with a Gaussian of `blur` fine pixels and samples it every `step` fine pixels, beginning at the
- * centre of the first output pixel plus `shift` (fine pixels) and `margin`.
+ * centre of the first output pixel plus `shift` (fine pixels) and `margin`. The plane is `size` wide and as high as it is
+ * long: a square, or the upper part of one.
  */
 export const resample = (
   plane: Float32Array,
@@ -117,19 +170,11 @@ export const resample = (
   const across = taps(shift[0]);
   const along = taps(shift[1]);
   const line = new Float64Array(size);
-  const result = new Float32Array(out * out);
-  for (let row = 0; row < out; row++) {
-    const top = (along.first + row * step) * size;
-    for (let column = 0; column < size; column++) {
-      let sum = 0;
-      for (let i = 0, at = top + column; i < count; i++, at += size) sum += along.weights[i] * plane[at];
-      line[column] = sum;
-    }
-    for (let column = 0, at = across.first; column < out; column++, at += step) {
-      let sum = 0;
-      for (let i = 0; i < count; i++) sum += across.weights[i] * line[at + i];
-      result[row * out + column] = sum;
-    }
+  const rows = Math.floor((plane.length / size - 2 * margin) / step);
+  const result = new Float32Array(out * rows);
+  for (let row = 0; row < rows; row++) {
+    blurAcross(along.weights, plane, (along.first + row * step) * size, size, line);
+    sampleAlong(across.weights, line, across.first, step, result, row * out, out);
   }
   return result;
 };

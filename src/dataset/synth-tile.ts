@@ -76,6 +76,29 @@ export const planTile = ({ seed, patches, size }: SynthParameters, index: number
   };
 };
 
+/** What the sensor records of pixels `from` to `to` − 1: its gain and offset, clouds, noise, whole numbers. */
+const record = (
+  seen: Float32Array,
+  { gain, offset }: { gain: number; offset: number },
+  { floor, share }: View['noise'],
+  noise: (index: number) => number,
+  clouds: Clouds | null,
+  cloud: number,
+  from: number,
+  to: number,
+  out: Int16Array,
+): void => {
+  for (let i = from; i < to; i++) {
+    let value = gain * seen[i] + offset;
+    if (clouds) {
+      value *= 1 - clouds.shade[i];
+      value += clouds.opacity[i] * (cloud - value);
+    }
+    value += noise(i) * Math.sqrt(floor * floor + share * share * value * value);
+    out[i] = Math.min(32767, Math.max(0, Math.round(10_000 * value)));
+  }
+};
+
 const see = (
   planes: readonly Float32Array[],
   fineSize: number,
@@ -89,18 +112,20 @@ const see = (
   return planes.map((plane, band) => {
     const seen = resample(plane, fineSize, finePerPixel, margin, view.blur / fine, shift);
     const noise = whiteNoise(noiseSeed + band);
-    const { gain, offset } = effects[band];
-    const { floor, share } = view.noise;
     const out = new Int16Array(seen.length);
-    for (let i = 0; i < out.length; i++) {
-      let value = gain * seen[i] + offset;
-      if (clouds) {
-        value *= 1 - clouds.shade[i];
-        value += clouds.opacity[i] * (cloudReflectance[band] - value);
-      }
-      value += noise(i) * Math.sqrt(floor * floor + share * share * value * value);
-      out[i] = Math.min(32767, Math.max(0, Math.round(10_000 * value)));
-    }
+    // a few rows a call: the engine optimises what is called often
+    for (let from = 0; from < out.length; from += 1024)
+      record(
+        seen,
+        effects[band],
+        view.noise,
+        noise,
+        clouds,
+        cloudReflectance[band],
+        from,
+        Math.min(from + 1024, out.length),
+        out,
+      );
     return out;
   });
 };
@@ -129,6 +154,8 @@ export const drawTile = (
   const { index, region, across, date } = plan;
   const coarse = across * size;
   const fineSize = coarse * finePerPixel + 2 * margin;
+  // the patches fill the square from the top: what lies below them nobody sees
+  const fineRows = Math.ceil(patches / across) * size * finePerPixel + 2 * margin;
   const views = drawViews(seededRandom(seed, 'views', index), region);
   const { shares, river, planes } = drawLandscape(
     seededRandom(seed, 'ground', index),
@@ -137,6 +164,7 @@ export const drawTile = (
     [views.source.sensor, views.target.sensor],
     fineSize,
     pixelSize / finePerPixel,
+    fineRows,
   );
   const clouds = drawClouds(seededRandom(seed, 'clouds', index), coarse, size, leastValid);
   const noise = seededRandom(seed, 'noise', index);

@@ -8,8 +8,8 @@
  *   in shares that vary about those of its region, on one date and so in one season. Fields are angular blocks, under
  *   plants or bare as the season has it, each a linear mixture of a soil and a plant spectrum whose shares vary
  *   smoothly; moisture darkens the soils of a tile, canopies cast shadows, there are ponds and rivers. Drawn at 8 m.
- * - *Spectral response*: each sensor's bands are the ground's spectra weighted with its own responses; the
- *   camera that usually sees the region took the tile or, in a quarter of the tiles, that one's neighbour.
+ * - *Spectral response*: each sensor's bands are the ground's spectra weighted with its own responses; a region
+ *   lies in the swath of one of the four cameras.
  * - *Air* (`synth-sensing.ts`): one haze lies over both images. Each atmospheric correction assumes a standard haze,
  *   mends a part of the departure from it and leaves the rest in (all of it for Gaofen-1, which has no band to see haze
  *   by), plus a small error of its own. What is left adds scattered light and takes away transmitted light, both ∝ λ^−1.2.
@@ -21,11 +21,11 @@
  * Why a tile's mapping can be read off its Sentinel-2 histogram: the haze that the correction left in lifts the dark
  * end of the histogram, and Gaofen-1 saw the same haze; and the surfaces that make up a histogram decide which spectra
  * a value stands for (a red of 800 is a half-grown crop in one tile, wet soil in another, and Gaofen-1's red band
- * reaches up the red edge). Why it cannot be read off wholly: camera, bidirectional remainder and the corrections' own
+ * reaches up the red edge). Why it cannot be read off wholly: bidirectional remainder and the corrections' own
  * errors leave no trace in it.
  *
  * Numbers without a source above are assumptions of usual size, not measurements. The premise of the paper, that
- * histograms tell the mapping, is one of them: the haze and its shares, the mixed ground of a tile and the usual camera
+ * histograms tell the mapping, is one of them: the haze and its shares, the mixed ground of a tile and the camera
  * of a region were chosen so that it holds. With about half the haze's spread, one kind of ground and any camera to a
  * tile, a kernel regression from the histograms went 3 to 18 % of the way from the global LUT to the oracle. So
  * the dataset shows how models compare where the premise holds, and cannot show that it does.
