@@ -110,6 +110,14 @@ export const regions: readonly Region[] = [
     haze: 0.25,
     camera: 3,
   },
+  {
+    name: 'SynthHighland',
+    epsg: 32633,
+    ground: { woodland: 0.4, pasture: 0.4, terraces: 0.2 },
+    greenest: 7,
+    haze: 0.15,
+    camera: 2,
+  },
 ];
 
 /** Band reflectance of the ground, seen without air or blur: `planes[sensor·4 + band]`, fine pixels row by row. */

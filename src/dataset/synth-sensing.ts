@@ -39,19 +39,12 @@ const cameras = ['gaofen-1-wfv1', 'gaofen-1-wfv2', 'gaofen-1-wfv3', 'gaofen-1-wf
 /** Where a camera looks, from one edge of the combined swath (−1) to the other (1). */
 const obliquity = [-0.75, -0.25, 0.25, 0.75];
 
-/**
- * The camera of a tile: a swath is 200 km wide, so a region is seen by one camera and, near the swath's edge, by its
- * neighbour.
- */
-const drawCamera = (random: Random, usual: number): number =>
-  random.next() < 0.75 ? usual : usual < cameras.length - 1 ? usual + 1 : usual - 1;
-
 const clamped = (value: number, limit: number): number => Math.min(limit, Math.max(-limit, value));
 
 /** Draws how the two sensors saw one tile of a region on one day. */
 export const drawViews = (random: Random, region: Pick<Region, 'haze' | 'camera'>): Views => {
   const haze = Math.min(1, region.haze * Math.exp(0.55 * random.normal()));
-  const camera = drawCamera(random, region.camera);
+  const { camera } = region;
   const gains = (base: number): number[] => {
     const common = 0.006 * random.normal();
     return calibration.map((gain) => gain * (1 + base + common + 0.003 * random.normal()));
