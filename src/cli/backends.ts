@@ -12,9 +12,9 @@ interface Finding {
   available: boolean;
   device: string | null;
   version: string | null;
-  /** Why it is not available; null where it is. */
+  /** Why it is not available, or not of use; else null. */
   reason: string | null;
-  msPerStep: { lut: number; conv: number } | null;
+  msPerStep: { lut: number; conv: number | null } | null;
 }
 
 const absent = (name: BackendName, reason: string): Finding => ({
@@ -36,8 +36,8 @@ const examine = async (name: BackendName, call: Call): Promise<Finding> => {
       available: true,
       device,
       version,
-      reason: null,
-      msPerStep: { lut: round(times.lut), conv: round(times.conv) },
+      reason: times.conv === null ? 'works, too slow for the step with the conv module to be timed' : null,
+      msPerStep: { lut: round(times.lut), conv: times.conv && round(times.conv) },
     };
   } catch (error) {
     call.signal.throwIfAborted();
@@ -78,14 +78,16 @@ const examineApart = (name: BackendName, call: Call): Promise<Finding> =>
 const fastest = (findings: readonly Finding[], step: 'lut' | 'conv'): Finding =>
   findings
     .filter(({ msPerStep }) => msPerStep !== null)
-    .reduce((best, other) => (other.msPerStep![step] < best.msPerStep![step] ? other : best));
+    .reduce((best, other) =>
+      (other.msPerStep![step] ?? Infinity) < (best.msPerStep![step] ?? Infinity) ? other : best,
+    );
 
 const lines = ({ name, available, device, version, reason, msPerStep }: Finding): string =>
   available
     ? [
         `${name.padEnd(11)} works: ${device}`,
         `${' '.repeat(12)}${version}`,
-        `${' '.repeat(12)}a step takes ${msPerStep!.lut} ms (LUT), ${msPerStep!.conv} ms (LUT and conv module)`,
+        `${' '.repeat(12)}a step takes ${msPerStep!.lut} ms (LUT), ${msPerStep!.conv === null ? 'too long to be timed' : `${msPerStep!.conv} ms`} (LUT and conv module)`,
       ].join('\n')
     : `${name.padEnd(11)} no: ${reason}`;
 

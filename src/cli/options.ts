@@ -22,6 +22,20 @@ export const setOption: Record<string, CommandOption> = {
   },
 };
 
+export const backendOption: Record<string, CommandOption> = {
+  backend: {
+    type: 'string',
+    value: 'NAME',
+    help: 'auto, cpu, wasm, webgpu or tensorflow; the same as --set backend=NAME',
+  },
+};
+
+/** Words of `--set`, and `--backend` as one of them. */
+export const settings = (call: Call): string[] => {
+  const backend = text(call, 'backend');
+  return [...several(call, 'set'), ...(backend === undefined ? [] : [`backend=${backend}`])];
+};
+
 export const outputOption: Record<string, CommandOption> = {
   'output-dir': { type: 'string', value: 'DIR', default: 'outputs', help: 'folder of runs' },
 };

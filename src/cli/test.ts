@@ -5,7 +5,7 @@ import { Fault } from '../fault.js';
 import { runFolder } from '../training/run-folder.js';
 import { testOracle, testWeights } from '../training/test-weights.js';
 import type { Call, Command } from './command.js';
-import { dataOptions, outputOption, required, setOption, several, text } from './options.js';
+import { backendOption, dataOptions, outputOption, required, setOption, settings, text } from './options.js';
 import { scoreLines, testDocument } from './score-lines.js';
 
 const exists = (path: string): Promise<boolean> =>
@@ -54,6 +54,7 @@ export const command: Command = {
   options: {
     ...dataOptions,
     ...setOption,
+    ...backendOption,
     ...outputOption,
     run: { type: 'string', value: 'TAG', help: 'a run under the folder of runs' },
     checkpoint: { type: 'string', value: 'best|last|N', help: 'which of its checkpoints (default best)' },
@@ -71,7 +72,7 @@ export const command: Command = {
       root,
       divide: text(call, 'divide'),
       split,
-      words: several(call, 'set'),
+      words: settings(call),
       onProgress: call.progress,
       onNote: call.note,
       signal: call.signal,

@@ -2,13 +2,14 @@ import { loadExperiment } from '../config/load.js';
 import { runTracked } from '../training/tracked-run.js';
 import type { Command } from './command.js';
 import {
+  backendOption,
   dataOptions,
   flag,
   oneWord,
   outputOption,
   required,
   setOption,
-  several,
+  settings,
   text,
   trackerOf,
   trackOption,
@@ -22,6 +23,7 @@ export const command: Command = {
   options: {
     ...dataOptions,
     ...setOption,
+    ...backendOption,
     ...outputOption,
     ...trackOption,
     tag: { type: 'string', value: 'NAME', help: "the run's name (default: the experiment's)" },
@@ -30,7 +32,7 @@ export const command: Command = {
     'print-config': { type: 'boolean', help: 'print the resolved configuration and stop' },
   },
   run: async (call) => {
-    const experiment = await loadExperiment(oneWord(call, 'experiment name or file'), several(call, 'set'));
+    const experiment = await loadExperiment(oneWord(call, 'experiment name or file'), settings(call));
     if (flag(call, 'print-config')) {
       call.print(JSON.stringify(experiment, null, 2));
       call.json(experiment);

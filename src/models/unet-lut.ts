@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Experiment } from '../config/schema.js';
+import { onDevice } from '../ops/backends/device-trouble.js';
 import type { Knots } from '../ops/mapping.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import { unet } from '../ops/unet.js';
@@ -62,7 +63,7 @@ export const predictKnots = async (
   const input = new Float32Array(histograms.length * size);
   for (const [i, counts] of histograms.entries())
     histogramInput(counts, bands, model.unet.input, input, i * size);
-  const lut = tf.tidy(() => {
+  const predict = (): tf.Tensor3D => {
     const { out } = unet({
       theta: tf.tensor1d(weights.theta.subarray(0, shape.unet.parameterCount)),
       running: tf.tensor1d(weights.running.subarray(0, shape.unet.runningCount)),
@@ -72,9 +73,13 @@ export const predictKnots = async (
     });
     const base = weights.base && tf.tensor3d(weights.base, [1, bands, knots]);
     return lutHead(out, base, model.unet.scale);
+  };
+  const values = await onDevice(async () => {
+    const lut = tf.tidy(predict);
+    const read = (await lut.data()) as Float32Array;
+    lut.dispose();
+    return read;
   });
-  const values = (await lut.data()) as Float32Array;
-  lut.dispose();
   return histograms.map((_, i) => ({
     form: 'lut',
     knots,

@@ -8,6 +8,7 @@ import type { Aligner } from '../models/aligner.js';
 import { foldConv } from '../models/conv-module.js';
 import { predictKnots, unetLutShape } from '../models/unet-lut.js';
 import type { Mapping } from '../ops/mapping.js';
+import { startTensorflow } from '../ops/tensorflow.js';
 import type { Slot } from '../ops/unet-layout.js';
 import { besideModel, readDomain } from './checkpoint.js';
 import { readPth } from './pth.js';
@@ -27,7 +28,8 @@ const experimentOf = async (file: TensorFile, words: readonly string[]): Promise
   const text = file.metadata['bandalign'];
   return text === undefined
     ? loadExperiment(assumed, words)
-    : resolveExperiment(override(JSON.parse(text), words));
+    : // the machine that trained is not the one that predicts
+      resolveExperiment(override({ ...JSON.parse(text), backend: 'auto' }, words));
 };
 
 const whole = (name: string, ...shape: number[]): Slot => ({
@@ -70,6 +72,7 @@ export const loadAligner = async (path: string, words: readonly string[] = []): 
     const mapping = closedForm(path, file, experiment);
     return { ...common, conv: null, mapping: async () => mapping };
   }
+  if (experiment.backend !== 'auto') await startTensorflow(experiment.backend);
   const shape = unetLutShape(experiment);
   const bands = shape.spec.bands;
   const beside = (name: string): boolean =>

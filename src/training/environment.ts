@@ -2,6 +2,9 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, hostname, platform, release, totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import type { RunningBackend } from '../ops/backends/choose.js';
+import { opForms } from '../ops/form.js';
+import { runningBackend } from '../ops/tensorflow.js';
 
 const run = promisify(execFile);
 
@@ -17,6 +20,8 @@ export interface Environment {
   cores: number;
   memoryBytes: number;
   argv: string[];
+  /** What computes tensors, and the form of every op that has two; null where no tensor was needed. */
+  backend: (RunningBackend & { ops: ReturnType<typeof opForms> }) | null;
   started: string;
 }
 
@@ -58,6 +63,7 @@ const packageVersions = async (names: readonly string[]): Promise<Record<string,
 /** Gathers the environment of this process; values of the environment variables are not among it. */
 export const describeEnvironment = async (): Promise<Environment> => {
   const own = await readPackage(new URL('../../package.json', import.meta.url));
+  const backend = runningBackend();
   return {
     version: own.version,
     git: await gitState(),
@@ -69,6 +75,7 @@ export const describeEnvironment = async (): Promise<Environment> => {
     cores: cpus().length,
     memoryBytes: totalmem(),
     argv: process.argv.slice(2),
+    backend: backend && { ...backend, ops: opForms() },
     started: new Date().toISOString(),
   };
 };

@@ -22,11 +22,11 @@ const storedExperiment = async (path: string): Promise<unknown> => {
   }
 };
 
-/** `model.conv=false (now true)` for each setting that differs. */
+/** `model.conv=false (now true)` for each setting that differs; where a run computes is not what it computes. */
 export const changedSettings = (before: unknown, now: unknown): string[] => {
   const [old, fresh] = [flatten(before), flatten(now)];
   return [...new Set([...Object.keys(old), ...Object.keys(fresh)])]
-    .filter((key) => old[key] !== fresh[key])
+    .filter((key) => key !== 'backend' && old[key] !== fresh[key])
     .map((key) => `${key}=${old[key] ?? 'absent'} (now ${fresh[key] ?? 'absent'})`);
 };
 

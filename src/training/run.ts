@@ -6,6 +6,7 @@ import { fileDigest, writeAtomic, writeJson } from '../files.js';
 import type { Aligner } from '../models/aligner.js';
 import { fitClosedForm, fitOracle } from '../models/fitted.js';
 import type { Mapping } from '../ops/mapping.js';
+import { startTensorflow } from '../ops/tensorflow.js';
 import type { OnProgress } from '../progress.js';
 import type { TrackedRun } from '../tracking/tracker.js';
 import { loadAligner } from './aligner.js';
@@ -180,6 +181,10 @@ export const runExperiment = async (
   if (finished) {
     onNote(`${tag}: already finished; nothing to do`);
     return { result: finished, folder: folder.folder, resumed: true };
+  }
+  if (experiment.model.kind === 'unet-lut') {
+    const { name, device, why } = await startTensorflow(experiment.backend);
+    onNote(`backend: ${name} on ${device} (${why})`);
   }
   const data = await prepareData(experiment, root, options);
   for (const note of data.notes) onNote(note);

@@ -5,6 +5,7 @@ import { regularisers } from '../models/regularisers.js';
 import { lutHead, type UnetLutShape } from '../models/unet-lut.js';
 import { adamStep } from '../ops/adam.js';
 import { alignLoss } from '../ops/align-loss.js';
+import { onDevice } from '../ops/backends/device-trouble.js';
 import { type QuadraticBatch, quadraticMse } from '../ops/quadratic-mse.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import { unet } from '../ops/unet.js';
@@ -35,18 +36,13 @@ export interface StepGradient extends StepLosses {
 
 const value = async (tensor: tf.Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
 
-/**
- * Forward and backward pass of one batch. The regularisers are computed only when their weight is not 0, as in the
- * original without `useTVLoss`; they read 0 then.
- */
-export const stepGradient = async (
+const computeGradient = async (
   { data, model, loss }: Experiment,
   shape: UnetLutShape,
   weights: { theta: Float32Array; running: Float32Array; base: Float32Array | null },
   batch: Batch,
   norm: 'batch' | 'running',
 ): Promise<StepGradient> => {
-  await startTensorflow();
   const { bands, knots } = shape.spec;
   const kept: tf.Tensor[] = [];
   const keep = <T extends tf.Tensor>(tensor: T): T => {
@@ -98,6 +94,17 @@ export const stepGradient = async (
   const gradient = await value(result.grad);
   tf.dispose([...kept, result.value, result.grad]);
   return { ...losses, gradient, running };
+};
+
+/**
+ * Forward and backward pass of one batch. The regularisers are computed only when their weight is not 0, as in the
+ * original without `useTVLoss`; they read 0 then.
+ *
+ * @throws Fault where the device that computes is lost or out of memory
+ */
+export const stepGradient = async (...inputs: Parameters<typeof computeGradient>): Promise<StepGradient> => {
+  await startTensorflow();
+  return onDevice(() => computeGradient(...inputs));
 };
 
 /** One optimiser step: moves `state` in place, returns the losses before it. */

@@ -6,6 +6,7 @@ import { evaluate } from '../evaluation/evaluate.js';
 import { poolTiles, type Score, type TileRecord } from '../evaluation/tile-record.js';
 import { fitOracle } from '../models/fitted.js';
 import type { ConvModule, Mapping } from '../ops/mapping.js';
+import { startTensorflow } from '../ops/tensorflow.js';
 import type { OnProgress } from '../progress.js';
 import { loadAligner } from './aligner.js';
 import { type PreparedData, prepareData } from './prepare-data.js';
@@ -55,6 +56,10 @@ const testOn = async (
 /** Scores a weights file on one list of a dataset, LUTs predicted from tile histograms. */
 export const testWeights = async (options: TestOptions & { weights: string }): Promise<TestOutcome> => {
   const aligner = await loadAligner(options.weights, options.words);
+  if (aligner.experiment.model.kind === 'unet-lut') {
+    const { name, device, why } = await startTensorflow();
+    options.onNote(`backend: ${name} on ${device} (${why})`);
+  }
   return testOn(aligner.experiment, options, (data) => ({
     conv: aligner.conv,
     mapping: (tile) => aligner.mapping(data.tileHistogram(tile)),

@@ -12,8 +12,8 @@ import { freshState } from './train-unet-lut.js';
 export interface StepTimes {
   /** The UNet-LUT, trained from statistics. */
   lut: number;
-  /** With the conv module, trained from pixels. */
-  conv: number;
+  /** With the conv module, trained from pixels; null where a step of a sixteenth of them took too long already. */
+  conv: number | null;
 }
 
 const samples = 4;
@@ -65,25 +65,29 @@ const timeOf = async (
   const state = freshState(experiment, shape);
   const batch = randomBatch(experiment, side);
   const times: number[] = [];
-  const end = performance.now() + seconds * 1000;
-  // the first step compiles; it counts only where it alone has taken the whole time
-  for (let step = 0; step === 0 || performance.now() < end; step++) {
+  // the first step compiles and does not count
+  for (let step = 0, end = 0; step < 2 || performance.now() < end; step++) {
     signal?.throwIfAborted();
     const started = performance.now();
     await trainStep(experiment, shape, state, null, batch, 1e-6);
-    const took = performance.now() - started;
-    if (step > 0 || took > seconds * 1000) times.push(took);
+    const now = performance.now();
+    if (step === 0) end = now + seconds * 1000;
+    else times.push(now - started);
     await setImmediate();
   }
-  return times.length > 0 ? median(times) : Number.NaN;
+  return median(times);
 };
 
+/** A step of a sixteenth of the pixels that takes more milliseconds than this: the whole step is not timed. */
+const tooSlow = 3000;
+
 /**
- * Times both training steps on the backend that runs: the median over `seconds` each, and at least one step.
+ * Times both training steps on the backend that runs: the median over `seconds` each, of at least one step.
  *
  * @param side pixels of a patch's side, 512 as published
  */
-export const timeSteps = async (seconds: number, side = 512, signal?: AbortSignal): Promise<StepTimes> => ({
-  lut: await timeOf(false, seconds, side, signal),
-  conv: await timeOf(true, seconds, side, signal),
-});
+export const timeSteps = async (seconds: number, side = 512, signal?: AbortSignal): Promise<StepTimes> => {
+  const lut = await timeOf(false, seconds, side, signal);
+  const small = await timeOf(true, 0, side / 4, signal);
+  return { lut, conv: small > tooSlow ? null : await timeOf(true, seconds, side, signal) };
+};
