@@ -1,17 +1,44 @@
+import { ablationTable, statisticsTable } from '../evaluation/ablation-table.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
+import { checkPaperRows, readPaperValues } from '../evaluation/paper-values.js';
 import { csvTable, latexTable, markdownTable } from '../evaluation/render-table.js';
+import { rowStatistics } from '../evaluation/row-statistics.js';
+import type { Table } from '../evaluation/table.js';
 import { poolTiles } from '../evaluation/tile-record.js';
 import { Fault } from '../fault.js';
+import { labelRuns, tagsOf } from '../sweeps/label-runs.js';
+import { type RowRun, seededModels } from '../sweeps/seeded-models.js';
 import { comparedModels } from '../training/compare-runs.js';
 import { finishedRuns, listRuns } from '../training/list-runs.js';
-import type { Command } from './command.js';
-import { outputOption, text, whole } from './options.js';
+import type { Call, Command } from './command.js';
+import { flag, outputOption, text, whole } from './options.js';
 
 const formats = { md: markdownTable, csv: csvTable, tex: latexTable };
 
+/** Rows of several seeds or folds, or rows to be tested against a baseline. */
+const compareRows = async (
+  call: Call,
+  rows: readonly RowRun[],
+  split: 'val' | 'test',
+  print: (table: Table) => void,
+): Promise<void> => {
+  const models = seededModels(rows, { split, region: text(call, 'region') });
+  const labels = models.map(({ label }) => label);
+  const baseline = text(call, 'baseline') ?? models.find(({ isBound }) => !isBound)?.label ?? labels[0];
+  if (!labels.includes(baseline)) throw new Fault(`--baseline: ${baseline}; one of ${labels.join('; ')}`);
+  const file = text(call, 'paper');
+  const paper = file === undefined ? undefined : await readPaperValues(file);
+  if (paper) checkPaperRows(paper, labels);
+  const draws = whole(call, 'draws', 100) ?? 1000;
+  const { bands } = rows[0].run.experiment.data;
+  const options = { caption: `${split} list`, baseline, draws, paper };
+  print((flag(call, 'statistics') ? statisticsTable : ablationTable)(models, bands, options));
+  call.json({ split, bands, baseline, rows: rowStatistics(models, bands, { baseline, draws }) });
+};
+
 export const command: Command = {
   path: ['runs', 'compare'],
-  words: '[TAG…]',
+  words: '[TAG|SWEEP…]',
   summary: 'a table of finished runs, recomputed from their per-tile records',
   options: {
     ...outputOption,
@@ -29,12 +56,27 @@ export const command: Command = {
       default: 'global-lut',
       help: 'the run that the gap is counted from',
     },
+    baseline: {
+      type: 'string',
+      value: 'ROW',
+      help: 'the row that the others are tested against (default: the first)',
+    },
+    statistics: {
+      type: 'boolean',
+      help: 'a line for each row and metric: intervals, differences, p-values',
+    },
+    paper: {
+      type: 'string',
+      value: 'FILE.json',
+      help: 'published values to set beside: { row: { column: value } }',
+    },
     draws: { type: 'string', value: 'N', default: '1000', help: 'bootstrap draws; 0 for no intervals' },
   },
   run: async (call) => {
     const outputDir = text(call, 'output-dir');
     const format = text(call, 'format') ?? 'md';
     if (!(format in formats)) throw new Fault(`--format: ${format}; one of md, csv, tex`);
+    const print = (table: Table): void => call.print(formats[format as keyof typeof formats](table));
     const split = text(call, 'split');
     if (split !== 'test' && split !== 'val') throw new Fault(`--split: ${split}; one of test, val`);
     const metric = text(call, 'metric');
@@ -42,10 +84,14 @@ export const command: Command = {
       throw new Fault(`--metric: ${metric}; one of rmse, r2, mae, bias`);
     const tags =
       call.words.length > 0
-        ? call.words
+        ? await tagsOf(call.words, outputDir)
         : (await listRuns(outputDir)).filter(({ result }) => result).map(({ folder }) => folder.tag);
     if (tags.length === 0) throw new Fault(`runs: none finished under ${outputDir}; train one first`);
     const runs = await finishedRuns(tags, outputDir);
+    const rows = await labelRuns(runs, outputDir);
+    const isSeeded = new Set(rows.map(({ label }) => label)).size < rows.length;
+    const asked = ['baseline', 'statistics', 'paper'].some((name) => call.options[name] !== undefined);
+    if (metric === undefined && (isSeeded || asked)) return compareRows(call, rows, split, print);
     const models = comparedModels(runs, split, text(call, 'region'));
     const bands = runs[0].experiment.data.bands;
     const table = comparisonTable(`${split} list`, models, bands, {
@@ -63,7 +109,7 @@ export const command: Command = {
       }));
       table.notes = table.notes?.slice(0, 1);
     }
-    call.print(formats[format as keyof typeof formats](table));
+    print(table);
     call.json({
       split,
       bands,

@@ -7,7 +7,9 @@ export interface BatchScript {
   cwd: string;
   /** Folder for logs and marks, on a file system that the nodes share. */
   folder: string;
-  /** File with a line for each array task: the positions of its trials, and their folders after a tab. */
+  /** Folder of the sweep: trials' folders and logs. */
+  sweep: string;
+  /** File with a line for each array task: its trials as `position:tag`, tabs between. */
   tasks: string;
   /** Array tasks of this job. */
   count: number;
@@ -31,7 +33,8 @@ const directiveWord = (word: string): string =>
 const plainPath = (path: string): string => path.replaceAll('%', '%%');
 
 /**
- * The batch script of one job array: a task runs the trials of its line, one after the other. Shortly before the time limit
+ * The batch script of one job array: a task runs the trials of its line, one after the other, each in a process with a log of
+ * its own. Shortly before the time limit
  * it stops them at the last whole epoch and queues itself again, as long as it got any further since it started; a task
  * that is preempted is queued again by Slurm (`--requeue`).
  */
@@ -39,6 +42,7 @@ export const batchScript = ({
   name,
   cwd,
   folder,
+  sweep,
   tasks,
   count,
   parallel,
@@ -74,13 +78,12 @@ export BANDALIGN_THREADS=\${SLURM_CPUS_PER_TASK:-${cpus}}
 unset MLFLOW_RUN_ID
 
 line=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" ${shellWord(tasks)})
-read -r -a indices <<<"\${line%%$'\\t'*}"
-IFS=$'\\t' read -r -a folders <<<"\${line#*$'\\t'}"
-words=()
-for index in "\${indices[@]}"; do words+=(--index "$index"); done
+IFS=$'\\t' read -r -a trials <<<"$line"
 
 started=${shellWord(folder)}/.started-\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}
 touch "$started"
+folders=()
+worker=
 trap 'rm -f "$started"' EXIT
 
 stop() {
@@ -103,9 +106,15 @@ again() {
 trap again USR1
 trap 'stop; exit 143' TERM INT
 
-${[program, ...words].map(shellWord).join(' ')} "\${words[@]}" &
-worker=$!
-wait "$worker"
-exit $?
+status=0
+for trial in "\${trials[@]}"; do
+  index=\${trial%%:*}
+  tag=\${trial#*:}
+  folders+=(${shellWord(sweep)}/"$tag")
+  ${[program, ...words].map(shellWord).join(' ')} --index "$index" >>${shellWord(sweep)}/logs/"$tag".log 2>&1 &
+  worker=$!
+  wait "$worker" || status=$?
+done
+exit "$status"
 `;
 };

@@ -42,6 +42,7 @@ const submitter = async (job: SweepJob, settings: SlurmSettings) => {
   const folder = join(job.place.folder, 'slurm');
   const journal = join(folder, 'jobs.jsonl');
   await mkdir(folder, { recursive: true });
+  await mkdir(join(job.place.folder, 'logs'), { recursive: true });
   let largest = Math.min(1000, await largestArray());
   const earlier = (await readLines<SubmittedJob>(journal)).filter(
     ({ fingerprint }) => fingerprint === job.manifest.fingerprint,
@@ -52,11 +53,7 @@ const submitter = async (job: SweepJob, settings: SlurmSettings) => {
   const submit = async (groups: readonly Trial[][]): Promise<string> => {
     const name = `array-${String(++count).padStart(4, '0')}`;
     const tasks = join(folder, `${name}.tasks`);
-    const line = (group: Trial[]): string =>
-      [
-        group.map(({ index }) => index).join(' '),
-        ...group.map((trial) => job.place.trial(trial).folder),
-      ].join('\t');
+    const line = (group: Trial[]): string => group.map(({ index, tag }) => `${index}:${tag}`).join('\t');
     await writeFile(tasks, groups.map((group) => `${line(group)}\n`).join(''));
     const { program, words } = workerCommand(job.place.manifest, [], job);
     const script = join(folder, `${name}.sh`);
@@ -66,6 +63,7 @@ const submitter = async (job: SweepJob, settings: SlurmSettings) => {
         name: job.manifest.name,
         cwd: process.cwd(),
         folder,
+        sweep: job.place.folder,
         tasks,
         count: groups.length,
         parallel: settings.parallel ?? 256,
@@ -165,7 +163,7 @@ export const slurmExecutor =
     const lost = async (one: Pending): Promise<void> => {
       const { trial, task } = one;
       const state = (await endedTasks([task!.split('_')[0]])).get(task!) ?? 'gone from the queue';
-      const log = join(place.folder, 'slurm', `${task}.log`);
+      const log = place.log(trial);
       const isFinal = state === 'TIMEOUT' || state === 'CANCELLED';
       if (isFinal || one.attempt > mostRetries) {
         const advice =
