@@ -8,16 +8,22 @@ const epsilon = 1e-5;
 const momentum = 0.1;
 
 /**
- * `gather(table, index)` of flat tables. tf.gather's own gradient visits every pixel once per table entry on `cpu`
- * and is missing on `wasm`; a weighted count is one visit.
+ * Sums of `dy` by index, [size]: a weighted count. tf.unsortedSegmentSum visits every pixel once per table entry on
+ * `cpu` and is missing on `wasm`; the count is missing on `tensorflow`, whose segment sum is good.
  */
+const sumByIndex = (dy: tf.Tensor1D, index: tf.Tensor1D, size: number): tf.Tensor1D =>
+  tf.getKernel('DenseBincount', tf.getBackend())
+    ? tf.denseBincount(index, dy, size)
+    : tf.unsortedSegmentSum(dy, index, size);
+
+/** `gather(table, index)` of flat tables, with a gradient that every backend has. */
 const readTable = (table: tf.Tensor1D, index: tf.Tensor1D): tf.Tensor1D => {
   const read = tf.customGrad((values, save) => {
     (save as GradSaver)([index]);
     return {
       value: tf.gather(values as tf.Tensor1D, index),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
-        tf.denseBincount(saved[0] as tf.Tensor1D, dy as tf.Tensor1D, table.size),
+        sumByIndex(dy as tf.Tensor1D, saved[0] as tf.Tensor1D, table.size),
     };
   });
   return read(table) as tf.Tensor1D;
