@@ -76,7 +76,8 @@ const isFusedOnCpu = async (): Promise<boolean> => {
  */
 const openAuto = async (): Promise<RunningBackend> => {
   if (await isFusedOnCpu()) return { ...(await openBackend('cpu')), why: 'auto: fused kernels' };
-  const hindrance = `auto: ${formOf('unet').why}`;
+  const { why } = formOf('unet');
+  const hindrance = `auto: ${why === 'asked for' ? 'composed ops asked for' : why}`;
   for (const name of ['tensorflow', 'webgpu', 'wasm'] as const) {
     const opened = await openBackend(name).catch(() => null);
     if (opened) return { ...opened, why: `${hindrance}; the first that works` };
