@@ -37,7 +37,7 @@ export const convRows = (
       const offset = round(shift[output]);
       for (let x = 0; x < width; x++) {
         const a = round(round(factor * sum[x]) + offset);
-        // biome-ignore lint/complexity/useMathMinMax: Math.max would turn −0 to 0, the fused form keeps it
+        // Math.max would turn −0 to 0, the fused form keeps it
         out[at + x] = round(y[centre + x] + (a < 0 ? 0 : a));
       }
     }
