@@ -97,6 +97,7 @@ export { summarise } from './temporal/summary.js';
 // Figures: pure functions from data to plotly JSON
 
 export { densityScatter } from './figures/density-scatter.js';
+export { distanceEcdf } from './figures/distance-ecdf.js';
 export type { Figure, Layout, Trace } from './figures/figure.js';
 export { histogramPanel } from './figures/histogram-panel.js';
 export { type Estimate, intervalPlot } from './figures/interval-plot.js';
@@ -108,7 +109,6 @@ export { residualMap, residualsOf } from './figures/residual-map.js';
 export { renderFigure } from './figures/static/render-figure.js';
 export { seriesBeforeAfter } from './figures/temporal/series-before-after.js';
 export { bandColours, okabeIto, palette, themed } from './figures/theme.js';
-export { tileErrors } from './figures/tile-errors.js';
 export { tileLuts } from './figures/tile-luts.js';
 
 // Notebooks: showing things, running and exporting

@@ -84,7 +84,7 @@ export const densityScatter = (
   bands: readonly string[],
   { target = 'GF1', title = 'Prediction against target' }: { target?: string; title?: string } = {},
 ): Figure => {
-  const grid: PanelGrid = { rows: rows.length, columns: bands.length, gap: [0.045, 0.06] };
+  const grid: PanelGrid = { rows: rows.length, columns: bands.length, gap: [0.065, 0.06] };
   const panels = rows.flatMap((row) => row.panels);
   const most = Math.max(1, ...panels.map(({ joint }) => joint.counts.reduce((a, b) => Math.max(a, b), 0)));
   const decades = Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, power) => power);

@@ -1,6 +1,6 @@
 import type { Figure, Trace } from './figure.js';
-import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
-import { okabeIto, seriesColour, themed } from './theme.js';
+import { gridAxes, isLowest, legendAbove, panelAxes, panelHeading, twoColumns } from './panels.js';
+import { seriesColour, themed } from './theme.js';
 
 /** Counts of one image in equal bins over [0, bandMax]. */
 export interface HistogramSeries {
@@ -48,11 +48,8 @@ export const histogramPanel = (
   title = 'Histograms',
 ): Figure => {
   const bins = (series[0]?.counts.length ?? 0) / bands.length;
-  const grid: PanelGrid = {
-    rows: Math.ceil(bands.length / 2),
-    columns: Math.min(2, bands.length),
-    gap: [0.09, 0.14],
-  };
+  const grid = twoColumns(bands.length);
+  const height = 250 * grid.rows + 70;
   return {
     data: bands.flatMap((_, band) => {
       const shown = filledBins(series, band, bins);
@@ -73,21 +70,13 @@ export const histogramPanel = (
     layout: themed({
       title,
       width: 860,
-      height: 250 * grid.rows + 70,
-      ...gridAxes(grid, (row, column) => ({
-        x: row === grid.rows - 1 ? { title: { text: 'reflectance × 10⁴' } } : {},
+      height,
+      ...gridAxes(grid, (_, column, panel) => ({
+        x: isLowest(grid, panel) ? { title: { text: 'reflectance × 10⁴' } } : {},
         y: { rangemode: 'tozero', ...(column === 0 ? { title: { text: 'pixels [%]' } } : {}) },
       })),
       annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
-      legend: {
-        orientation: 'h',
-        x: 1,
-        xanchor: 'right',
-        y: 1.07,
-        yanchor: 'bottom',
-        font: { color: okabeIto.black },
-      },
-      margin: { t: 84 },
+      ...legendAbove(height),
     }),
   };
 };

@@ -1,5 +1,5 @@
 import type { Figure, Trace } from './figure.js';
-import { gridAxes, type PanelGrid, panelAxes } from './panels.js';
+import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
 import { okabeIto, themed } from './theme.js';
 
 /** A value with its interval. */
@@ -14,7 +14,8 @@ export interface Estimate {
 /** A measure: a panel of its own. */
 export interface IntervalPanel {
   label: string;
-  unit?: string;
+  /** What the horizontal axis shows, with its unit. */
+  axis: string;
   /** A value to be compared with, drawn as a dashed line. */
   reference?: number;
 }
@@ -58,7 +59,7 @@ export const intervalPlot = (
           thickness: 1.5,
           width: 4,
         },
-        marker: { size: 9, symbol: 'square', color: found.map(({ colour }) => colour) },
+        marker: { size: 7, symbol: 'square', color: found.map(({ colour }) => colour) },
         hovertemplate: '%{y}: %{x:.4~g}<extra></extra>',
         ...panelAxes(panel),
       };
@@ -77,12 +78,11 @@ export const intervalPlot = (
     layout: themed({
       title,
       width: 860,
-      height: 34 * rows.length + 150,
+      height: 30 * rows.length + 150,
       showlegend: false,
       ...gridAxes(grid, (_, column) => {
-        const { label, unit } = panels[column];
         return {
-          x: { title: { text: unit ? `${label} [${unit}]` : label }, nticks: 5 },
+          x: { title: { text: panels[column].axis }, nticks: 5 },
           y: {
             type: 'category',
             categoryorder: 'array',
@@ -92,6 +92,7 @@ export const intervalPlot = (
           },
         };
       }),
+      annotations: panels.map(({ label }, panel) => panelHeading(grid, panel, label)),
       shapes: panels.flatMap(({ reference }, panel) =>
         reference === undefined
           ? []

@@ -9,21 +9,32 @@ export interface Curve {
 const rounded = (value: number): number => Math.round(10 * value) / 10;
 
 /**
- * What a LUT adds to a value, at each knot: LUT − identity, stored units. A knot whose bin of the histogram is empty is
- * a gap: nothing was asked of it. Bins and knots are as many.
+ * What a LUT adds to a value, at each knot: LUT − identity, stored units. A knot whose bin holds less than `least` of the
+ * tile's pixels is a gap: next to nothing was asked of it. Bins and knots are as many. From the first to the last knot
+ * that is no gap.
  *
  * @param counts source histogram of the tile, [bands·knots]; null draws every knot
  */
-export const lutDeparture = (lut: Knots, band: number, counts: ArrayLike<number> | null): Curve => {
-  const spacing = (lut.bandMax[band] - 1) / (lut.knots - 1);
-  const knots = Array.from({ length: lut.knots }, (_, k) => k);
+export const lutDeparture = (
+  lut: Knots,
+  band: number,
+  counts: ArrayLike<number> | null,
+  least = 0,
+): Curve => {
+  const { knots, bandMax, values } = lut;
+  const spacing = (bandMax[band] - 1) / (knots - 1);
+  let total = 0;
+  for (let k = 0; counts && k < knots; k++) total += counts[band * knots + k];
+  const asked = (k: number): boolean =>
+    counts === null || (counts[band * knots + k] > 0 && counts[band * knots + k] >= least * total);
+  const used = Array.from({ length: knots }, (_, k) => k).filter(asked);
+  const shown = Array.from(
+    { length: used.length > 0 ? used[used.length - 1] - used[0] + 1 : 0 },
+    (_, i) => used[0] + i,
+  );
   return {
-    x: knots.map((k) => Math.round(k * spacing)),
-    y: knots.map((k) =>
-      counts && counts[band * lut.knots + k] === 0
-        ? null
-        : rounded(lut.values[band * lut.knots + k] - k * spacing),
-    ),
+    x: shown.map((k) => Math.round(k * spacing)),
+    y: shown.map((k) => (asked(k) ? rounded(values[band * knots + k] - k * spacing) : null)),
   };
 };
 

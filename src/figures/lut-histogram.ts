@@ -1,7 +1,7 @@
 import type { Knots, Mapping } from '../ops/mapping.js';
 import type { Figure, Trace } from './figure.js';
-import { lutDeparture, mappingDeparture } from './lut-departure.js';
-import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
+import { type Curve, lutDeparture, mappingDeparture } from './lut-departure.js';
+import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';
 import { okabeIto, seriesColour, themed } from './theme.js';
 
 /** A tile: the histogram a model saw, and the LUT it answered with. */
@@ -15,20 +15,20 @@ export interface LutTile {
   colour?: string;
 }
 
-/** Share (%) of pixels in groups of `group` bins, so that a thin histogram can be read. */
-const shares = (histogram: ArrayLike<number>, band: number, bins: number, max: number, group: number) => {
-  const at = (bin: number): number => histogram[band * bins + bin];
+/** Bins with less of a tile's pixels are left out of the curves: there the best LUT follows single pixels. */
+const leastShare = 0.001;
+
+/** Share (%) of pixels in pairs of bins, so that a thin histogram can be read; empty pairs inside a run of them left out. */
+const shares = (histogram: ArrayLike<number>, band: number, bins: number, max: number) => {
+  const at = (bin: number): number => (bin < bins ? histogram[band * bins + bin] : 0);
   let total = 0;
   for (let bin = 0; bin < bins; bin++) total += at(bin);
-  const groups = Math.ceil(bins / group);
-  const x = Array.from({ length: groups }, (_, i) => Math.round(((i + 0.5) * group * max) / bins));
-  const y = Array.from({ length: groups }, (_, i) => {
-    let sum = 0;
-    for (let bin = i * group; bin < Math.min(bins, (i + 1) * group); bin++) sum += at(bin);
-    return total > 0 ? Math.round((1e4 * sum) / total) / 100 : 0;
-  });
-  const kept = x.flatMap((_, i) => (y[i] > 0 || y[i - 1] > 0 || y[i + 1] > 0 ? [i] : []));
-  return { x: kept.map((i) => x[i]), y: kept.map((i) => y[i]) };
+  const pairs = Array.from({ length: Math.ceil(bins / 2) }, (_, i) => at(2 * i) + at(2 * i + 1));
+  const kept = pairs.flatMap((count, i) => (count > 0 || pairs[i - 1] > 0 || pairs[i + 1] > 0 ? [i] : []));
+  return {
+    x: kept.map((i) => Math.round(((2 * i + 1) * max) / bins)),
+    y: kept.map((i) => Math.round((1e4 * pairs[i]) / total) / 100),
+  };
 };
 
 /** Values between which the tiles have pixels in a band, stored units. */
@@ -48,6 +48,28 @@ const filledRange = (
   return first > last ? [0, max] : [(first * max) / bins, ((last + 1) * max) / bins];
 };
 
+const line = (
+  panel: number,
+  name: string,
+  { x, y }: Curve,
+  style: { color: string; width: number; dash?: string; shape?: string },
+  more: Partial<Trace> = {},
+): Trace => ({
+  type: 'scatter',
+  mode: 'lines',
+  name,
+  legendgroup: name,
+  showlegend: false,
+  x,
+  y,
+  line: style,
+  ...panelAxes(panel),
+  ...more,
+});
+
+const addedText = '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>';
+const shareText = '%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>';
+
 /**
  * Predicted LUTs above the histograms that produced them, a column for each band: what the model adds to a value
  * (solid), what the tile's own best LUT would add (dotted), what a mapping for all tiles adds (dashed, black).
@@ -62,70 +84,65 @@ export const lutsWithHistograms = (
   const grid: PanelGrid = { rows: 2, columns, gap: [0.06, 0.05], heights: [1.6, 1] };
   const { knots: bins, bandMax } = tiles[0].lut;
   const ranges = bands.map((_, band) => filledRange(tiles, band, bins, bandMax[band]));
-  const lines = (line: object, curve: object, panel: number, more: object): Trace => ({
-    type: 'scatter',
-    mode: 'lines',
-    line: { ...line },
-    ...curve,
-    ...panelAxes(panel),
-    ...more,
-  });
-  const data = bands.flatMap((_, band) => [
-    ...tiles.flatMap(({ label, lut, oracle, histogram, colour }, i) => {
-      const color = colour ?? seriesColour(i);
-      return [
-        lines({ color, width: 2 }, lutDeparture(lut, band, histogram), band, {
-          name: label,
-          legendgroup: label,
+  const ofTile = ({ label, lut, oracle, histogram, colour }: LutTile, i: number, band: number): Trace[] => {
+    const color = colour ?? seriesColour(i);
+    const traces = [
+      line(
+        band,
+        label,
+        lutDeparture(lut, band, histogram, leastShare),
+        { color, width: 2 },
+        {
           showlegend: band === 0,
-          hovertemplate: '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>',
-        }),
-        ...(oracle
-          ? [
-              lines({ color, width: 1.2, dash: 'dot' }, lutDeparture(oracle, band, histogram), band, {
-                name: `${label}, oracle`,
-                legendgroup: label,
-                showlegend: false,
-                opacity: 0.8,
-                hovertemplate: '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>',
-              }),
-            ]
-          : []),
-        lines(
-          { color, width: 1.2, shape: 'hvh' },
-          shares(histogram, band, bins, bandMax[band], 2),
-          columns + band,
-          {
-            name: label,
-            legendgroup: label,
-            showlegend: false,
-            fill: 'tozeroy',
-            opacity: 0.7,
-            hovertemplate: '%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>',
-          },
+          hovertemplate: addedText,
+        },
+      ),
+    ];
+    if (oracle)
+      traces.push(
+        line(
+          band,
+          `${label}, oracle`,
+          lutDeparture(oracle, band, histogram, leastShare),
+          { color, width: 1.3, dash: 'dot' },
+          { legendgroup: label, hovertemplate: addedText },
         ),
-      ];
-    }),
-    ...(common
+      );
+    // one histogram, several LUTs: it is drawn once
+    if (tiles.findIndex((tile) => tile.histogram === histogram) === i)
+      traces.push(
+        line(
+          columns + band,
+          label,
+          shares(histogram, band, bins, bandMax[band]),
+          { color, width: 1.2, shape: 'hvh' },
+          { opacity: 0.7, hovertemplate: shareText, ...(tiles.length <= 3 ? { fill: 'tozeroy' } : {}) },
+        ),
+      );
+    return traces;
+  };
+  const ofAll = (band: number): Trace[] =>
+    common
       ? [
-          lines(
-            { color: okabeIto.black, width: 1.3, dash: 'dash' },
-            mappingDeparture(common.mapping, band, ranges[band]),
+          line(
             band,
-            { name: common.name, legendgroup: common.name, showlegend: band === 0, hoverinfo: 'skip' },
+            common.name,
+            mappingDeparture(common.mapping, band, ranges[band]),
+            { color: okabeIto.black, width: 1.3, dash: 'dash' },
+            { showlegend: band === 0, hovertemplate: addedText },
           ),
         ]
-      : []),
-  ]);
+      : [];
   return {
-    data,
+    data: bands.flatMap((_, band) => [...tiles.flatMap((tile, i) => ofTile(tile, i, band)), ...ofAll(band)]),
     layout: themed({
       title,
       width: 920,
-      height: 540,
+      height: 560,
       ...gridAxes(grid, (row, column) => {
         const [low, high] = ranges[column];
         const beside = 0.03 * (high - low);
+        const first = (text: string) => (column === 0 ? { title: { text } } : {});
         return {
           x: {
             range: [Math.round(low - beside), Math.round(high + beside)],
@@ -134,17 +151,12 @@ export const lutsWithHistograms = (
           },
           y:
             row === 0
-              ? {
-                  zeroline: true,
-                  zerolinecolor: '#999999',
-                  ...(column === 0 ? { title: { text: 'LUT − S2, × 10⁴' } } : {}),
-                }
-              : { rangemode: 'tozero', ...(column === 0 ? { title: { text: 'pixels [%]' } } : {}) },
+              ? { zeroline: true, zerolinecolor: '#999999', ...first('LUT − S2, × 10⁴') }
+              : { rangemode: 'tozero', ...first('pixels [%]') },
         };
       }),
       annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
-      legend: { orientation: 'h', x: 1, xanchor: 'right', y: 1.06, yanchor: 'bottom' },
-      margin: { t: 90 },
+      ...legendAbove(560),
     }),
   };
 };

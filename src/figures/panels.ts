@@ -4,6 +4,8 @@ import type { FigureValue, Layout } from './figure.js';
 export interface PanelGrid {
   rows: number;
   columns: number;
+  /** Panels in use, where the last row is not full. */
+  panels?: number;
   /** Space between columns and rows, shares of the plot's width and height. */
   gap?: readonly [across: number, down: number];
   /** Relative heights of the rows, from the top; equal by default. */
@@ -17,6 +19,18 @@ export const panelAxes = (panel: number): { xaxis: string; yaxis: string } => ({
   xaxis: `x${suffix(panel)}`,
   yaxis: `y${suffix(panel)}`,
 });
+
+/** Panels for some bands, two in a row. */
+export const twoColumns = (count: number): PanelGrid => ({
+  rows: Math.ceil(count / 2),
+  columns: Math.min(2, count),
+  panels: count,
+  gap: [0.09, 0.14],
+});
+
+/** Does no panel stand below this one? Then it carries the title of the horizontal axis. */
+export const isLowest = (grid: PanelGrid, panel: number): boolean =>
+  panel + grid.columns >= (grid.panels ?? grid.rows * grid.columns);
 
 /** Where panels stand: the extent of a column and of a row on the plot, from 0 to 1. */
 const extents = (grid: PanelGrid) => {
@@ -49,7 +63,7 @@ export const gridAxes = (
 ): Layout => {
   const place = extents(grid);
   const axes: Record<string, FigureValue> = {};
-  for (let panel = 0; panel < grid.rows * grid.columns; panel++) {
+  for (let panel = 0; panel < (grid.panels ?? grid.rows * grid.columns); panel++) {
     const [row, column] = [Math.floor(panel / grid.columns), panel % grid.columns];
     const { x, y } = style(row, column, panel);
     axes[`xaxis${suffix(panel)}`] = { domain: place.column(column), anchor: `y${suffix(panel)}`, ...x };
@@ -75,6 +89,15 @@ export const panelHeading = (grid: PanelGrid, panel: number, text: string): Layo
     font: { size: 13 },
   };
 };
+
+/** A legend in a line between the title and the headings of the panels, in a figure of this height (pixels). */
+export const legendAbove = (height: number): Layout => ({
+  legend: {
+    ...{ orientation: 'h', x: 0, xanchor: 'left', font: { size: 12 } },
+    ...{ yref: 'container', y: 1 - 38 / height, yanchor: 'top' },
+  },
+  margin: { t: 100 },
+});
 
 /** A note inside the upper left corner of a panel. */
 export const panelNote = (panel: number, text: string): Layout => ({

@@ -97,7 +97,13 @@ export const themed = (layout: Layout): Layout => {
   const { title } = layout;
   const withTitle =
     typeof title === 'string'
-      ? { ...layout, title: { text: title, x: 0.02, xanchor: 'left', font: { size: 16 } } }
+      ? {
+          ...layout,
+          title: {
+            ...{ text: title, x: 0.02, xanchor: 'left', y: 1, yanchor: 'top' },
+            ...{ pad: { t: 14 }, font: { size: 16 } },
+          },
+        }
       : layout;
   return merge(base, withTitle);
 };

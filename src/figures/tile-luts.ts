@@ -1,7 +1,7 @@
 import type { Knots } from '../ops/mapping.js';
 import type { Figure, Trace } from './figure.js';
-import { lutDeparture } from './lut-departure.js';
-import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
+import { lutDeparture, mappingDeparture } from './lut-departure.js';
+import { gridAxes, isLowest, legendAbove, panelAxes, panelHeading, twoColumns } from './panels.js';
 import { bandColours, okabeIto, themed } from './theme.js';
 
 /** The LUTs of one tile. */
@@ -21,12 +21,9 @@ export const tileLuts = (
   global: Knots | null,
   bands: readonly string[],
   shares: readonly ArrayLike<number>[] | null = null,
+  { title = `LUTs of ${tiles.length} tiles`, source = 'S2' }: { title?: string; source?: string } = {},
 ): Figure => {
-  const grid: PanelGrid = {
-    rows: Math.ceil(bands.length / 2),
-    columns: Math.min(2, bands.length),
-    gap: [0.09, 0.14],
-  };
+  const grid = twoColumns(bands.length);
   const curve = (lut: Knots, band: number, counts: ArrayLike<number> | null) => ({
     type: 'scatter',
     mode: 'lines',
@@ -34,6 +31,11 @@ export const tileLuts = (
     ...panelAxes(band),
     hovertemplate: '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>',
   });
+  /** Values between which a tile is drawn. */
+  const drawn = (band: number): [number, number] => {
+    const values = tiles.flatMap(({ lut }, i) => lutDeparture(lut, band, shares?.[i] ?? null).x);
+    return [Math.min(...values), Math.max(...values)];
+  };
   const data: Trace[] = bands.flatMap((_, band) => [
     ...tiles.map(
       ({ tile, lut }, i): Trace => ({
@@ -48,6 +50,7 @@ export const tileLuts = (
       ? [
           {
             ...curve(global, band, null),
+            ...(shares && tiles.length > 0 ? mappingDeparture(global, band, drawn(band)) : {}),
             name: 'global LUT',
             legendgroup: 'global',
             showlegend: band === 0,
@@ -56,23 +59,23 @@ export const tileLuts = (
         ]
       : []),
   ]);
+  const height = 310 * grid.rows + 70;
   return {
     data,
     layout: themed({
-      title: `LUTs of ${tiles.length} tiles`,
+      title,
       width: 860,
-      height: 310 * grid.rows + 70,
-      ...gridAxes(grid, (row, column) => ({
-        x: row === grid.rows - 1 ? { title: { text: 'S2 reflectance × 10⁴' } } : {},
+      height,
+      ...gridAxes(grid, (_, column, panel) => ({
+        x: isLowest(grid, panel) ? { title: { text: `${source} reflectance × 10⁴` } } : {},
         y: {
           zeroline: true,
           zerolinecolor: '#999999',
-          ...(column === 0 ? { title: { text: 'LUT − S2, × 10⁴' } } : {}),
+          ...(column === 0 ? { title: { text: `LUT − ${source}, × 10⁴` } } : {}),
         },
       })),
       annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
-      legend: { x: 1, xanchor: 'right', y: 1.06, yanchor: 'bottom', orientation: 'h' },
-      margin: { t: 84 },
+      ...legendAbove(height),
     }),
   };
 };
