@@ -42,7 +42,7 @@ export interface DatasetCache {
   table: StatisticsTable;
   /** Row of a patch in the table and in the pixels; undefined for a skipped one. */
   index: (id: string) => number | undefined;
-  /** There when asked for. */
+  /** There when asked for, and when they are packed already. */
   pixels?: PackedReader;
   /** Ids of patches without any valid pixel, which are left out. */
   skipped: readonly string[];
@@ -95,7 +95,7 @@ type Loaded = Omit<DatasetCache, 'built'>;
 
 /** Opens what is there for these contents; null when any part is missing. */
 const load = async (place: Place, contents: string, pixels: boolean): Promise<Loaded | null> => {
-  const reader = pixels ? await openPixels(place, contents) : null;
+  const reader = await openPixels(place, contents);
   if (pixels && !reader) return null;
   const opened = await openCacheFile(statisticsPath(place, contents));
   if (!opened) {

@@ -27,7 +27,10 @@ export interface PackedReader {
    * are filled anew and returned.
    */
   read: (index: number, into?: PatchPixels) => PatchPixels;
-  /** Reads batches of patches ahead of their use, `depth` batches (default 2); they come in order. */
+  /**
+   * Reads batches of patches ahead of their use, `depth` batches (default 2); they come in order. A batch's arrays are
+   * filled anew once the next batch is asked for.
+   */
   readAhead: (batches: Iterable<readonly number[]>, depth?: number) => AsyncGenerator<PatchPixels[]>;
   close: () => Promise<void>;
 }
@@ -92,8 +95,8 @@ export const packedReader = (path: string, { file, index }: CacheFile): PackedRe
     }
     return pixels;
   };
-  const readLater = async (at: number): Promise<PatchPixels> => {
-    const { pixels, bytes, offset } = place(at);
+  const readLater = async (at: number, into?: PatchPixels): Promise<PatchPixels> => {
+    const { pixels, bytes, offset } = place(at, into);
     await readBlock(file, bytes, offset).catch((error: unknown) => {
       throw damaged(error);
     });
@@ -101,15 +104,27 @@ export const packedReader = (path: string, { file, index }: CacheFile): PackedRe
   };
   async function* readAhead(batches: Iterable<readonly number[]>, depth = 2): AsyncGenerator<PatchPixels[]> {
     const waiting: Promise<PatchPixels[]>[] = [];
+    // patches that were used: their arrays serve the batches that follow
+    let idle: PatchPixels[] = [];
     const start = (batch: readonly number[]): void => {
-      const reading = Promise.all(batch.map(readLater));
+      const reading = Promise.all(
+        batch.map((at) => {
+          const [, width, height] = record(at);
+          const found = idle.findIndex((one) => one.width === width && one.height === height);
+          return readLater(at, found < 0 ? undefined : idle.splice(found, 1)[0]);
+        }),
+      );
       // a failure is thrown when its turn comes, not before
       reading.catch(() => {});
       waiting.push(reading);
     };
     for (const batch of batches) {
       start(batch);
-      if (waiting.length > depth) yield await (waiting.shift() as Promise<PatchPixels[]>);
+      if (waiting.length <= depth) continue;
+      const ready = await (waiting.shift() as Promise<PatchPixels[]>);
+      yield ready;
+      // of patches of other sizes no more are kept than one batch has
+      idle = ready.concat(idle).slice(0, 2 * ready.length);
     }
     for (const reading of waiting) yield await reading;
   }

@@ -8,7 +8,7 @@ import type { UnetLutShape, UnetLutWeights } from '../models/unet-lut.js';
 import type { OnProgress } from '../progress.js';
 import { identityBands, inputBatch, statisticsBatch } from './batches.js';
 import { learningRate } from './schedule.js';
-import { snapshot, type TrainingState } from './state.js';
+import { snapshot, type TrainingState, workingCopy } from './state.js';
 import { type StepLosses, trainStep } from './step.js';
 
 /** What validation says of some weights. */
@@ -76,7 +76,7 @@ export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
   const identity = identityBands(table.bandMax, table.knots);
   const random = seededRandom(experiment.seed, 'shuffle');
-  const state = snapshot(input.state);
+  const state = workingCopy(input.state);
   if (state.random.length > 0) random.restore(state.random);
   const perEpoch = Math.ceil(rows.length / batchSize);
   const totalSteps = epochs * perEpoch;

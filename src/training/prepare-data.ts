@@ -1,12 +1,15 @@
 import type { Experiment } from '../config/schema.js';
 import { openCache } from '../dataset/cache.js';
 import { patchHistograms, tileHistograms } from '../dataset/histogram-source.js';
-import { openDataset } from '../dataset/layout.js';
+import { type Dataset, openDataset } from '../dataset/layout.js';
 import type { ListName } from '../dataset/lists.js';
+import type { PackedReader } from '../dataset/packed.js';
 import { type Patch, type PatchPixels, tileKey } from '../dataset/patch.js';
+import { readPatch } from '../dataset/read-patch.js';
 import { type StatisticsTable, type SummedRows, sumRows } from '../dataset/statistics-table.js';
 import { Fault } from '../fault.js';
 import type { OnProgress } from '../progress.js';
+import { withRaster } from '../raster/read.js';
 
 /** A dataset ready to train and test on: lists, statistics, histograms, packed pixels. */
 export interface PreparedData {
@@ -23,9 +26,12 @@ export interface PreparedData {
   patchHistogram: (row: number) => Float64Array;
   /** Source counts of a tile, [bands·bins]. */
   tileHistogram: (tile: string) => Float64Array;
-  /** Pixels of one patch; the arrays are overwritten by the next call. */
-  read: (patch: Patch) => PatchPixels;
-  /** Pixels of batches of rows, read ahead. */
+  /**
+   * Pixels of one patch; the arrays are overwritten by the next call. At once from packed pixels, else by a promise
+   * from the patch's files.
+   */
+  read: (patch: Patch) => PatchPixels | Promise<PatchPixels>;
+  /** Pixels of batches of rows, read ahead; for a model with a conv module. */
   batches: (rows: readonly (readonly number[])[]) => AsyncIterable<PatchPixels[]>;
   skipped: readonly string[];
   /** SHA-256 of all that was read. */
@@ -35,23 +41,71 @@ export interface PreparedData {
   close: () => Promise<void>;
 }
 
+/**
+ * Bytes of packed pixels that are packed for any model, as that makes testing fast. Beyond it only a model that trains on
+ * pixels gets them packed: the paper's 16 915 patches take 75 GB, and statistics suffice to train a LUT.
+ */
+const packedForAll = 4e9;
+
+const packedBytes = async (
+  { all: [first, ...others] }: Pick<Dataset, 'all'>,
+  bands: number,
+): Promise<number> => {
+  const { path, window } = first.source;
+  // a file that cannot be opened is a fault among others, which reading them all tells
+  const [, , width, height] =
+    window ??
+    (await withRaster(path, async (raster) => [0, 0, raster.width, raster.height] as const).catch(
+      () => [0, 0, 0, 0] as const,
+    ));
+  return (others.length + 1) * width * height * (4 * bands + 1);
+};
+
+/** Pixels in buffers of their own, one for each size. */
+const packedPixels = (pixels: PackedReader, row: (patch: Patch) => number): PreparedData['read'] => {
+  const buffers = new Map<string, PatchPixels>();
+  return (patch) => {
+    const at = row(patch);
+    const { width, height } = pixels.size(at);
+    const size = `${width}×${height}`;
+    const read = pixels.read(at, buffers.get(size));
+    buffers.set(size, read);
+    return read;
+  };
+};
+
+/** Share of pixels in other bins from which a pickle is taken to be of other bins or images. */
+const pickleMisfit = 0.01;
+
 const listed = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 'es'}`;
 
 /**
- * Opens a dataset and its caches; what they lack is read and packed first.
+ * Opens a dataset and its caches; what they lack is read and packed first. Pixels are packed for a model with a conv
+ * module, and for any model while they take less than 4 GB; else they are read from the patches' files.
  *
  * @throws Fault for bad lists, files and pickles, and for a list without a patch that has a valid pixel
  */
 export const prepareData = async (
   experiment: Experiment,
   root: string,
-  { divide, onProgress, signal }: { divide?: string; onProgress: OnProgress; signal?: AbortSignal },
+  {
+    divide,
+    packUpTo = packedForAll,
+    onProgress,
+    signal,
+  }: {
+    divide?: string;
+    /** Bytes up to which pixels are packed for a model without a conv module. @default 4e9 */
+    packUpTo?: number;
+    onProgress: OnProgress;
+    signal?: AbortSignal;
+  },
 ): Promise<PreparedData> => {
   const { data, model, split } = experiment;
   const dataset = await openDataset(root, data, { divide, split });
-  const cache = await openCache({ dataset, data, knots: model.knots, pixels: true, onProgress, signal });
-  const { table } = cache;
-  const pixels = cache.pixels!;
+  const pack = model.conv || (await packedBytes(dataset, data.bands.length)) <= packUpTo;
+  const cache = await openCache({ dataset, data, knots: model.knots, pixels: pack, onProgress, signal });
+  const { table, pixels } = cache;
   const [patchCounts, tileCounts] = await Promise.all([
     patchHistograms(root, table, data),
     tileHistograms(root, table, data),
@@ -70,18 +124,22 @@ export const prepareData = async (
     notes.push(
       `${listed(cache.skipped.length, 'patch')} without a valid pixel left out: ${cache.skipped.slice(0, 5).join(', ')}`,
     );
-  for (const { missing } of [patchCounts, tileCounts])
+  for (const { missing, difference } of [patchCounts, tileCounts]) {
     if (missing.length > 0)
       notes.push(
         `a histogram pickle lacks ${missing.length} keys (${missing[0]}, …): histograms are counted anew`,
       );
+    if (difference > pickleMisfit)
+      notes.push(
+        `a histogram pickle puts ${(100 * difference).toFixed(1)} % of the pixels into other bins than these images do: was it made with another bandMax or of other images? data.histograms=computed counts anew`,
+      );
+  }
   const row = ({ id }: Patch): number => cache.index(id)!;
   const tiles = new Map<string, Patch[]>();
   for (const patch of keep(dataset.all)) {
     const key = tileKey(patch);
     tiles.set(key, [...(tiles.get(key) ?? []), patch]);
   }
-  const buffers = new Map<string, PatchPixels>();
   return {
     lists,
     table,
@@ -90,15 +148,11 @@ export const prepareData = async (
     sum: (patches) => sumRows(table, patches.map(row)),
     patchHistogram: (at) => patchCounts.counts.get(table.ids[at])!,
     tileHistogram: (tile) => tileCounts.counts.get(tile)!,
-    read: (patch) => {
-      const at = row(patch);
-      const { width, height } = pixels.size(at);
-      const size = `${width}×${height}`;
-      const read = pixels.read(at, buffers.get(size));
-      buffers.set(size, read);
-      return read;
+    read: pixels ? packedPixels(pixels, row) : (patch) => readPatch(patch, data.bands),
+    batches: (rows) => {
+      if (!pixels) throw new Error('prepareData: batches of pixels, but none are packed without model.conv');
+      return pixels.readAhead(rows);
     },
-    batches: (rows) => pixels.readAhead(rows),
     skipped: cache.skipped,
     digest: cache.digest,
     notes,

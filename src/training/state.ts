@@ -1,3 +1,5 @@
+import { adamVectors } from '../ops/adam.js';
+
 /** Everything that training carries from one epoch to the next: what a checkpoint holds. */
 export interface TrainingState {
   /** Raw weights, [parameterCount]. */
@@ -32,3 +34,13 @@ export const snapshot = (state: TrainingState): TrainingState => ({
   random: [...state.random],
   best: state.best && { ...state.best },
 });
+
+/** A deep copy to train on: its weights and moments lie where the optimiser works on them in place. */
+export const workingCopy = (state: TrainingState): TrainingState => {
+  const { theta, m, v, ema } = adamVectors(state.theta.length);
+  theta.set(state.theta);
+  m.set(state.m);
+  v.set(state.v);
+  if (state.ema) ema.set(state.ema);
+  return { ...snapshot(state), theta, m, v, ema: state.ema && ema };
+};

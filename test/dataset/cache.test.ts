@@ -141,7 +141,7 @@ describe('openCache', () => {
     expect(cache.pixels!.length).toBe(ids.length);
     const batches = [[3, 1], [], [2], [0, 0, 4], [5]];
     const ahead: PatchPixels[][] = [];
-    for await (const batch of cache.pixels!.readAhead(batches)) ahead.push(batch);
+    for await (const batch of cache.pixels!.readAhead(batches)) ahead.push(structuredClone(batch));
     expect(ahead.map((batch) => batch.length)).toEqual(batches.map((batch) => batch.length));
     for (const [k, row] of batches.flat().entries()) sameBytes(ahead.flat()[k], pixels[row]);
   });
