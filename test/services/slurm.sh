@@ -57,6 +57,8 @@ ClusterName=bandalign
 SlurmctldHost=$node(127.0.0.1)
 AuthType=auth/munge
 CredType=cred/munge
+# a requeued job may start after this many seconds, else after two minutes
+AuthInfo=cred_expire=5
 SlurmUser=root
 SlurmdUser=root
 SlurmctldPort=$port

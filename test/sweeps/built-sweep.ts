@@ -49,7 +49,13 @@ export const bandalign = (
   folder: string,
   words: readonly string[],
   env: Record<string, string> = {},
-): { pid: number; kill: (signal: NodeJS.Signals) => void; ended: Promise<Ended> } => {
+): {
+  pid: number;
+  kill: (signal: NodeJS.Signals) => void;
+  /** What it has said on stderr so far. */
+  said: () => string;
+  ended: Promise<Ended>;
+} => {
   const { MLFLOW_TRACKING_URI: _, ...own } = process.env;
   const child = spawn(process.execPath, [main, ...words], {
     cwd: folder,
@@ -66,6 +72,7 @@ export const bandalign = (
   });
   return {
     pid: child.pid!,
+    said: () => stderr,
     kill: (signal) => void child.kill(signal),
     ended: new Promise((resolve) =>
       child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })),

@@ -11,6 +11,8 @@ export interface BatchScript {
   sweep: string;
   /** File with a line for each array task: its trials as `position:tag`, tabs between. */
   tasks: string;
+  /** What the job is known by in the queue. */
+  comment: string;
   /** Array tasks of this job. */
   count: number;
   /** Array tasks that run at the same time. */
@@ -44,6 +46,7 @@ export const batchScript = ({
   folder,
   sweep,
   tasks,
+  comment,
   count,
   parallel,
   program,
@@ -53,6 +56,7 @@ export const batchScript = ({
   const { partition, account, qos, constraint, mem, time = '60', cpus = 1, signalSeconds = 60 } = settings;
   const directives: [string, string | number | undefined][] = [
     ['job-name', `bandalign-${name}`],
+    ['comment', comment],
     ['array', `0-${count - 1}%${parallel}`],
     ['output', `${plainPath(folder)}/%A_%a.log`],
     ['open-mode', 'append'],

@@ -5,8 +5,11 @@ import { Fault, reason } from '../../fault.js';
 
 const run = promisify(execFile);
 
-/** Array tasks `job_task` → state, as squeue names it. */
+/** Array tasks `job_task` → state, as sacct names it. */
 export type TaskStates = Map<string, string>;
+
+/** Array tasks `job_task` that wait or run → state and the comment that their job was submitted with. */
+export type Queue = Map<string, { state: string; comment: string }>;
 
 const call = async (program: string, words: readonly string[]): Promise<string> => {
   try {
@@ -30,12 +33,12 @@ export const isSubmitLimit = (error: unknown): boolean =>
   /MaxSubmit|JobArrayTaskLimit|violates accounting.*limit|temporarily unable to accept/i.test(reason(error));
 
 /** States of the user's tasks that wait or run; null where the controller does not answer. */
-export const queuedTasks = async (): Promise<TaskStates | null> => {
+export const queuedTasks = async (): Promise<Queue | null> => {
   try {
     const text = await call('squeue', [
       '--noheader',
       '--array',
-      '--format=%i|%T',
+      '--format=%i|%T|%k',
       `--user=${userInfo().username}`,
     ]);
     return parseQueue(text);
@@ -45,14 +48,14 @@ export const queuedTasks = async (): Promise<TaskStates | null> => {
   }
 };
 
-/** Lines `123_4|RUNNING`. */
-export const parseQueue = (text: string): TaskStates =>
+/** Lines `123_4|RUNNING|comment`. */
+export const parseQueue = (text: string): Queue =>
   new Map(
     text
       .split('\n')
-      .map((line) => line.trim().split('|'))
-      .filter((parts) => parts.length === 2)
-      .map(([id, state]) => [id, state]),
+      .map((line) => /^([^|]+)\|([^|]+)\|(.*)$/.exec(line.trim()))
+      .filter((found) => found !== null)
+      .map(([, id, state, comment]) => [id, { state, comment }]),
   );
 
 /** Lines `123_4|OUT_OF_MEMORY|0:125` of sacct, the word of a state only (`CANCELLED by 0` is `CANCELLED`). */

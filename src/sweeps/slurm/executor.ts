@@ -1,25 +1,26 @@
-import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SlurmSettings } from '../../config/sweep.js';
-import { readLines, readResult } from '../../training/result.js';
+import { readResult } from '../../training/result.js';
 import { readTrackingNote, trackingFile } from '../../training/tracked-run.js';
 import { measuredSeconds } from '../cost.js';
 import { type Executor, mostRetries, type SweepJob } from '../executor.js';
 import type { Trial } from '../expand.js';
+import type { Manifest } from '../manifest.js';
 import { failureFile, readFailure } from '../run-trial.js';
 import { workerCommand } from '../worker-command.js';
 import { batchScript } from './batch-script.js';
-import { cancelJobs, endedTasks, isSubmitLimit, largestArray, queuedTasks, submitBatch } from './commands.js';
+import {
+  cancelJobs,
+  endedTasks,
+  isSubmitLimit,
+  largestArray,
+  type Queue,
+  queuedTasks,
+  submitBatch,
+} from './commands.js';
 import { groupTrials } from './group-trials.js';
-
-/** A line of `slurm/jobs.jsonl`: what was submitted, so that a resumed sweep finds what still waits or runs. */
-interface SubmittedJob {
-  job: string;
-  fingerprint: string;
-  /** Positions of the trials of each array task. */
-  tasks: number[][];
-}
 
 /** A trial under way. */
 interface Pending {
@@ -38,16 +39,44 @@ const queueEvery = Number(process.env['BANDALIGN_SLURM_POLL_SECONDS'] || 10) * 1
 /** A shared file system may show a file this much later than the queue shows its job gone. */
 const fileDelay = 5000;
 
+/**
+ * What a job is known by in the queue: its file of tasks, and the configurations that it is for. Kept there and not on disk,
+ * so that a sweep killed right after sbatch finds its jobs too.
+ */
+const commentOf = (tasks: string, { fingerprint }: Manifest): string =>
+  `${tasks}#${fingerprint.slice(0, 16)}`;
+
+/** Positions of the trials of each array task, from a file of tasks; none where it is gone. */
+const readTasks = async (path: string): Promise<number[][]> => {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text.split('\n').map((line) =>
+    line
+      .split('\t')
+      .map((entry) => Number.parseInt(entry, 10))
+      .filter(Number.isInteger),
+  );
+};
+
+/** Trials whose tasks an earlier process submitted and that still wait or run: `job_task` → positions. */
+const tasksInQueue = async (queue: Queue | null, job: SweepJob): Promise<Map<string, number[]>> => {
+  const found = new Map<string, number[]>();
+  for (const [task, { comment }] of queue ?? []) {
+    const path = comment.slice(0, comment.lastIndexOf('#'));
+    if (dirname(path) !== join(job.place.folder, 'slurm') || comment !== commentOf(path, job.manifest))
+      continue;
+    const number = Number(task.split('_')[1]);
+    found.set(task, (await readTasks(path))[number] ?? []);
+  }
+  return found;
+};
+
 const submitter = async (job: SweepJob, settings: SlurmSettings) => {
   const folder = join(job.place.folder, 'slurm');
-  const journal = join(folder, 'jobs.jsonl');
   await mkdir(folder, { recursive: true });
   await mkdir(join(job.place.folder, 'logs'), { recursive: true });
   let largest = Math.min(1000, await largestArray());
-  const earlier = (await readLines<SubmittedJob>(journal)).filter(
-    ({ fingerprint }) => fingerprint === job.manifest.fingerprint,
-  );
-  let count = earlier.length;
+  // task files of jobs that may still be in the queue stay as they are
+  let count = (await readdir(folder)).filter((file) => file.endsWith('.tasks')).length;
   const jobs = new Set<string>();
 
   const submit = async (groups: readonly Trial[][]): Promise<string> => {
@@ -65,6 +94,7 @@ const submitter = async (job: SweepJob, settings: SlurmSettings) => {
         folder,
         sweep: job.place.folder,
         tasks,
+        comment: commentOf(tasks, job.manifest),
         count: groups.length,
         parallel: settings.parallel ?? 256,
         program,
@@ -73,18 +103,11 @@ const submitter = async (job: SweepJob, settings: SlurmSettings) => {
       }),
     );
     const id = await submitBatch(script);
-    const record: SubmittedJob = {
-      job: id,
-      fingerprint: job.manifest.fingerprint,
-      tasks: groups.map((group) => group.map(({ index }) => index)),
-    };
-    await appendFile(journal, `${JSON.stringify(record)}\n`);
     jobs.add(id);
     return id;
   };
 
   return {
-    earlier,
     /** Jobs of this sweep that this process submitted or took up. */
     jobs,
     /**
@@ -128,15 +151,13 @@ export const slurmExecutor =
       trials.map((trial) => [trial.index, { trial, attempt: 1, task: null, started: false, gone: null }]),
     );
     let queue = await queuedTasks();
-    for (const { job: id, tasks } of slurm.earlier)
-      for (const [task, indices] of tasks.entries())
-        if (queue?.has(`${id}_${task}`)) {
-          slurm.jobs.add(id);
-          for (const index of indices) {
-            const found = pending.get(index);
-            if (found) found.task = `${id}_${task}`;
-          }
-        }
+    for (const [task, indices] of await tasksInQueue(queue, job)) {
+      slurm.jobs.add(task.split('_')[0]);
+      for (const index of indices) {
+        const found = pending.get(index);
+        if (found) found.task = task;
+      }
+    }
     if (slurm.jobs.size > 0)
       onNote(`slurm: jobs ${[...slurm.jobs].join(', ')} of this sweep are still there; taken up`);
 
@@ -194,7 +215,7 @@ export const slurmExecutor =
       if (reasons) return finish(one, { kind: 'failed', trial, reasons });
       if (inQueue) {
         one.gone = null;
-        if (!one.started && queue?.get(task) === 'RUNNING') {
+        if (!one.started && queue?.get(task)?.state === 'RUNNING') {
           one.started = true;
           onEvent({ kind: 'started', trial, attempt: one.attempt });
         }
