@@ -112,5 +112,5 @@ test('the tensor form agrees, and keeps no old state', () => {
   expect(tf.memory().numTensors).toBe(before + 4);
   for (const field of ['theta', 'm', 'v', 'ema'] as const)
     expect(relativeDifference(state[field]!.dataSync() as Float32Array, expected[field]!)).toBeLessThan(1e-5);
-  tf.dispose(Object.values(state));
+  tf.dispose(Object.values(state).filter((tensor) => tensor !== null));
 });
