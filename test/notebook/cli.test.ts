@@ -1,0 +1,142 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../src/notebook/package-root.js';
+import { requireBuild } from './built.js';
+import { inFolder, writeNotebookFile } from './notebook-files.js';
+
+requireBuild();
+
+interface Called {
+  stdout: string;
+  stderr: string;
+  code: number;
+}
+
+const bandalign = async (args: string[], cwd = packageRoot, env: NodeJS.ProcessEnv = {}): Promise<Called> => {
+  const main = join(packageRoot, 'dist', 'cli', 'main.js');
+  try {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [main, ...args], {
+      cwd,
+      env: { ...process.env, ...env },
+    });
+    return { stdout, stderr, code: 0 };
+  } catch (error) {
+    return error as Called;
+  }
+};
+
+describe('notebook run', () => {
+  it('runs several at once into a folder, names each failure, and exits with 1', async () =>
+    inFolder(async (folder) => {
+      await writeNotebookFile(folder, 'good.ipynb', ['1 + 1']);
+      await writeNotebookFile(folder, 'bad.ipynb', ['const x = 1;', '\nthrow new TypeError("no band");']);
+      const { stdout, stderr, code } = await bandalign(
+        ['notebook', 'run', 'good.ipynb', 'bad.ipynb', '--jobs', '2', '--out', 'done', '--quiet'],
+        folder,
+      );
+      expect(code).toBe(1);
+      expect(stderr).toBe(
+        'bandalign: bad.ipynb: cell 2 [2], line 2: TypeError: no band; see done/bad.ipynb\n',
+      );
+      expect(stdout).toMatch(
+        /^good\.ipynb: \d+\.\d s, 1 cells, done\/good\.ipynb\n2 notebooks in \d+\.\d s\n$/,
+      );
+      expect(await readdir(join(folder, 'done'))).toEqual(['bad.ipynb', 'good.ipynb']);
+    }));
+
+  it('prints one JSON document, writes nothing to /dev/null, and takes parameters', async () =>
+    inFolder(async (folder) => {
+      await writeNotebookFile(folder, 'in.ipynb', [
+        { source: 'let epochs = 1;', tags: ['parameters'] },
+        'if (epochs !== 4) throw new Error(String(epochs));',
+      ]);
+      const { stdout, code } = await bandalign(
+        ['notebook', 'run', 'in.ipynb', '-p', 'epochs=4', '--out', '/dev/null', '--json', '--quiet'],
+        folder,
+      );
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({
+        notebooks: [{ notebook: 'in.ipynb', out: '/dev/null', cells: 3 }],
+      });
+      expect(await readdir(folder)).toEqual(['in.ipynb']);
+    }));
+
+  it.each([
+    [[], 'notebook: none given; name one or more .ipynb files'],
+    [['none.ipynb'], expect.stringMatching(/^notebook: none\.ipynb: ENOENT/)],
+    [['a.ipynb', '--jobs', '0'], '--jobs: 0; give 1 or more'],
+    [['a.ipynb', '--timeout', 'soon'], '--timeout: soon; give seconds above 0'],
+    [['a.ipynb', 'b.ipynb', '--out', 'x.ipynb'], '--out: x.ipynb; with several notebooks, name a folder'],
+    [['a.ipynb', 'd/a.ipynb', '--out', 'x'], 'notebooks: two are named a.ipynb; run them one at a time'],
+    [['a.ipynb', '-p', 'epochs'], 'parameter: epochs; write name=value'],
+  ])('refuses %j', async (args, message) => {
+    const { stderr, code } = await bandalign(['notebook', 'run', ...args]);
+    expect(code).toBe(2);
+    expect(stderr.replace(/^bandalign: /, '').trimEnd()).toEqual(message);
+  });
+});
+
+describe('kernel', () => {
+  it('prints a folder that holds the kernelspec', async () => {
+    const { stdout } = await bandalign(['kernel', 'path']);
+    const spec = JSON.parse(
+      await readFile(join(stdout.trim(), 'kernels', 'bandalign', 'kernel.json'), 'utf8'),
+    );
+    expect(spec).toMatchObject({ language: 'typescript', interrupt_mode: 'message' });
+    expect(spec.argv[1]).toBe('{resource_dir}/../../launcher.cjs');
+  });
+
+  it('installs for the user or into an environment, with absolute paths', async () =>
+    inFolder(async (folder) => {
+      const user = await bandalign(['kernel', 'install', '--user', '--json'], packageRoot, {
+        JUPYTER_DATA_DIR: join(folder, 'data'),
+      });
+      expect(JSON.parse(user.stdout)).toEqual({ kernelspec: join(folder, 'data', 'kernels', 'bandalign') });
+      const prefix = await bandalign(['kernel', 'install', '--prefix', folder, '--json']);
+      const { kernelspec } = JSON.parse(prefix.stdout);
+      expect(kernelspec).toBe(join(folder, 'share', 'jupyter', 'kernels', 'bandalign'));
+      const { argv } = JSON.parse(await readFile(join(kernelspec, 'kernel.json'), 'utf8'));
+      expect(argv).toEqual([
+        process.execPath,
+        join(packageRoot, 'jupyter', 'launcher.cjs'),
+        '{connection_file}',
+      ]);
+      expect((await bandalign(['kernel', 'install', '--user', '--prefix', folder])).code).toBe(2);
+    }));
+
+  it('says that it is not built, and that a port is taken', async () =>
+    inFolder(async (folder) => {
+      await mkdir(join(folder, 'jupyter'));
+      await symlink(join(packageRoot, 'jupyter', 'launcher.cjs'), join(folder, 'jupyter', 'launcher.cjs'));
+      const start = (launcher: string, ...args: string[]): Promise<Called> =>
+        promisify(execFile)(process.execPath, ['--preserve-symlinks-main', launcher, ...args]).then(
+          ({ stdout, stderr }) => ({ stdout, stderr, code: 0 }),
+          (error: Called) => error,
+        );
+      const unbuilt = await start(join(folder, 'jupyter', 'launcher.cjs'), 'x.json');
+      expect(unbuilt.stderr).toMatch(/^bandalign: kernel: .*main\.js is missing; run `npm run build` in /);
+      const { createServer } = await import('node:net');
+      const server = createServer().listen(0, '127.0.0.1');
+      await new Promise((resolve) => server.once('listening', resolve));
+      const port = (server.address() as { port: number }).port;
+      const connection = {
+        transport: 'tcp',
+        ip: '127.0.0.1',
+        key: 'k',
+        signature_scheme: 'hmac-sha256',
+        shell_port: port,
+        iopub_port: 0,
+        stdin_port: 0,
+        control_port: 0,
+        hb_port: 0,
+      };
+      await writeFile(join(folder, 'c.json'), JSON.stringify(connection));
+      const taken = await start(join(packageRoot, 'jupyter', 'launcher.cjs'), join(folder, 'c.json'));
+      server.close();
+      expect(taken.code).toBe(1);
+      expect(taken.stderr).toMatch(/Address already in use/i);
+    }));
+});
