@@ -36,10 +36,9 @@ export const tileSums = (records: readonly TileRecord[]): TileSums => {
 };
 
 const scoreOf = (pooled: Float64Array, channel: number, name: ScoreName): number => {
-  const [n, squared, absolute, error, target, targetSquared] = pooled.subarray(
-    channel * kept,
-    (channel + 1) * kept,
-  );
+  const at = channel * kept;
+  const [n, squared, absolute] = [pooled[at], pooled[at + 1], pooled[at + 2]];
+  const [error, target, targetSquared] = [pooled[at + 3], pooled[at + 4], pooled[at + 5]];
   switch (name) {
     case 'rmse':
       return Math.sqrt(squared / n);
@@ -71,6 +70,16 @@ export const poolSums = (
   return into;
 };
 
+/** Sums under every bootstrap draw, [draws][channels · 6]; a draw of null is every tile once. */
+export const pooledDraws = (sums: TileSums, draws: readonly (ArrayLike<number> | null)[]): Float64Array[] =>
+  draws.map((times) => poolSums(sums, times));
+
+/** A score of every channel of each set of sums, [sets][channels]. */
+export const scoresOf = (pooled: readonly Float64Array[], name: ScoreName): Float64Array[] =>
+  pooled.map((sums) =>
+    Float64Array.from({ length: sums.length / kept }, (_, channel) => scoreOf(sums, channel, name)),
+  );
+
 /**
  * A pooled score of every channel under every bootstrap draw, [draws][channels].
  * @param draws how often each tile is drawn; null is every tile once
@@ -79,13 +88,7 @@ export const scoreDraws = (
   sums: TileSums,
   draws: readonly (ArrayLike<number> | null)[],
   name: ScoreName,
-): Float64Array[] => {
-  const pooled = new Float64Array(sums.channels * kept);
-  return draws.map((times) => {
-    poolSums(sums, times, pooled);
-    return Float64Array.from({ length: sums.channels }, (_, channel) => scoreOf(pooled, channel, name));
-  });
-};
+): Float64Array[] => scoresOf(pooledDraws(sums, draws), name);
 
 /** A score of each tile by itself, [tiles][channels]. */
 export const tileScores = (sums: TileSums, name: ScoreName): Float64Array[] => {

@@ -2,7 +2,7 @@ import { type Interval, percentileInterval, tileDraws } from './bootstrap.js';
 import { gapClosed } from './comparison-table.js';
 import { holm } from './holm.js';
 import { type PairedDifference, pairedDifference } from './paired-comparison.js';
-import { type ScoreName, scoreDraws, tileScores, tileSums } from './pooled-draws.js';
+import { pooledDraws, type ScoreName, scoreDraws, scoresOf, tileScores, tileSums } from './pooled-draws.js';
 import type { TileRecord } from './tile-record.js';
 
 /** One row of a table: a configuration with all its seeds. */
@@ -89,6 +89,7 @@ export const rowStatistics = (
 ): RowStatistics[] => {
   const samples = tileDraws(models[0].seeds[0].length, draws);
   const sums = models.map(({ seeds }) => seeds.map(tileSums));
+  const pooled = sums.map((seeds) => seeds.map((seed) => pooledDraws(seed, samples)));
   const hasIndex = sums.flat().every((seed) => seed.hasIndex);
   const reference = models.findIndex(({ label }) => label === baseline);
   const bound = models.findIndex(({ isBound }) => isBound);
@@ -98,10 +99,10 @@ export const rowStatistics = (
     ...(hasIndex ? ([['NDVI', bands.length]] as [string, number][]) : []),
   ];
   return measures.flatMap((name) => {
-    const scores = sums.map((seeds) =>
-      seeds.map((seed) => ({
+    const scores = sums.map((seeds, model) =>
+      seeds.map((seed, i) => ({
         all: scoreDraws(seed, [null], name),
-        draws: scoreDraws(seed, samples, name),
+        draws: scoresOf(pooled[model][i], name),
         // the tiles' own RMSE, for the signed-rank test; a tile's own R² says little, so R² is tested by it too
         tiles: tileScores(seed, 'rmse'),
       })),
