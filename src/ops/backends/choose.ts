@@ -80,7 +80,8 @@ const openAuto = async (): Promise<RunningBackend> => {
   const hindrance = `auto: ${why === 'asked for' ? 'composed ops asked for' : why}`;
   for (const name of ['tensorflow', 'webgpu', 'wasm'] as const) {
     const opened = await openBackend(name).catch(() => null);
-    if (opened) return { ...opened, why: `${hindrance}; the first that works` };
+    if (opened && (opened.isGpu || name !== 'webgpu'))
+      return { ...opened, why: `${hindrance}; the first that works` };
   }
   return { ...(await openBackend('cpu')), why: `${hindrance}; no other backend works` };
 };

@@ -4,6 +4,6 @@ export interface Loaded {
   version: string;
   /** The hardware, in the driver's words. */
   device: string;
-  /** Whether it computes on a graphics card (or a drop-in for one). */
+  /** Whether it computes on a graphics card; a driver that imitates one on the CPU is none. */
   isGpu: boolean;
 }

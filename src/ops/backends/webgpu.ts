@@ -113,6 +113,6 @@ export const loadWebgpu = async (): Promise<Loaded> => {
     device: [description || card || 'unnamed adapter', [vendor, architecture].filter(Boolean).join(' ')]
       .filter(Boolean)
       .join(', '),
-    isGpu: true,
+    isGpu: !/swiftshader|llvmpipe|lavapipe|basic render/i.test(`${description} ${card} ${architecture}`),
   };
 };
