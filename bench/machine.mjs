@@ -4,7 +4,7 @@ import { startTensorflow } from '../dist/ops/tensorflow.js';
 
 /** What the numbers were measured on. */
 export const describeMachine = async () => {
-  await startTensorflow();
+  await startTensorflow('cpu');
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),

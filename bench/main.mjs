@@ -41,6 +41,8 @@ const measure = async () => {
   const training = await import('./training.mjs');
   const throughput = await import('./throughput.mjs');
   const { prepareData } = await import('../dist/training/prepare-data.js');
+  const { startTensorflow } = await import('../dist/ops/tensorflow.js');
+  await startTensorflow('cpu');
   const count = quick ? 16 : 32;
   const root = join(folder, 'data');
   mkdirSync(root);
@@ -49,7 +51,7 @@ const measure = async () => {
   say('packing');
   const data = await prepareData(training.experimentOf('conv'), root, { onProgress: () => {} });
   const peer = await startPeer(say);
-  const seconds = quick ? 5 : 40;
+  const seconds = quick ? 4 : 40;
   const turns = {};
   try {
     if (peer) {
@@ -58,7 +60,7 @@ const measure = async () => {
       await checkPeer(peer, training, data);
     }
     const other = (model, memory) => async () =>
-      (await peer.ask({ do: 'steps', model, memory, steps: count / 4 })).ms;
+      (await peer.ask({ do: 'steps', model, memory, steps: quick ? 2 : count / 4 })).ms;
     say('training steps, LUT');
     turns.lut = await takeTurns(
       {

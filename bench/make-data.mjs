@@ -5,8 +5,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeGeoTiff } from '../dist/raster/write-geotiff.js';
 
-export const edge = 512;
+const fullEdge = 512;
 export const bandMax = [3000, 3000, 4000, 6500];
+/** What statistics of the published model are counted with. */
+export const shapeOf = () => ({ knots: 256, bins: 256, bandMax });
 const means = [500, 750, 900, 2600];
 const contrast = [120, 180, 300, 700];
 
@@ -20,7 +22,7 @@ const generator = (seed) => {
 };
 
 /** Source, target and mask of patch `number`, as decoded: [bands·pixels], [bands·pixels], [pixels]. */
-export const drawPixels = (number) => {
+export const drawPixels = (number, edge = fullEdge) => {
   const random = generator(number + 1);
   const size = edge * edge;
   const source = new Int16Array(4 * size);
@@ -34,7 +36,8 @@ export const drawPixels = (number) => {
     const [shift, gain] = [40 * (random() - 0.5), 0.94 + 0.1 * random()];
     for (let i = 0; i < size; i++) {
       const [x, y] = [i % edge, Math.floor(i / edge)];
-      const ground = fields[Math.floor(y / field) * across + Math.floor(x / field)] + (slope * (x - y)) / edge;
+      const ground =
+        fields[Math.floor(y / field) * across + Math.floor(x / field)] + (slope * (x - y)) / edge;
       const value = means[band] + contrast[band] * ground;
       const at = band * size + i;
       source[at] = value + 30 * (random() + random() - 1);
@@ -47,7 +50,7 @@ export const drawPixels = (number) => {
   return { width: edge, height: edge, bands: 4, source, target, mask };
 };
 
-const bandsOf = (values) =>
+const bandsOf = (values, edge) =>
   Array.from({ length: values.length / edge ** 2 }, (_, band) =>
     values.subarray(band * edge ** 2, (band + 1) * edge ** 2),
   );
@@ -62,7 +65,7 @@ const idOf = (number) => {
  * Writes `count` training patches (and two each of validation and test) under `root`.
  * @returns ids of the training patches and bytes written
  */
-export const makeData = async (root, count) => {
+export const makeData = async (root, count, edge = fullEdge) => {
   const ids = Array.from({ length: count + 4 }, (_, i) => idOf(i));
   for (const folder of ['S2', 'GF1', 'mask']) mkdirSync(join(root, 'Bench', folder), { recursive: true });
   mkdirSync(join(root, 'divide'));
@@ -71,8 +74,8 @@ export const makeData = async (root, count) => {
     writeFileSync(join(root, 'divide', `${name}.txt`), `${list.join('\n')}\n`);
   let bytes = 0;
   for (const [number, id] of ids.entries()) {
-    const { source, target, mask } = drawPixels(number);
-    const images = { S2: bandsOf(source), GF1: bandsOf(target), mask: [mask] };
+    const { source, target, mask } = drawPixels(number, edge);
+    const images = { S2: bandsOf(source, edge), GF1: bandsOf(target, edge), mask: [mask] };
     for (const [folder, bands] of Object.entries(images)) {
       const data = await encodeGeoTiff({ width: edge, height: edge, bands, predictor: false, level: 6 });
       writeFileSync(join(root, 'Bench', folder, id.split('/')[1]), data);

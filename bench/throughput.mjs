@@ -7,14 +7,15 @@ import { patchColumns } from '../dist/dataset/statistics-table.js';
 import { evaluate } from '../dist/evaluation/evaluate.js';
 import { applyConv } from '../dist/ops/apply-conv.js';
 import { applyMapping } from '../dist/ops/apply-mapping.js';
-import { openRaster } from '../dist/raster/read.js';
+import { projectedGeoreference } from '../dist/raster/georeference.js';
 import { writeGeoTiff } from '../dist/raster/write-geotiff.js';
 import { applyScene } from '../dist/scenes/apply-scene.js';
-import { bandMax, edge } from './make-data.mjs';
+import { bandMax, shapeOf } from './make-data.mjs';
 import { median, timed } from './measure.mjs';
 import { experimentOf } from './training.mjs';
 
-const knots = 256;
+const edge = 512;
+const { knots } = shapeOf();
 
 /** A LUT of slope 0.9 and a conv module of small weights: any will do. */
 const mapping = {
@@ -35,7 +36,7 @@ const conv = {
 
 /** Milliseconds of the statistics of a decoded 512 × 512 × 4 patch, one core. */
 export const statistics = async (pixels, times) => {
-  const shape = { knots, bins: 256, bandMax };
+  const shape = shapeOf();
   const taken = [];
   for (const patch of pixels) taken.push(await timed(() => patchColumns(patch, shape), times));
   return median(taken);
@@ -70,7 +71,8 @@ export const evaluation = async (data, kind, times) => {
   const experiment = experimentOf(kind);
   const patches = data.lists.train;
   const input = { data: experiment.data, split: 'test', patches, read: data.read, onProgress: () => {} };
-  const once = () => evaluate({ ...input, mapping: async () => mapping, conv: kind === 'conv' ? conv : null });
+  const once = () =>
+    evaluate({ ...input, mapping: async () => mapping, conv: kind === 'conv' ? conv : null });
   return (1000 * patches.length) / (await timed(once, times));
 };
 
@@ -99,14 +101,8 @@ export const scene = async (pixels, folder, blocks, times) => {
       }
   }
   const path = join(folder, 'scene.tif');
-  const georeference = (await import('../dist/raster/georeference.js')).projectedGeoreference(
-    32631,
-    300000,
-    5000000,
-    16,
-  );
+  const georeference = projectedGeoreference(32631, 300000, 5000000, 16);
   await writeGeoTiff(path, { width: size, height: size, bands, georeference, tile: 512 });
-  await (await openRaster(path)).close();
   const aligner = {
     experiment: experimentOf('lut'),
     weightsDigest: '0'.repeat(64),

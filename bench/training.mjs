@@ -115,7 +115,7 @@ export const unetTurn = (steps) => {
     adam.adamStep({ theta, gradient, m, v, ema: null, step: ++step, ...rates });
   };
   return async () => {
-    await startTensorflow();
+    await startTensorflow('cpu');
     const start = performance.now();
     for (let i = 0; i < steps; i++) await once();
     return (performance.now() - start) / steps;
