@@ -215,9 +215,13 @@ describe.skipIf(jupyter === '')('a real Jupyter', { timeout: 300_000 }, () => {
           await page.locator('.jp-OutputArea-output td', { hasText: '41.2' }).waitFor();
           await page.locator('.jp-OutputArea-output progress').waitFor();
           await page.locator('.jp-OutputArea-output', { hasText: '{ shown: true }' }).waitFor();
-          const screenshot = process.env['BANDALIGN_TEST_SCREENSHOTS'];
-          if (screenshot) await page.screenshot({ path: join(screenshot, 'jupyterlab.png') });
         } finally {
+          const folderOfImages = process.env['BANDALIGN_TEST_SCREENSHOTS'];
+          if (folderOfImages)
+            await running
+              .contexts()[0]
+              ?.pages()[0]
+              ?.screenshot({ path: join(folderOfImages, 'jupyterlab.png') });
           await running.close();
         }
       } finally {

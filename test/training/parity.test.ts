@@ -14,6 +14,7 @@ import { predictKnots, unetLutShape } from '../../src/models/unet-lut.js';
 import { applyConv } from '../../src/ops/apply-conv.js';
 import { applyMapping } from '../../src/ops/apply-mapping.js';
 import { type Form, insistOnForm } from '../../src/ops/form.js';
+import { startTensorflow } from '../../src/ops/tensorflow.js';
 import { identityBands, inputBatch, statisticsBatch } from '../../src/training/batches.js';
 import { readPth } from '../../src/training/pth.js';
 import type { TrainingState } from '../../src/training/state.js';
@@ -126,6 +127,8 @@ for (const set of sets) {
         );
 
       beforeAll(async () => {
+        // by name: for composed ops auto would take a backend that is faster with them than cpu
+        await startTensorflow('cpu');
         manifest = JSON.parse(readFileSync(join(set.reference, 'manifest.json'), 'utf8'));
         patches = (await openDataset(set.data, full.data)).lists.train;
         histograms = await readHistogramPickle(join(set.data, 'Patch512Historam256-S2.pickle'), 4, 256);
