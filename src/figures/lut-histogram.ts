@@ -31,6 +31,17 @@ const shares = (histogram: ArrayLike<number>, band: number, bins: number, max: n
   };
 };
 
+/** Tells in the legend what a dotted line is. */
+const oracleKey = (panel: number): Trace => ({
+  type: 'scatter',
+  mode: 'lines',
+  name: 'the tile’s own best LUT (oracle)',
+  x: [null],
+  y: [null],
+  line: { color: '#666666', width: 1.3, dash: 'dot' },
+  ...panelAxes(panel),
+});
+
 /** Values between which the tiles have pixels in a band, stored units. */
 const filledRange = (
   tiles: readonly LutTile[],
@@ -134,7 +145,10 @@ export const lutsWithHistograms = (
         ]
       : [];
   return {
-    data: bands.flatMap((_, band) => [...tiles.flatMap((tile, i) => ofTile(tile, i, band)), ...ofAll(band)]),
+    data: [
+      ...bands.flatMap((_, band) => [...tiles.flatMap((tile, i) => ofTile(tile, i, band)), ...ofAll(band)]),
+      ...(tiles.some(({ oracle }) => oracle) ? [oracleKey(0)] : []),
+    ],
     layout: themed({
       title,
       width: 920,

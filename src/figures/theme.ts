@@ -35,6 +35,17 @@ export const bandColours: readonly string[] = [
   okabeIto.purple,
 ];
 
+const namedBands: Readonly<Record<string, string>> = {
+  blue: okabeIto.blue,
+  green: okabeIto.green,
+  red: okabeIto.vermillion,
+  nir: okabeIto.purple,
+};
+
+/** The colour of a band: by its name where that tells, else by its place. */
+export const bandColour = (name: string, band: number): string =>
+  namedBands[name.toLowerCase()] ?? bandColours[band % bandColours.length];
+
 /** Viridis, for amounts: equal steps look equal, in grey too. */
 export const sequentialScale = 'Viridis';
 

@@ -2,7 +2,7 @@ import type { Knots } from '../ops/mapping.js';
 import type { Figure, Trace } from './figure.js';
 import { lutDeparture, mappingDeparture } from './lut-departure.js';
 import { gridAxes, isLowest, legendAbove, panelAxes, panelHeading, twoColumns } from './panels.js';
-import { bandColours, okabeIto, themed } from './theme.js';
+import { bandColour, okabeIto, themed } from './theme.js';
 
 /** The LUTs of one tile. */
 export interface TileLut {
@@ -42,7 +42,7 @@ export const tileLuts = (
         ...curve(lut, band, shares?.[i] ?? null),
         name: tile,
         showlegend: false,
-        line: { color: bandColours[band % bandColours.length], width: 1 },
+        line: { color: bandColour(bands[band], band), width: 1 },
         opacity: 0.6,
       }),
     ),

@@ -1,0 +1,170 @@
+import { chromium } from 'playwright-core';
+import { afterAll, describe, expect, it } from 'vitest';
+import { densityScatter } from '../../src/figures/density-scatter.js';
+import { distanceEcdf } from '../../src/figures/distance-ecdf.js';
+import type { Figure, Layout } from '../../src/figures/figure.js';
+import { histogramPanel } from '../../src/figures/histogram-panel.js';
+import { intervalPlot } from '../../src/figures/interval-plot.js';
+import { countPair, emptyJointCounts } from '../../src/figures/joint-counts.js';
+import { lossCurves } from '../../src/figures/loss-curves.js';
+import { lutsWithHistograms } from '../../src/figures/lut-histogram.js';
+import { commonStretch, patchRgb } from '../../src/figures/patch-rgb.js';
+import { residualMap } from '../../src/figures/residual-map.js';
+import { chromiumFlags, findChromium, plotlyScript } from '../../src/figures/static/browser.js';
+import { bandColour, okabeIto } from '../../src/figures/theme.js';
+import { tileLuts } from '../../src/figures/tile-luts.js';
+import type { Knots } from '../../src/ops/mapping.js';
+
+const bands = ['green', 'red', 'nir'];
+const bandMax = [1001, 2001, 5001];
+const knots = 11;
+/** Adds 10 to every value; bins 3 to 6 hold pixels, bin 5 none. */
+const lut: Knots = {
+  form: 'lut',
+  knots,
+  bandMax,
+  values: Float32Array.from(
+    { length: 3 * knots },
+    (_, at) => ((at % knots) * (bandMax[Math.floor(at / knots)] - 1)) / (knots - 1) + 10,
+  ),
+};
+const histogram = Array.from({ length: 3 * knots }, (_, at) => [0, 0, 0, 4, 4, 0, 2, 0, 0, 0, 0][at % knots]);
+
+const joint = emptyJointCounts(0, 100, 10);
+for (const [x, y] of [
+  [5, 5],
+  [5, 5],
+  [95, 15],
+  [100, 50],
+])
+  countPair(joint, x, y);
+
+const image = { heading: 'S2', values: Float32Array.from({ length: 3 * 4 }, (_, i) => 100 * i) };
+const figures: Record<string, Figure> = {
+  density: densityScatter(
+    [{ method: 'S2', panels: bands.map(() => ({ joint, rmse: 12.34, r2: 0.5 })) }],
+    bands,
+  ),
+  ecdf: distanceEcdf([{ name: 'linear', distances: bands.map(() => [3, 1, Number.NaN, 2]) }], bands),
+  histograms: histogramPanel([{ name: 'S2', counts: histogram }], bands, bandMax),
+  intervals: intervalPlot(
+    [
+      { label: 'linear', estimates: [{ value: 3, low: 2, high: 5, points: [2.5, 3.5] }] },
+      { label: 'none', estimates: [null] },
+    ],
+    [{ label: 'red', axis: 'RMSE × 10⁴', reference: 4 }],
+  ),
+  loss: lossCurves([{ label: 'a', epochs: [1, 2], train: [4, 1], validated: [2], val: [9] }]),
+  luts: lutsWithHistograms(
+    [{ label: 'T1', histogram, lut, oracle: lut }],
+    { name: 'all', mapping: lut },
+    bands,
+  ),
+  rgb: patchRgb([image], { width: 2, height: 2 }, { channels: [2, 1, 0] }),
+  residuals: residualMap([{ heading: 'S2', residuals: [1, Number.NaN, -3, 2] }], { width: 2, height: 2 }),
+  tiles: tileLuts([{ tile: 'T1', lut }], lut, bands, [histogram]),
+};
+
+describe('figures of models', () => {
+  it.each(Object.entries(figures))('%s is plain JSON with a title and units on its axes', (name, figure) => {
+    expect(JSON.parse(JSON.stringify(figure.data))).toEqual(figure.data);
+    const { title, ...layout } = figure.layout;
+    expect(title).toMatchObject({ text: expect.stringMatching(/\w/) });
+    // an interval plot's vertical axis are the names of its rows
+    for (const letter of name === 'intervals' ? ['x'] : ['x', 'y'])
+      expect(
+        Object.entries(layout)
+          .filter(([key]) => key.startsWith(`${letter}axis`))
+          .some(([, axis]) => /10⁴|%|pixels|epoch/.test(JSON.stringify((axis as Layout)['title'] ?? ''))),
+      ).toBe(true);
+  });
+
+  it('count what lies inside, and say what lies outside', () => {
+    expect(joint.outside).toBe(1);
+    const [{ z, x0, dx, y0 }] = figures['density'].data;
+    expect({ x0, dx, y0 }).toEqual({ x0: 5, dx: 10, y0: 5 });
+    expect(z).toEqual([
+      [0.3, ...new Array(9).fill(null)],
+      [...new Array(9).fill(null), 0],
+    ]);
+  });
+
+  it('draw a LUT where its tile has pixels, with a gap where it has none', () => {
+    const [first] = figures['tiles'].data;
+    expect(first).toMatchObject({ x: [300, 400, 500, 600], y: [10, 10, null, 10] });
+    const added = figures['luts'].data.filter(({ name }) => name === 'T1');
+    expect(added[0]['y']).toEqual([10, 10, null, 10]);
+    expect(figures['luts'].data.some(({ name }) => String(name).includes('(oracle)'))).toBe(true);
+  });
+
+  it('give shares of 100 % for each band', () => {
+    for (const { y } of figures['histograms'].data)
+      expect((y as number[]).reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, 1);
+  });
+
+  it('give distances as the share of tiles, NaN left out', () => {
+    const [{ x, y }] = figures['ecdf'].data;
+    expect([(x as number[])[0], (x as number[])[50], (x as number[])[100]]).toEqual([1, 2, 3]);
+    expect((y as number[])[100]).toBe(100);
+  });
+
+  it('draw intervals to both sides, single runs beside them, and leave out what there is not', () => {
+    const [estimate, single] = figures['intervals'].data;
+    expect(estimate).toMatchObject({ x: [3], y: ['linear'], error_x: { array: [2], arrayminus: [1] } });
+    expect(single).toMatchObject({ x: [2.5, 3.5], y: ['linear', 'linear'] });
+  });
+
+  it('show errors as RMSE and leave masked pixels empty', () => {
+    expect(figures['loss'].data.map(({ y }) => y)).toEqual([[2, 1], [3]]);
+    expect(figures['residuals'].data[0]['z']).toEqual([
+      [1, null],
+      [-3, 2],
+    ]);
+  });
+
+  it('stretch all images alike, masked pixels aside', () => {
+    const dark = { heading: 'GF1', values: new Float32Array(12) };
+    expect(commonStretch([image, dark], [2, 1, 0], 4)).toEqual({ low: [0, 0, 0], high: [1000, 600, 200] });
+    expect(commonStretch([image], [0], 4, Uint8Array.of(0, 1, 1, 0))).toEqual({ low: [100], high: [100] });
+  });
+
+  it('colour bands by name, whatever their place', () => {
+    expect([bandColour('Red', 0), bandColour('nir', 1), bandColour('swir', 1)]).toEqual([
+      okabeIto.vermillion,
+      okabeIto.purple,
+      okabeIto.green,
+    ]);
+  });
+});
+
+const browser = findChromium();
+if (browser === undefined) console.warn('no Chromium here: figures are not checked against plotly’s schema');
+describe.skipIf(browser === undefined)('plotly’s own schema', () => {
+  const started =
+    browser === undefined ? undefined : chromium.launch({ executablePath: browser, args: chromiumFlags });
+  afterAll(async () => (await started)?.close());
+
+  it('knows every key of every figure', { timeout: 60_000 }, async () => {
+    const page = await (await started!).newPage();
+    await page.setContent('<!doctype html><body></body>');
+    await page.addScriptTag({ path: plotlyScript() });
+    for (const [name, figure] of Object.entries(figures)) {
+      const faults = await page.evaluate(
+        ({ data, layout }) =>
+          (
+            globalThis as unknown as {
+              Plotly: { validate: (data: object, layout: object) => { code: string; msg: string }[] };
+            }
+          ).Plotly.validate(data, layout)
+            ?.filter(({ code }) => code === 'schema')
+            .map(({ msg }) => msg) ?? [],
+        // plotly 4.1.2's own validate fails on any legend
+        JSON.parse(JSON.stringify({ ...figure, layout: { ...figure.layout, legend: undefined } })) as {
+          data: object;
+          layout: object;
+        },
+      );
+      expect({ name, faults }).toEqual({ name, faults: [] });
+    }
+  });
+});
