@@ -6,11 +6,13 @@ import { reason } from '../../fault.js';
 
 const require = createRequire(import.meta.url);
 
-/** A package that is not among the dependencies, found where Node would look for it (NODE_PATH included). */
+/** A package that is not among the dependencies. */
 export interface OptionalPackage {
   name: string;
   version: string;
   folder: string;
+  /** What is imported. */
+  entry: string;
 }
 
 const manifestAbove = (file: string): { name?: string; version?: string; folder: string } => {
@@ -28,20 +30,24 @@ const manifestAbove = (file: string): { name?: string; version?: string; folder:
   return { folder: dirname(file) };
 };
 
-/** Looks for `name`; null where it is missing, or where another package stands under its name (an npm alias). */
-export const findPackage = (name: string): OptionalPackage | null => {
+/**
+ * Looks for `name` where Node would look for it from `folder` (default: from here), NODE_PATH included; null where it is
+ * missing, or where another package stands under its name (an npm alias).
+ */
+export const findPackage = (name: string, folder?: string): OptionalPackage | null => {
   try {
-    const manifest = manifestAbove(require.resolve(name));
+    const entry = require.resolve(name, folder === undefined ? undefined : { paths: [folder] });
+    const manifest = manifestAbove(entry);
     if (manifest.name !== name) return null;
-    return { name, version: manifest.version ?? 'unknown', folder: manifest.folder };
+    return { name, version: manifest.version ?? 'unknown', folder: manifest.folder, entry };
   } catch {
     return null;
   }
 };
 
 /** Loads what {@link findPackage} found. `Exports` is the caller's word for what it exports. */
-export const importPackage = async <Exports>(name: string): Promise<Exports> => {
-  const module = (await import(pathToFileURL(require.resolve(name)).href)) as { default?: unknown };
+export const importPackage = async <Exports>({ entry }: OptionalPackage): Promise<Exports> => {
+  const module = (await import(pathToFileURL(entry).href)) as { default?: unknown };
   // a CommonJS package: its names may not all be seen from outside
   return { ...(module.default as object | undefined), ...module } as Exports;
 };

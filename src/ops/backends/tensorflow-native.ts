@@ -59,7 +59,7 @@ const attempts = (): { name: string; load: () => Promise<string> }[] => {
     const parcel = findPackage(name);
     if (!parcel) return [];
     const load = async (): Promise<string> => {
-      await importPackage(name);
+      await importPackage(parcel);
       return `${name} ${parcel.version}`;
     };
     return [{ name, load }];

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { Fault } from '../../fault.js';
 import { clearTrouble, noteTrouble } from './device-trouble.js';
@@ -30,8 +31,12 @@ interface TfjsWebgpu {
   WebGPUBackend: new (device: Device, info: object | undefined) => tf.KernelBackend;
 }
 
-/** What to type for this backend. */
-export const webgpuInstall = 'npm install --no-save webgpu@0.6 @tensorflow/tfjs-backend-webgpu@4.22';
+/** What to type for this backend; the packages may as well be installed as dependencies are. */
+export const webgpuInstall = 'npm run setup:webgpu';
+
+/** Where `npm run setup:webgpu` puts the packages: BANDALIGN_WEBGPU, or `.webgpu` in the package's folder. */
+const packagesFolder = (): string =>
+  process.env['BANDALIGN_WEBGPU'] || fileURLToPath(new URL('../../../.webgpu', import.meta.url));
 
 const limits = [
   'maxComputeWorkgroupStorageSize',
@@ -46,14 +51,14 @@ let gpu: Gpu | null = null;
 let opened: Device | null = null;
 
 const found = (name: string): OptionalPackage => {
-  const parcel = findPackage(name);
+  const parcel = findPackage(name, packagesFolder());
   if (!parcel) throw new Fault(`${name} is not installed: ${webgpuInstall}`);
   return parcel;
 };
 
-const openAdapter = async (): Promise<Adapter> => {
+const openAdapter = async (dawn: OptionalPackage): Promise<Adapter> => {
   if (!gpu) {
-    const { create, globals } = await importPackage<Dawn>('webgpu');
+    const { create, globals } = await importPackage<Dawn>(dawn);
     Object.assign(globalThis, globals);
     gpu = create([]);
     // TensorFlow.js asks navigator.gpu whether there is WebGPU; Node 20 has no navigator, later ones have it without gpu
@@ -83,8 +88,8 @@ export const loseDevice = (): void => opened?.destroy();
 export const loadWebgpu = async (): Promise<Loaded> => {
   const dawn = found('webgpu');
   const tfjs = found('@tensorflow/tfjs-backend-webgpu');
-  const adapter = await openAdapter();
-  const { WebGPUBackend } = await importPackage<TfjsWebgpu>('@tensorflow/tfjs-backend-webgpu');
+  const adapter = await openAdapter(dawn);
+  const { WebGPUBackend } = await importPackage<TfjsWebgpu>(tfjs);
   let device: Device;
   try {
     device = await adapter.requestDevice({
