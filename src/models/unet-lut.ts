@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Experiment } from '../config/schema.js';
 import { onDevice } from '../ops/backends/device-trouble.js';
+import { lutHead } from '../ops/lut-head.js';
 import type { Knots } from '../ops/mapping.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import { unet } from '../ops/unet.js';
@@ -41,10 +42,6 @@ export const unetLutShape = ({ data, model }: Experiment): UnetLutShape => {
     runningCount: unetPart.runningCount + (conv?.runningCount ?? 0),
   };
 };
-
-/** The UNet's raw output as LUTs in stored units (design: models): ReLU(out)·scale, or base + out·scale. */
-export const lutHead = (out: tf.Tensor3D, base: tf.Tensor3D | null, scale: number): tf.Tensor3D =>
-  base === null ? tf.mul(tf.relu(out), scale) : tf.add(base, tf.mul(out, scale));
 
 /**
  * LUTs of tiles from their source histograms, in evaluation mode.

@@ -12,6 +12,8 @@ const kernelOf = {
   'align-loss': 'align',
   'apply-conv': 'apply',
   'quadratic-mse': null,
+  'lut-head': null,
+  regularisers: null,
 } as const satisfies Record<string, string | null>;
 
 /** Ops on plain arrays, which no backend of TensorFlow.js hinders. */

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { formOf } from './form.js';
+import { registerCpuKernel } from './fused/cpu-backend.js';
+import { scale } from './scale.js';
 
 /**
  * Rows of the statistics table for one batch: A and b of each sample and band centred at the identity LUT
@@ -45,28 +47,18 @@ const evaluate = (lut: Float32Array, shape: readonly number[], batch: QuadraticB
   return { mse: sse / n, gradient };
 };
 
-tf.registerKernel({
-  kernelName: 'BandalignQuadraticMse',
-  backendName: 'cpu',
-  kernelFunc: ({ inputs, backend, attrs }) => {
-    const { lut } = inputs as { lut: tf.TensorInfo };
-    const { batch, n } = attrs as unknown as { batch: QuadraticBatch; n: number };
-    const cpu = backend as unknown as {
-      data: { get(id: object): { values: Float32Array } };
-      makeTensorInfo(shape: number[], dtype: 'float32', values: Float32Array): tf.TensorInfo;
-    };
-    const { mse, gradient } = evaluate(cpu.data.get(lut.dataId).values, lut.shape, batch, n);
-    return [
-      cpu.makeTensorInfo([], 'float32', Float32Array.of(mse)),
-      cpu.makeTensorInfo([...lut.shape], 'float32', gradient),
-    ];
+registerCpuKernel<{ batch: QuadraticBatch; n: number }>(
+  'BandalignQuadraticMse',
+  ({ values, shape, attributes: { batch, n }, result }) => {
+    const { mse, gradient } = evaluate(values('lut')!, shape('lut'), batch, n);
+    return [result([], Float32Array.of(mse)), result(shape('lut'), gradient)];
   },
-});
+);
 
 tf.registerGradient({
   kernelName: 'BandalignQuadraticMse',
   outputsToSave: [false, true],
-  gradFunc: (dy, saved) => ({ lut: () => tf.mul(saved[0], (dy as tf.Tensor[])[0]) }),
+  gradFunc: (dy, saved) => ({ lut: () => scale(saved[0], (dy as tf.Tensor[])[0]) }),
 });
 
 const composed = (lut: tf.Tensor3D, batch: QuadraticBatch, n: number): tf.Scalar => {

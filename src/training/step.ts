@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Experiment } from '../config/schema.js';
 import type { PatchPixels } from '../dataset/patch.js';
-import { regularisers } from '../models/regularisers.js';
-import { lutHead, type UnetLutShape } from '../models/unet-lut.js';
+import type { UnetLutShape } from '../models/unet-lut.js';
 import { adamStep } from '../ops/adam.js';
 import { alignLoss } from '../ops/align-loss.js';
 import { onDevice } from '../ops/backends/device-trouble.js';
+import { lutHead } from '../ops/lut-head.js';
 import { type QuadraticBatch, quadraticMse } from '../ops/quadratic-mse.js';
+import { regularisers } from '../ops/regularisers.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import { unet } from '../ops/unet.js';
 import type { TrainingState } from './state.js';

@@ -1,35 +1,25 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { AlignLoss, AlignLossInputs } from '../align-loss.js';
+import { scale } from '../scale.js';
 import { evaluateAlign } from './align-evaluate.js';
+import { registerCpuKernel } from './cpu-backend.js';
 
 const name = 'BandalignAlignLoss';
 
-interface CpuBackend {
-  data: { get(id: object): { values: Float32Array } };
-  makeTensorInfo(shape: number[], dtype: 'float32', values: Float32Array): tf.TensorInfo;
-}
-
-tf.registerKernel({
-  kernelName: name,
-  backendName: 'cpu',
-  kernelFunc: ({ inputs, backend, attrs }) => {
-    const { lut, conv, running } = inputs as Record<string, tf.TensorInfo>;
-    const cpu = backend as unknown as CpuBackend;
-    const values = ({ dataId }: tf.TensorInfo): Float32Array => cpu.data.get(dataId).values;
-    const result = evaluateAlign(
-      values(lut),
-      lut.shape[2],
-      values(conv),
-      values(running),
-      attrs as unknown as Parameters<typeof evaluateAlign>[4],
-    );
-    return [
-      cpu.makeTensorInfo([], 'float32', Float32Array.of(result.mse)),
-      cpu.makeTensorInfo(running.shape, 'float32', result.running),
-      cpu.makeTensorInfo(lut.shape, 'float32', result.lut),
-      cpu.makeTensorInfo(conv.shape, 'float32', result.conv),
-    ];
-  },
+registerCpuKernel<Parameters<typeof evaluateAlign>[4]>(name, ({ values, shape, attributes, result }) => {
+  const { mse, running, lut, conv } = evaluateAlign(
+    values('lut')!,
+    shape('lut')[2],
+    values('conv')!,
+    values('running')!,
+    attributes,
+  );
+  return [
+    result([], Float32Array.of(mse)),
+    result(shape('running'), running),
+    result(shape('lut'), lut),
+    result(shape('conv'), conv),
+  ];
 });
 
 tf.registerGradient({
@@ -40,8 +30,8 @@ tf.registerGradient({
     const [running, lut, conv] = saved;
     const upstream = (dy as tf.Tensor[])[0];
     return {
-      lut: () => tf.mul(lut, upstream),
-      conv: () => tf.mul(conv, upstream),
+      lut: () => scale(lut, upstream),
+      conv: () => scale(conv, upstream),
       running: () => tf.zerosLike(running),
     };
   },

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { UnetSpec } from '../unet-layout.js';
 import type { UnetInputs, UnetOutputs } from '../unet-signature.js';
+import { type CpuCall, registerCpuKernel } from './cpu-backend.js';
 import { type NormKind, normKind } from './unet-kernel.js';
 import { planUnet, type UnetPlan } from './unet-plan.js';
 
@@ -25,12 +26,6 @@ interface Attributes {
   spec: UnetSpec;
   kind: NormKind;
   ticket: Ticket;
-}
-
-/** The part of TensorFlow.js's cpu backend that kernels use. */
-interface CpuBackend {
-  data: { get(id: object): { values: Float32Array } };
-  makeTensorInfo(shape: number[], dtype: 'float32', values: Float32Array): tf.TensorInfo;
 }
 
 const slots = new Map<string, Slot>();
@@ -70,62 +65,53 @@ const chunks = (samples: number, kind: NormKind): { from: number; to: number }[]
   }));
 };
 
-const valuesOf = (backend: unknown, inputs: Record<string, tf.TensorInfo>): Values => {
-  const { data } = backend as CpuBackend;
-  const values = (name: string): Float32Array => data.get(inputs[name].dataId).values;
-  return { theta: values('theta'), running: values('running'), x: values('x') };
-};
-
-tf.registerKernel({
-  kernelName: 'BandalignUnet',
-  backendName: 'cpu',
-  kernelFunc: ({ inputs, backend, attrs }) => {
-    const attributes = attrs as unknown as Attributes;
-    const { spec, kind, ticket } = attributes;
-    const values = valuesOf(backend, inputs as Record<string, tf.TensorInfo>);
-    const size = spec.bands * spec.knots;
-    const out = new Float32Array(values.x.length);
-    let running = values.running;
-    const parts = chunks(values.x.length / size, kind);
-    for (const { from, to } of parts) {
-      const slot = slotFor(spec, to - from);
-      forward(slot, { ...values, x: values.x.subarray(from * size, to * size) }, attributes);
-      out.set(slot.plan.output, from * size);
-      if (kind === normKind.batch) running = slot.plan.moved;
-      if (parts.length === 1) Object.assign(ticket, { slot, pass: slot.pass });
-    }
-    const { makeTensorInfo } = backend as unknown as CpuBackend;
-    const info = (shape: number[], data: Float32Array): tf.TensorInfo =>
-      makeTensorInfo.call(backend, shape, 'float32', data);
-    return [info([out.length / size, spec.bands, spec.knots], out), info([running.length], running.slice())];
-  },
+const valuesOf = ({ values }: CpuCall<Attributes>): Values => ({
+  theta: values('theta')!,
+  running: values('running')!,
+  x: values('x')!,
 });
 
-tf.registerKernel({
-  kernelName: 'BandalignUnetGradient',
-  backendName: 'cpu',
-  kernelFunc: ({ inputs, backend, attrs }) => {
-    const attributes = attrs as unknown as Attributes;
-    const { spec, kind, ticket } = attributes;
-    const values = valuesOf(backend, inputs as Record<string, tf.TensorInfo>);
-    const { data } = backend as unknown as CpuBackend;
-    const dout = data.get((inputs as Record<string, tf.TensorInfo>)['dout'].dataId).values;
-    const size = spec.bands * spec.knots;
-    let gradient: Float32Array | null = null;
-    const parts = chunks(values.x.length / size, kind);
-    for (const { from, to } of parts) {
-      const slot = slotFor(spec, to - from);
-      // another pass may have gone through since: then the activations are computed again
-      if (ticket.slot !== slot || ticket.pass !== slot.pass)
-        forward(slot, { ...values, x: values.x.subarray(from * size, to * size) }, attributes);
-      slot.plan.outputGradient.set(dout.subarray(from * size, to * size));
-      slot.plan.backward(kind);
-      if (!gradient) gradient = slot.plan.gradient.slice();
-      else for (let i = 0; i < gradient.length; i++) gradient[i] += slot.plan.gradient[i];
-    }
-    gradient ??= new Float32Array(values.theta.length);
-    return (backend as unknown as CpuBackend).makeTensorInfo([gradient.length], 'float32', gradient);
-  },
+registerCpuKernel<Attributes>('BandalignUnet', (call) => {
+  const { attributes, result } = call;
+  const { spec, kind, ticket } = attributes;
+  const values = valuesOf(call);
+  const size = spec.bands * spec.knots;
+  const out = new Float32Array(values.x.length);
+  let running = values.running;
+  const parts = chunks(values.x.length / size, kind);
+  for (const { from, to } of parts) {
+    const slot = slotFor(spec, to - from);
+    forward(slot, { ...values, x: values.x.subarray(from * size, to * size) }, attributes);
+    out.set(slot.plan.output, from * size);
+    if (kind === normKind.batch) running = slot.plan.moved;
+    if (parts.length === 1) Object.assign(ticket, { slot, pass: slot.pass });
+  }
+  return [
+    result([out.length / size, spec.bands, spec.knots], out),
+    result([running.length], running.slice()),
+  ];
+});
+
+registerCpuKernel<Attributes>('BandalignUnetGradient', (call) => {
+  const { attributes, result } = call;
+  const { spec, kind, ticket } = attributes;
+  const values = valuesOf(call);
+  const dout = call.values('dout')!;
+  const size = spec.bands * spec.knots;
+  let gradient: Float32Array | null = null;
+  const parts = chunks(values.x.length / size, kind);
+  for (const { from, to } of parts) {
+    const slot = slotFor(spec, to - from);
+    // another pass may have gone through since: then the activations are computed again
+    if (ticket.slot !== slot || ticket.pass !== slot.pass)
+      forward(slot, { ...values, x: values.x.subarray(from * size, to * size) }, attributes);
+    slot.plan.outputGradient.set(dout.subarray(from * size, to * size));
+    slot.plan.backward(kind);
+    if (!gradient) gradient = slot.plan.gradient.slice();
+    else for (let i = 0; i < gradient.length; i++) gradient[i] += slot.plan.gradient[i];
+  }
+  gradient ??= new Float32Array(values.theta.length);
+  return result([gradient.length], gradient);
 });
 
 tf.registerGradient({
