@@ -111,9 +111,10 @@ const runCell = async (
     receive(cell.outputs ?? []),
   );
   const clock = sleep(limits.seconds * 1000);
+  const listening = new AbortController();
   const aborted = new Promise<Ending>((resolve) => {
     if (signal?.aborted) resolve({ aborted: true });
-    signal?.addEventListener('abort', () => resolve({ aborted: true }), { once: true });
+    signal?.addEventListener('abort', () => resolve({ aborted: true }), { signal: listening.signal });
   });
   const ending = await Promise.race<Ending>([
     answer,
@@ -121,6 +122,7 @@ const runCell = async (
     aborted,
   ]);
   clock.clear();
+  listening.abort(); // cells are many, and all listen to one signal
   if ('timeout' in ending || 'aborted' in ending) {
     await kernel.interrupt();
     const patience = sleep(interruptPatience);

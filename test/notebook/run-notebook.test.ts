@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -182,6 +183,14 @@ describe('runNotebook', () => {
       });
       expect(failure).toMatchObject({ cell: 2, ename: 'Stopped' });
       expect((await readNotebook(out)).cells[0].outputs).toMatchObject([{ text: 'done\n' }]);
+    }));
+
+  it('leaves nothing behind on the signal it was given', async () =>
+    inFolder(async (folder) => {
+      const { signal } = new AbortController();
+      const path = await writeNotebookFile(folder, 'in.ipynb', ['1', '2', '3']);
+      expect((await runNotebook(path, { signal })).cells).toBe(3);
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0);
     }));
 
   it('names the parameter whose value only the compiler can judge', async () =>
