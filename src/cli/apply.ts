@@ -1,6 +1,10 @@
+import { override } from '../config/override.js';
+import { checkSlurm, type SlurmSettings } from '../config/sweep.js';
 import { Fault, refuse } from '../fault.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
+import { type ExecutorName, executors } from '../sweeps/executor.js';
 import type { Call, Command } from './command.js';
+import { several } from './options.js';
 
 const text = (call: Call, name: string): string | undefined => {
   const value = call.options[name];
@@ -69,27 +73,37 @@ const commonOf = (call: Call, faults: string[]): Omit<SceneRequest, 'inputs' | '
 /** Throughput as people compare it. */
 const rate = (pixels: number, seconds: number): string => `${(pixels / 1e6 / seconds).toFixed(1)} Mpx/s`;
 
+/** Where the scenes of a list are aligned. */
+interface Where {
+  executor: ExecutorName;
+  slurm: SlurmSettings;
+  jobs: number;
+}
+
 const runList = async (
   call: Call,
   list: string,
   out: string,
   weights: string,
-  jobs: number,
+  where: Where,
   common: Omit<SceneRequest, 'inputs' | 'out'>,
 ): Promise<void> => {
-  const [{ readSceneList }, { applyList }, { loadAligner }] = await Promise.all([
-    import('../scenes/scene-list.js'),
-    import('../scenes/apply-list.js'),
+  const [{ runScenes }, { loadAligner }] = await Promise.all([
+    import('../sweeps/run-scenes.js'),
     import('../training/aligner.js'),
   ]);
-  const requests = await readSceneList(list, out, common);
-  const aligner = await loadAligner(weights, settingsOf(call));
-  const results = await applyList(requests, {
-    aligner,
+  const settings = settingsOf(call);
+  const results = await runScenes({
+    list,
+    out,
     weights,
-    jobs,
+    aligner: await loadAligner(weights, settings),
+    settings,
+    common,
+    ...where,
     signal: call.signal,
     onProgress: call.progress,
+    onNote: call.note,
     onResult: ({ status, scene, out: written, seconds, warnings, faults }) => {
       call.print(
         status === 'failed'
@@ -98,6 +112,8 @@ const runList = async (
       );
       for (const warning of warnings) call.note(`${scene}: ${warning}`);
     },
+  }).catch((error: unknown) => {
+    throw call.signal.aborted ? new Fault('interrupted: stopped by signal; the same call goes on', 1) : error;
   });
   const count = (status: string): number => results.filter((result) => result.status === status).length;
   call.json({ done: count('done'), kept: count('kept'), failed: count('failed'), scenes: results });
@@ -149,7 +165,18 @@ export const command: Command = {
       value: 'FILE',
       help: 'scenes, a line each: a path or a JSON object; finished ones are kept',
     },
-    jobs: { type: 'string', value: 'N', default: '1', help: 'with --list: scenes at a time' },
+    executor: {
+      type: 'string',
+      value: executors.join('|'),
+      help: 'with --list: where scenes are aligned (default local: a process each)',
+    },
+    jobs: { type: 'string', value: 'N', help: 'with --list: scenes at a time (default 1)' },
+    slurm: {
+      type: 'string',
+      multiple: true,
+      value: 'KEY=VALUE',
+      help: 'a Slurm setting, such as time=2:00:00, partition=cpu, cpus=2, perJob=4; repeatable',
+    },
     bands: {
       type: 'string',
       value: '1,2,3,7',
@@ -205,16 +232,20 @@ export const command: Command = {
     const [weights, out, list] = ['weights', 'out', 'list'].map((name) => text(call, name));
     const common = commonOf(call, faults);
     const jobs = number(call, 'jobs', faults) ?? 1;
+    const executor = oneOf(call, 'executor', executors, faults) ?? 'local';
     if (!weights) faults.push('--weights: none; give a .safetensors or .pth file');
     if (!out) faults.push(list ? '--out: none; give a folder' : '--out: none; give a name that ends in .tif');
     if (list && call.words.length > 0)
       faults.push(`scene: ${call.words[0]}; put it in the list, or leave --list out`);
+    for (const name of ['executor', 'jobs', 'slurm'])
+      if (!list && call.options[name] !== undefined) faults.push(`--${name}: without --list; leave it out`);
     if (!list && call.words.length === 0)
       faults.push('scene: none; give a file, a file per band, a folder or --list');
     if (!(Number.isInteger(jobs) && jobs >= 1)) faults.push(`--jobs: ${jobs}; a positive integer`);
     refuse(faults);
+    const slurm = checkSlurm(override({} as SlurmSettings, several(call, 'slurm')));
     if (!weights || !out) throw new Fault('call: incomplete; see `bandalign apply --help`');
-    if (list) await runList(call, list, out, weights, jobs, common);
+    if (list) await runList(call, list, out, weights, { executor, slurm, jobs }, common);
     else await runOne(call, out, weights, common);
   },
 };

@@ -9,6 +9,7 @@ export const commands: Record<string, () => Promise<{ command: Command }>> = {
   train: async () => import('./train.js'),
   test: async () => import('./test.js'),
   apply: async () => import('./apply.js'),
+  'apply-listed': async () => import('./apply-listed.js'),
   sweep: async () => import('./sweep.js'),
   'run-trial': async () => import('./run-trial.js'),
   'runs list': async () => import('./runs-list.js'),

@@ -1,32 +1,11 @@
 import { dirname, resolve } from 'node:path';
 import { Fault } from '../fault.js';
+import { reasonsOf } from '../sweeps/failure.js';
 import { readManifest } from '../sweeps/manifest.js';
-import { reasonsOf, runTrial } from '../sweeps/run-trial.js';
-import type { TrialMessage } from '../sweeps/trial-message.js';
+import { runTrial } from '../sweeps/run-trial.js';
+import { taskSpeaker } from '../sweeps/task-message.js';
 import type { Command } from './command.js';
 import { required, several, trackerOf, trackOption } from './options.js';
-
-/** Between two reports of progress, ms. */
-const reportEvery = 200;
-
-/**
- * Tells the sweep over its channel, where this process has one; what matters to people goes to the log too. Resolves when
- * the channel has taken the message: a process that exits sooner would lose it.
- */
-const speaker = (): ((message: TrialMessage) => Promise<void>) => {
-  let last = 0;
-  return async (message) => {
-    if (message.kind === 'progress') {
-      const { done, total } = message.progress;
-      if (done < total && performance.now() - last < reportEvery) return;
-      last = performance.now();
-    }
-    const lines = message.kind === 'failed' ? message.reasons : message.kind === 'note' ? [message.text] : [];
-    for (const text of lines) process.stderr.write(`bandalign: ${text}\n`);
-    if (process.send)
-      await new Promise<void>((resolve) => process.send?.(message, undefined, undefined, () => resolve()));
-  };
-};
 
 export const command: Command = {
   path: ['run-trial'],
@@ -40,7 +19,7 @@ export const command: Command = {
   run: async (call) => {
     // a sweep that was killed takes its workers along: they go on when it is resumed
     process.on('disconnect', () => process.exit(1));
-    const say = speaker();
+    const say = taskSpeaker();
     const path = resolve(required(call, 'manifest'));
     const manifest = await readManifest(path);
     if (!manifest) throw new Fault(`--manifest: ${path}; no such file`);
@@ -55,7 +34,7 @@ export const command: Command = {
       for (const trial of trials) {
         call.signal.throwIfAborted();
         try {
-          const { resumed } = await runTrial({
+          await runTrial({
             manifest,
             folder: dirname(path),
             trial,
@@ -67,7 +46,7 @@ export const command: Command = {
             onNote: (text) => void say({ kind: 'note', text }),
             signal: call.signal,
           });
-          await say({ kind: 'finished', resumed });
+          await say({ kind: 'finished' });
         } catch (error) {
           if (call.signal.aborted) throw error;
           failed = true;

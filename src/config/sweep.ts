@@ -87,6 +87,23 @@ const sweepSchema = z.strictObject({
 });
 
 /**
+ * Checks Slurm settings that stand alone, as `--slurm key=value` words give them.
+ * @throws Fault with a line for each unknown key and each value of the wrong type
+ */
+export const checkSlurm = (input: unknown): SlurmSettings => {
+  const result = slurmSchema.safeParse(input);
+  if (!result.success)
+    refuse(
+      result.error.issues.flatMap((issue) =>
+        issue.code === 'unrecognized_keys'
+          ? issue.keys.map((key) => `--slurm: ${key}; one of ${Object.keys(slurmSchema.shape).join(', ')}`)
+          : [`--slurm: ${issue.path.map(String).join('.')}; ${issue.message.toLowerCase()}`],
+      ),
+    );
+  return input as SlurmSettings;
+};
+
+/**
  * Checks what a sweep file exports.
  * @throws Fault with a line for each unknown key and each value of the wrong type
  */

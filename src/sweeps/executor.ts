@@ -1,39 +1,80 @@
-import type { Progress } from '../progress.js';
-import type { Trial } from './expand.js';
-import type { Manifest, SweepFolder } from './manifest.js';
+import type { OnProgress, Progress } from '../progress.js';
 
-/** What becomes of a trial, as it happens. */
-export type TrialEvent =
-  | { kind: 'started'; trial: Trial; attempt: number }
-  | { kind: 'progress'; trial: Trial; progress: Progress }
-  | { kind: 'note'; trial: Trial; text: string }
-  | { kind: 'finished'; trial: Trial }
-  /** It was killed and is put back to go on from its checkpoint. */
-  | { kind: 'retried'; trial: Trial; why: string; attempt: number }
-  | { kind: 'failed'; trial: Trial; reasons: readonly string[] }
-  /** It was stopped with the sweep. */
-  | { kind: 'interrupted'; trial: Trial };
+/** One piece of work of many: a trial of a sweep, a scene of a list. */
+export interface Task {
+  /** Position among all of them, from 0: its process is called with it. */
+  index: number;
+  /** Names its folder under the job's, and its log. */
+  tag: string;
+}
 
-/** The trials that an executor is to run. */
-export interface SweepJob {
-  manifest: Manifest;
-  place: SweepFolder;
-  /** Those without a result, and those whose record is not complete. */
-  trials: readonly Trial[];
+/** What becomes of a task, as it happens. */
+export type TaskEvent<T extends Task = Task> =
+  | { kind: 'started'; task: T; attempt: number }
+  | { kind: 'progress'; task: T; progress: Progress }
+  | { kind: 'note'; task: T; text: string }
+  | { kind: 'finished'; task: T }
+  /** It was killed and is put back. */
+  | { kind: 'retried'; task: T; why: string; attempt: number }
+  | { kind: 'failed'; task: T; reasons: readonly string[] }
+  /** It was stopped with all others. */
+  | { kind: 'interrupted'; task: T };
+
+/** What a task's own files say of it: they count before any scheduler's word. */
+export type Outcome = { kind: 'finished' } | { kind: 'failed'; reasons: readonly string[] };
+
+/** How far a task that is stopped has got, in the words and files of its kind. */
+export interface Milestone {
+  /** Name of a file that appears in the task's folder as it gets further. */
+  files: string;
+  /** What is whole then: `epoch`. */
+  what: string;
+  /** How it goes on when it is started again: `from the last checkpoint`. */
+  goesOn: string;
+}
+
+/** What an executor is to run, and how. */
+export interface Job<T extends Task = Task> {
+  /** Names it in a queue. */
+  name: string;
+  /** Tells it from another of the same folder: tasks with other work have another. */
+  fingerprint: string;
+  /** Holds `logs/`, the tasks' folders by tag, and what the executor keeps. */
+  folder: string;
+  /** Those that are not finished. */
+  tasks: readonly T[];
   /** Processes at the same time. */
   jobs: number;
-  track: boolean;
-  onEvent: (event: TrialEvent) => void;
+  milestone: Milestone;
+  /** Words after the program's name that run the tasks of some positions in a process of its own. */
+  words: readonly string[];
+  /** What a task printed. */
+  log: (task: T) => string;
+  /** Null: nothing of its end is known. `running`: its process may still be there. */
+  outcome: (task: T, running: boolean) => Promise<Outcome | null>;
+  /** Removes the word of an earlier failure, which must not be taken for that of the next attempt. */
+  forget: (task: T) => Promise<void>;
+  /** Runs a task in this process. */
+  run: (
+    task: T,
+    context: { onProgress: OnProgress; onNote: (text: string) => void; signal: AbortSignal },
+  ) => Promise<void>;
+  /** Seconds that a task takes, as far as it is known: short ones share a job of a cluster. */
+  seconds: () => Promise<(task: T) => number | null>;
+  onEvent: (event: TaskEvent<T>) => void;
   /** Lines about the executor itself. */
   onNote: (text: string) => void;
   signal: AbortSignal;
 }
 
 /**
- * Runs trials somewhere. It resolves when each has had its last event; a trial's failure is an event, not an error. On an
+ * Runs tasks somewhere. It resolves when each has had its last event; a task's failure is an event, not an error. On an
  * aborted signal it stops what runs, in order, and resolves too.
  */
-export type Executor = (job: SweepJob) => Promise<void>;
+export type Executor = <T extends Task>(job: Job<T>) => Promise<void>;
 
-/** Times that a trial is started again after it was killed. */
+export const executors = ['local', 'slurm', 'debug'] as const;
+export type ExecutorName = (typeof executors)[number];
+
+/** Times that a task is started again after it was killed. */
 export const mostRetries = 3;

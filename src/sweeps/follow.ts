@@ -1,77 +1,88 @@
 import { appendFileSync } from 'node:fs';
 import type { OnProgress } from '../progress.js';
-import type { TrialEvent } from './executor.js';
-import type { Trial } from './expand.js';
-import type { SweepFolder } from './manifest.js';
+import type { TaskEvent } from './executor.js';
 
-/** What a sweep has come to. */
+/** What the tasks have come to. */
 export interface Tally {
   finished: number;
   failed: { tag: string; reasons: readonly string[] }[];
 }
 
+/** Whom it is told, and in which words. */
+export interface Followed {
+  /** Stage of the progress. */
+  name: string;
+  /** What tasks are: `runs`. */
+  unit: string;
+  /** What happens to a task that was killed: `it goes on from its last checkpoint`. */
+  again: string;
+  /** File that takes every event but progress, a JSON line each. */
+  events: string;
+  total: number;
+  /** Finished before. */
+  already: number;
+  /** Whether failures are told as notes. */
+  tellFailures: boolean;
+  onProgress: OnProgress;
+  onNote: (text: string) => void;
+}
+
 const share = (done: number, total: number): string => `${Math.floor((100 * done) / Math.max(1, total))} %`;
 
 /**
- * Follows a sweep: one line of progress for all its workers, a note for each failure and retry as it happens, and all of it
- * in the sweep's `events.jsonl`.
+ * Follows tasks: one line of progress for all workers, a note for each failure and retry as it happens, and all of it in a
+ * log of events.
  */
-export const follow = (
-  name: string,
-  place: SweepFolder,
-  total: number,
-  already: number,
-  { onProgress, onNote }: { onProgress: OnProgress; onNote: (text: string) => void },
-): { onEvent: (event: TrialEvent) => void; tally: Tally } => {
+export const follow = (followed: Followed): { onEvent: (event: TaskEvent) => void; tally: Tally } => {
+  const { name, unit, again, events, total, already, tellFailures, onProgress, onNote } = followed;
   const tally: Tally = { finished: already, failed: [] };
-  const running = new Map<Trial, string>();
+  const running = new Map<string, string>();
   const said = new Set<string>();
   const show = (): void => {
-    const live = [...running].slice(0, 4).map(([{ tag }, state]) => `${tag} ${state}`);
+    const live = [...running].slice(0, 4).map(([tag, state]) => `${tag} ${state}`);
     const more = running.size > 4 ? [`and ${running.size - 4} more`] : [];
     const failures = tally.failed.length > 0 ? [`${tally.failed.length} failed`] : [];
     onProgress({
       stage: name,
       done: tally.finished,
       total,
-      unit: 'runs',
+      unit,
       note: [...failures, ...live, ...more].join(' · '),
     });
   };
-  const write = ({ trial, ...event }: Exclude<TrialEvent, { kind: 'progress' }>): void => {
+  const write = ({ task, ...event }: Exclude<TaskEvent, { kind: 'progress' }>): void => {
     try {
       appendFileSync(
-        place.events,
-        `${JSON.stringify({ time: new Date().toISOString(), tag: trial.tag, ...event })}\n`,
+        events,
+        `${JSON.stringify({ time: new Date().toISOString(), tag: task.tag, ...event })}\n`,
       );
     } catch {
-      // the log of events is for people: a full disk is told by the trials themselves
+      // the log of events is for people: a full disk is told by the tasks themselves
     }
   };
-  const onEvent = (event: TrialEvent): void => {
-    const { trial } = event;
+  const onEvent = (event: TaskEvent): void => {
+    const { tag } = event.task;
     if (event.kind === 'progress') {
       const { stage, done, total: all, note } = event.progress;
-      running.set(trial, stage === 'training' ? `${share(done, all)} ${note ?? ''}`.trim() : stage);
+      const far = stage === 'training' || stage === 'aligning';
+      running.set(tag, far ? `${share(done, all)} ${note ?? ''}`.trim() : stage);
       show();
       return;
     }
     write(event);
-    if (event.kind === 'started') running.set(trial, 'starting');
+    if (event.kind === 'started') running.set(tag, 'starting');
     else if (event.kind === 'note') {
-      // what all trials say of the data is said once
-      if (!said.has(event.text)) onNote(`${trial.tag}: ${event.text}`);
+      // what all tasks say of the data is said once
+      if (!said.has(event.text)) onNote(`${tag}: ${event.text}`);
       said.add(event.text);
-    } else running.delete(trial);
+    } else running.delete(tag);
     if (event.kind === 'finished') tally.finished++;
     if (event.kind === 'failed') {
-      tally.failed.push({ tag: trial.tag, reasons: event.reasons });
-      for (const reason of event.reasons) onNote(`${trial.tag} failed: ${reason}`);
+      tally.failed.push({ tag, reasons: event.reasons });
+      if (tellFailures) for (const reason of event.reasons) onNote(`${tag} failed: ${reason}`);
     }
     if (event.kind === 'retried')
-      onNote(
-        `${trial.tag}: killed by ${event.why}; it goes on from its last checkpoint (attempt ${event.attempt + 1})`,
-      );
+      onNote(`${tag}: killed by ${event.why}; ${again} (attempt ${event.attempt + 1})`);
     show();
   };
   return { onEvent, tally };

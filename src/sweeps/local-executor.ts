@@ -3,13 +3,11 @@ import { mkdir, open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { reason } from '../fault.js';
-import { readResult } from '../training/result.js';
-import { type Executor, mostRetries, type SweepJob } from './executor.js';
-import type { Trial } from './expand.js';
-import { isTrialMessage } from './trial-message.js';
+import { type Executor, type Job, mostRetries, type Task } from './executor.js';
+import { isTaskMessage } from './task-message.js';
 import { workerCommand } from './worker-command.js';
 
-/** How a trial's process ended. */
+/** How a task's process ended. */
 interface End {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -23,15 +21,15 @@ const workerEnvironment = (jobs: number): NodeJS.ProcessEnv => {
   return { BANDALIGN_THREADS: String(Math.min(threads, 4)), ...env };
 };
 
-const startTrial = async (job: SweepJob, trial: Trial): Promise<End> => {
-  const path = job.place.log(trial);
+const startTask = async <T extends Task>(job: Job<T>, task: T): Promise<End> => {
+  const path = job.log(task);
   await mkdir(dirname(path), { recursive: true });
   const log = await open(path, 'a');
   let child: ChildProcess;
   try {
-    const { program, words } = workerCommand(job.place.manifest, [trial.index], job);
+    const { program, words } = workerCommand([...job.words, '--index', String(task.index)]);
     child = spawn(program, words, {
-      // a process group of its own: a Ctrl-C at the terminal reaches it once, by way of the sweep
+      // a process group of its own: a Ctrl-C at the terminal reaches it once, by way of this one
       detached: true,
       env: workerEnvironment(job.jobs),
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
@@ -41,9 +39,9 @@ const startTrial = async (job: SweepJob, trial: Trial): Promise<End> => {
   }
   let reasons: readonly string[] = [];
   child.on('message', (message) => {
-    if (!isTrialMessage(message)) return;
-    if (message.kind === 'progress') job.onEvent({ kind: 'progress', trial, progress: message.progress });
-    if (message.kind === 'note') job.onEvent({ kind: 'note', trial, text: message.text });
+    if (!isTaskMessage(message)) return;
+    if (message.kind === 'progress') job.onEvent({ kind: 'progress', task, progress: message.progress });
+    if (message.kind === 'note') job.onEvent({ kind: 'note', task, text: message.text });
     if (message.kind === 'failed') reasons = message.reasons;
   });
   const stop = (): void => void child.kill('SIGTERM');
@@ -68,35 +66,35 @@ const advice = (why: string): string =>
     ? 'the memory may not do for so many at once: fewer --jobs'
     : 'see its log';
 
-const runOne = async (job: SweepJob, trial: Trial): Promise<void> => {
-  const { onEvent, signal, place } = job;
+const runOne = async <T extends Task>(job: Job<T>, task: T): Promise<void> => {
+  const { onEvent, signal } = job;
   for (let attempt = 1; ; attempt++) {
     if (signal.aborted) return;
-    onEvent({ kind: 'started', trial, attempt });
-    const end = await startTrial(job, trial);
-    if (end.code === 0 && (await readResult(place.trial(trial).result)))
-      return onEvent({ kind: 'finished', trial });
-    if (signal.aborted) return onEvent({ kind: 'interrupted', trial });
+    onEvent({ kind: 'started', task, attempt });
+    const end = await startTask(job, task);
+    if (end.code === 0 && (await job.outcome(task, false))?.kind === 'finished')
+      return onEvent({ kind: 'finished', task });
+    if (signal.aborted) return onEvent({ kind: 'interrupted', task });
     const why = killer(end);
     if (why === null || attempt > mostRetries) {
       const told =
         why === null ? `ended with status ${end.code}` : `killed by ${why} ${attempt} times; ${advice(why)}`;
       return onEvent({
         kind: 'failed',
-        trial,
-        reasons: end.reasons.length > 0 ? end.reasons : [`${told}; ${place.log(trial)}`],
+        task,
+        reasons: end.reasons.length > 0 ? end.reasons : [`${told}; ${job.log(task)}`],
       });
     }
-    onEvent({ kind: 'retried', trial, why, attempt });
+    onEvent({ kind: 'retried', task, why, attempt });
   }
 };
 
-/** Runs each trial in a process of its own, `jobs` at the same time; a killed one is started again from its checkpoint. */
+/** Runs each task in a process of its own, `jobs` at the same time; a killed one is started again. */
 export const localExecutor: Executor = async (job) => {
-  const waiting = [...job.trials];
+  const waiting = [...job.tasks];
   const worker = async (): Promise<void> => {
-    for (let trial = waiting.shift(); trial && !job.signal.aborted; trial = waiting.shift())
-      await runOne(job, trial);
+    for (let task = waiting.shift(); task && !job.signal.aborted; task = waiting.shift())
+      await runOne(job, task);
   };
-  await Promise.all(Array.from({ length: Math.min(job.jobs, job.trials.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(job.jobs, job.tasks.length) }, worker));
 };

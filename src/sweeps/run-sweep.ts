@@ -9,13 +9,11 @@ import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { TrackedRun, Tracker } from '../tracking/tracker.js';
 import type { FinishedRun } from '../training/list-runs.js';
 import { finishedRuns } from '../training/list-runs.js';
-import { readResult } from '../training/result.js';
-import { closeTrackedRun, openTrackedRun, readTrackingNote, trackingFile } from '../training/tracked-run.js';
-import { debugExecutor } from './debug-executor.js';
-import type { Executor } from './executor.js';
-import { expandSweep, type Trial } from './expand.js';
+import { closeTrackedRun, openTrackedRun } from '../training/tracked-run.js';
+import type { ExecutorName } from './executor.js';
+import { executorOf } from './executor-of.js';
+import { expandSweep } from './expand.js';
 import { follow } from './follow.js';
-import { localExecutor } from './local-executor.js';
 import {
   fingerprint,
   inspectSweep,
@@ -25,10 +23,7 @@ import {
   writeManifest,
 } from './manifest.js';
 import { packFor } from './pack-for.js';
-import { slurmExecutor } from './slurm/executor.js';
-
-export const executors = ['local', 'slurm', 'debug'] as const;
-export type ExecutorName = (typeof executors)[number];
+import { isComplete, isDone, trialJob } from './trial-job.js';
 
 /** What a sweep is run with. */
 export interface SweepOptions {
@@ -68,27 +63,6 @@ export interface SweepResult {
   /** Tags of trials that were not run to their end: stopped, or after a failure under `failFast`. */
   unfinished: string[];
 }
-
-const executorOf = (options: SweepOptions): Executor => {
-  switch (options.executor ?? 'local') {
-    case 'debug':
-      return debugExecutor(options.tracker ?? null);
-    case 'slurm':
-      return slurmExecutor({ ...options.sweep.slurm, ...options.slurm });
-    default:
-      return localExecutor;
-  }
-};
-
-const isDone = async (place: SweepFolder, trial: Trial): Promise<boolean> =>
-  (await readResult(place.trial(trial).result)) !== null;
-
-/** Finished, and nothing left to record of it. */
-const isComplete = async (place: SweepFolder, trial: Trial, track: boolean): Promise<boolean> => {
-  if (!(await isDone(place, trial))) return false;
-  if (!track) return true;
-  return (await readTrackingNote(trackingFile(place.trial(trial).folder)))?.complete !== false;
-};
 
 const filterAsync = async <T>(items: readonly T[], holds: (item: T) => Promise<boolean>): Promise<T[]> => {
   const kept = await Promise.all(items.map(holds));
@@ -172,7 +146,14 @@ const execute = async (options: SweepOptions, place: SweepFolder): Promise<Sweep
   const complete = new Set(await filterAsync(manifest.trials, (trial) => isComplete(place, trial, track)));
   const trials = manifest.trials.filter((trial) => !complete.has(trial));
   const parent = await openParent(tracker, place, manifest, onNote);
-  const { onEvent, tally } = follow(sweep.name, place, manifest.trials.length, complete.size, {
+  const { onEvent, tally } = follow({
+    name: sweep.name,
+    unit: 'runs',
+    again: 'it goes on from its last checkpoint',
+    events: place.events,
+    total: manifest.trials.length,
+    already: complete.size,
+    tellFailures: true,
     onProgress,
     onNote,
   });
@@ -181,12 +162,11 @@ const execute = async (options: SweepOptions, place: SweepFolder): Promise<Sweep
   signal?.addEventListener('abort', abort, { once: true });
   try {
     signal?.throwIfAborted();
-    await executorOf(options)({
-      manifest,
-      place,
-      trials,
+    const executor = executorOf(options.executor, { ...sweep.slurm, ...options.slurm });
+    await executor({
+      ...trialJob(manifest, place, tracker ?? null),
+      tasks: trials,
       jobs: options.jobs ?? availableParallelism(),
-      track,
       onEvent: (event) => {
         onEvent(event);
         if (failFast && event.kind === 'failed') stop.abort();

@@ -1,12 +1,12 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
-import { writeJson } from '../files.js';
 import type { OnProgress } from '../progress.js';
 import type { Tracker } from '../tracking/tracker.js';
 import { readTrackingNote, runTracked } from '../training/tracked-run.js';
 import type { Trial } from './expand.js';
+import { reasonsOf, removeFailure, writeFailure } from './failure.js';
 import { type Manifest, sweepFolder } from './manifest.js';
 
 /** What one trial needs beside its manifest. */
@@ -29,22 +29,6 @@ const lockFault = (folder: string, error: unknown): unknown =>
         cause: error,
       });
 
-/** Why a trial failed, beside its run: what an executor that cannot hear it reads. */
-export const failureFile = (folder: string): string => join(folder, 'failure.json');
-
-/** What a trial says of its failure; null where it did not fail by itself. */
-export const readFailure = async (folder: string): Promise<string[] | null> => {
-  try {
-    return (JSON.parse(await readFile(failureFile(folder), 'utf8')) as { reasons: string[] }).reasons;
-  } catch {
-    return null;
-  }
-};
-
-/** What an error says, a line each. */
-export const reasonsOf = (error: unknown): readonly string[] =>
-  error instanceof Fault ? error.faults : [`unexpected: ${reason(error)}`];
-
 /**
  * Runs one trial, from its last checkpoint where there is one, or does nothing where it is finished. A lock keeps a worker
  * that outlives its sweep by moments from meeting the next one in the same folder.
@@ -60,7 +44,7 @@ export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolea
   return withLock(
     folder,
     async () => {
-      await rm(failureFile(folder), { force: true });
+      await removeFailure(folder);
       const { resumed } = await runTracked(
         {
           experiment: trial.experiment,
@@ -86,8 +70,7 @@ export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolea
           },
         },
       ).catch(async (error) => {
-        if (!signal?.aborted)
-          await writeJson(failureFile(folder), { reasons: reasonsOf(error) }).catch(() => {});
+        if (!signal?.aborted) await writeFailure(folder, reasonsOf(error));
         throw error;
       });
       return { resumed };

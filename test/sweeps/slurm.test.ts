@@ -3,18 +3,16 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { resolveExperiment } from '../../src/config/experiment.js';
-import type { Trial } from '../../src/sweeps/expand.js';
 import { type BatchScript, batchScript, shellWord } from '../../src/sweeps/slurm/batch-script.js';
 import { isSubmitLimit, parseAccounting, parseQueue } from '../../src/sweeps/slurm/commands.js';
-import { groupTrials } from '../../src/sweeps/slurm/group-trials.js';
+import { groupTasks } from '../../src/sweeps/slurm/group-tasks.js';
 import { bandalign, requireBuild, root, sweepPlace, sweepWords } from './built-sweep.js';
 
 const script: BatchScript = {
   name: 'ablation',
   cwd: '/home/me/work',
   folder: '/home/me/work/outputs/ablation/slurm',
-  sweep: '/home/me/work/outputs/ablation',
+  home: '/home/me/work/outputs/ablation',
   tasks: '/home/me/work/outputs/ablation/slurm/array-0001.tasks',
   comment: '/home/me/work/outputs/ablation/slurm/array-0001.tasks#0123456789abcdef',
   count: 40,
@@ -26,6 +24,7 @@ const script: BatchScript = {
     '--manifest',
     '/home/me/work/outputs/ablation/manifest.json',
   ],
+  milestone: { files: '*.safetensors', what: 'epoch', goesOn: 'from the last checkpoint' },
   settings: {},
 };
 
@@ -34,7 +33,7 @@ const odd: BatchScript = {
   name: 'odd',
   cwd: "/data/it's 100% mine",
   folder: "/data/it's 100% mine/slurm",
-  sweep: "/data/it's 100% mine/odd",
+  home: "/data/it's 100% mine/odd",
   tasks: "/data/it's 100% mine/slurm/array-0001.tasks",
   comment: "/data/it's 100% mine/slurm/array-0001.tasks#0123456789abcdef",
   settings: {
@@ -66,15 +65,6 @@ describe('batchScript', () => {
   });
 });
 
-const trial = (index: number, kind: 'unet-lut' | 'linear'): Trial => ({
-  index,
-  tag: `t${index}`,
-  row: `t${index}`,
-  label: `t${index}`,
-  values: {},
-  experiment: resolveExperiment({ model: { kind } }),
-});
-
 describe('slurm', () => {
   it('reads squeue and sacct', () => {
     expect([...parseQueue('12_0|RUNNING|/a/b.tasks#12\n 12_1|PENDING|(null)\n\n')]).toEqual([
@@ -98,17 +88,15 @@ describe('slurm', () => {
     expect(isSubmitLimit(new Error('sbatch: error: invalid partition specified: x'))).toBe(false);
   });
 
-  it('groups short trials, and gives those of unknown cost a task of their own', () => {
-    const trials = [0, 1, 2]
-      .map((i) => trial(i, 'linear'))
-      .concat([3, 4, 5].map((i) => trial(i, 'unet-lut')));
-    const tags = (groups: Trial[][]) => groups.map((group) => group.map(({ index }) => index));
-    expect(tags(groupTrials(trials, () => null))).toEqual([[0, 1, 2], [3], [4], [5]]);
-    expect(tags(groupTrials(trials, () => 300))).toEqual([
+  it('groups short tasks, and gives those of unknown cost a job of their own', () => {
+    const seconds = (known: number | null) => (task: number) => (task < 3 ? 20 : known);
+    const tasks = [0, 1, 2, 3, 4, 5];
+    expect(groupTasks(tasks, seconds(null))).toEqual([[0, 1, 2], [3], [4], [5]]);
+    expect(groupTasks(tasks, seconds(300))).toEqual([
       [0, 1, 2, 3],
       [4, 5],
     ]);
-    expect(tags(groupTrials(trials, () => null, 4))).toEqual([
+    expect(groupTasks(tasks, seconds(null), 4)).toEqual([
       [0, 1, 2, 3],
       [4, 5],
     ]);

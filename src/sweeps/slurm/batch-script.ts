@@ -1,15 +1,16 @@
 import type { SlurmSettings } from '../../config/sweep.js';
+import type { Milestone } from '../executor.js';
 
 /** What a batch script is written from. */
 export interface BatchScript {
   name: string;
-  /** Working folder of the sweep: relative settings of the environment mean the same in the job. */
+  /** Working folder: relative settings of the environment mean the same in the job. */
   cwd: string;
   /** Folder for logs and marks, on a file system that the nodes share. */
   folder: string;
-  /** Folder of the sweep: trials' folders and logs. */
-  sweep: string;
-  /** File with a line for each array task: its trials as `position:tag`, tabs between. */
+  /** Holds the tasks' folders and logs. */
+  home: string;
+  /** File with a line for each array task: its tasks as `position:tag`, tabs between. */
   tasks: string;
   /** What the job is known by in the queue. */
   comment: string;
@@ -20,6 +21,7 @@ export interface BatchScript {
   program: string;
   /** Words before `--index N …`. */
   words: readonly string[];
+  milestone: Milestone;
   settings: SlurmSettings;
 }
 
@@ -35,22 +37,22 @@ const directiveWord = (word: string): string =>
 const plainPath = (path: string): string => path.replaceAll('%', '%%');
 
 /**
- * The batch script of one job array: a task runs the trials of its line, one after the other, each in a process with a log of
- * its own. Shortly before the time limit
- * it stops them at the last whole epoch and queues itself again, as long as it got any further since it started; a task
- * that is preempted is queued again by Slurm (`--requeue`).
+ * The batch script of one job array: an array task runs the tasks of its line, one after the other, each in a process with a
+ * log of its own. Shortly before the time limit it stops them at the last whole epoch (or scene) and queues itself again, as
+ * long as it got any further since it started; one that is preempted is queued again by Slurm (`--requeue`).
  */
 export const batchScript = ({
   name,
   cwd,
   folder,
-  sweep,
+  home,
   tasks,
   comment,
   count,
   parallel,
   program,
   words,
+  milestone,
   settings,
 }: BatchScript): string => {
   const { partition, account, qos, constraint, mem, time = '60', cpus = 1, signalSeconds = 60 } = settings;
@@ -98,13 +100,13 @@ stop() {
 # the time limit is near
 again() {
   stop
-  if [ -n "$(find "\${folders[@]}" -name '*.safetensors' -newer "$started" -print -quit 2>/dev/null)" ]; then
-    echo "bandalign: time limit near; queued again to go on from the last checkpoint"
+  if [ -n "$(find "\${folders[@]}" -name ${shellWord(milestone.files)} -newer "$started" -print -quit 2>/dev/null)" ]; then
+    echo "bandalign: time limit near; queued again to go on ${milestone.goesOn}"
     scontrol requeue "\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}"
     # requeueing ends this task
     sleep 60
   fi
-  echo "bandalign: no epoch was finished within the time limit; raise slurm.time" >&2
+  echo "bandalign: no ${milestone.what} was finished within the time limit; raise slurm.time" >&2
   exit 124
 }
 trap again USR1
@@ -114,8 +116,8 @@ status=0
 for trial in "\${trials[@]}"; do
   index=\${trial%%:*}
   tag=\${trial#*:}
-  folders+=(${shellWord(sweep)}/"$tag")
-  ${[program, ...words].map(shellWord).join(' ')} --index "$index" >>${shellWord(sweep)}/logs/"$tag".log 2>&1 &
+  folders+=(${shellWord(home)}/"$tag")
+  ${[program, ...words].map(shellWord).join(' ')} --index "$index" >>${shellWord(home)}/logs/"$tag".log 2>&1 &
   worker=$!
   wait "$worker" || status=$?
 done

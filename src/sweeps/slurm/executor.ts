@@ -1,14 +1,8 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SlurmSettings } from '../../config/sweep.js';
-import { readResult } from '../../training/result.js';
-import { readTrackingNote, trackingFile } from '../../training/tracked-run.js';
-import { measuredSeconds } from '../cost.js';
-import { type Executor, mostRetries, type SweepJob } from '../executor.js';
-import type { Trial } from '../expand.js';
-import type { Manifest } from '../manifest.js';
-import { failureFile, readFailure } from '../run-trial.js';
+import { type Executor, type Job, mostRetries, type Task } from '../executor.js';
 import { workerCommand } from '../worker-command.js';
 import { batchScript } from './batch-script.js';
 import {
@@ -20,14 +14,14 @@ import {
   queuedTasks,
   submitBatch,
 } from './commands.js';
-import { groupTrials } from './group-trials.js';
+import { groupTasks } from './group-tasks.js';
 
-/** A trial under way. */
-interface Pending {
-  trial: Trial;
+/** A task under way. */
+interface Pending<T extends Task> {
+  task: T;
   attempt: number;
-  /** `job_task`; null: not submitted yet. */
-  task: string | null;
+  /** `job_task` of the queue; null: not submitted yet. */
+  place: string | null;
   started: boolean;
   /** When it was first seen to have left the queue without a result, ms. */
   gone: number | null;
@@ -40,13 +34,13 @@ const queueEvery = Number(process.env['BANDALIGN_SLURM_POLL_SECONDS'] || 10) * 1
 const fileDelay = 5000;
 
 /**
- * What a job is known by in the queue: its file of tasks, and the configurations that it is for. Kept there and not on disk,
- * so that a sweep killed right after sbatch finds its jobs too.
+ * What a job is known by in the queue: its file of tasks, and the work that it is for. Kept there and not on disk, so that a
+ * process killed right after sbatch finds its jobs too.
  */
-const commentOf = (tasks: string, { fingerprint }: Manifest): string =>
+const commentOf = (tasks: string, { fingerprint }: Pick<Job, 'fingerprint'>): string =>
   `${tasks}#${fingerprint.slice(0, 16)}`;
 
-/** Positions of the trials of each array task, from a file of tasks; none where it is gone. */
+/** Positions of the tasks of each array task, from a file of tasks; none where it is gone. */
 const readTasks = async (path: string): Promise<number[][]> => {
   const text = await readFile(path, 'utf8').catch(() => '');
   return text.split('\n').map((line) =>
@@ -57,48 +51,51 @@ const readTasks = async (path: string): Promise<number[][]> => {
   );
 };
 
-/** Trials whose tasks an earlier process submitted and that still wait or run: `job_task` → positions. */
-const tasksInQueue = async (queue: Queue | null, job: SweepJob): Promise<Map<string, number[]>> => {
+/** What an earlier process submitted and that still waits or runs: `job_task` → positions. */
+const tasksInQueue = async (
+  queue: Queue | null,
+  job: Pick<Job, 'folder' | 'fingerprint'>,
+): Promise<Map<string, number[]>> => {
   const found = new Map<string, number[]>();
-  for (const [task, { comment }] of queue ?? []) {
+  for (const [place, { comment }] of queue ?? []) {
     const path = comment.slice(0, comment.lastIndexOf('#'));
-    if (dirname(path) !== join(job.place.folder, 'slurm') || comment !== commentOf(path, job.manifest))
-      continue;
-    const number = Number(task.split('_')[1]);
-    found.set(task, (await readTasks(path))[number] ?? []);
+    if (dirname(path) !== join(job.folder, 'slurm') || comment !== commentOf(path, job)) continue;
+    const number = Number(place.split('_')[1]);
+    found.set(place, (await readTasks(path))[number] ?? []);
   }
   return found;
 };
 
-const submitter = async (job: SweepJob, settings: SlurmSettings) => {
-  const folder = join(job.place.folder, 'slurm');
+const submitter = async <T extends Task>(job: Job<T>, settings: SlurmSettings) => {
+  const folder = join(job.folder, 'slurm');
   await mkdir(folder, { recursive: true });
-  await mkdir(join(job.place.folder, 'logs'), { recursive: true });
+  await mkdir(join(job.folder, 'logs'), { recursive: true });
   let largest = Math.min(1000, await largestArray());
   // task files of jobs that may still be in the queue stay as they are
   let count = (await readdir(folder)).filter((file) => file.endsWith('.tasks')).length;
   const jobs = new Set<string>();
 
-  const submit = async (groups: readonly Trial[][]): Promise<string> => {
+  const submit = async (groups: readonly T[][]): Promise<string> => {
     const name = `array-${String(++count).padStart(4, '0')}`;
     const tasks = join(folder, `${name}.tasks`);
-    const line = (group: Trial[]): string => group.map(({ index, tag }) => `${index}:${tag}`).join('\t');
+    const line = (group: T[]): string => group.map(({ index, tag }) => `${index}:${tag}`).join('\t');
     await writeFile(tasks, groups.map((group) => `${line(group)}\n`).join(''));
-    const { program, words } = workerCommand(job.place.manifest, [], job);
+    const { program, words } = workerCommand(job.words);
     const script = join(folder, `${name}.sh`);
     await writeFile(
       script,
       batchScript({
-        name: job.manifest.name,
+        name: job.name,
         cwd: process.cwd(),
         folder,
-        sweep: job.place.folder,
+        home: job.folder,
         tasks,
-        comment: commentOf(tasks, job.manifest),
+        comment: commentOf(tasks, job),
         count: groups.length,
         parallel: settings.parallel ?? 256,
         program,
         words,
+        milestone: job.milestone,
         settings,
       }),
     );
@@ -108,23 +105,23 @@ const submitter = async (job: SweepJob, settings: SlurmSettings) => {
   };
 
   return {
-    /** Jobs of this sweep that this process submitted or took up. */
+    /** Jobs that this process submitted or took up. */
     jobs,
     /**
      * Submits as many groups as the cluster takes; those that are beyond a limit of the user wait for the next time.
-     * @throws Fault where not even one is taken while nothing of this sweep is in the queue
+     * @throws Fault where not even one is taken while nothing of this job is in the queue
      */
     some: async (
-      groups: Trial[][],
+      groups: T[][],
       busy: boolean,
-      onTask: (trial: Trial, task: string) => void,
+      onSubmitted: (task: T, place: string) => void,
     ): Promise<void> => {
       while (groups.length > 0) {
         const chunk = groups.slice(0, largest);
         try {
           const id = await submit(chunk);
-          for (const [task, group] of chunk.entries())
-            for (const trial of group) onTask(trial, `${id}_${task}`);
+          for (const [number, group] of chunk.entries())
+            for (const task of group) onSubmitted(task, `${id}_${number}`);
           groups.splice(0, chunk.length);
           busy = true;
         } catch (error) {
@@ -138,86 +135,79 @@ const submitter = async (job: SweepJob, settings: SlurmSettings) => {
 };
 
 /**
- * Runs trials as Slurm job arrays. What a trial's own files say counts first, the queue second, the accounts last and for
- * the reason only. Jobs of an earlier, killed submission that still wait or run are taken up. On an aborted signal all are
+ * Runs tasks as Slurm job arrays. What a task's own files say counts first, the queue second, the accounts last and for the
+ * reason only. Jobs of an earlier, killed submission that still wait or run are taken up. On an aborted signal all are
  * cancelled.
  */
 export const slurmExecutor =
   (settings: SlurmSettings): Executor =>
-  async (job) => {
-    const { place, trials, onEvent, onNote, signal } = job;
+  async <T extends Task>(job: Job<T>) => {
+    const { onEvent, onNote, signal, milestone } = job;
     const slurm = await submitter(job, settings);
-    const pending = new Map<number, Pending>(
-      trials.map((trial) => [trial.index, { trial, attempt: 1, task: null, started: false, gone: null }]),
+    const pending = new Map<number, Pending<T>>(
+      job.tasks.map((task) => [task.index, { task, attempt: 1, place: null, started: false, gone: null }]),
     );
     let queue = await queuedTasks();
-    for (const [task, indices] of await tasksInQueue(queue, job)) {
-      slurm.jobs.add(task.split('_')[0]);
+    for (const [place, indices] of await tasksInQueue(queue, job)) {
+      slurm.jobs.add(place.split('_')[0]);
       for (const index of indices) {
         const found = pending.get(index);
-        if (found) found.task = task;
+        if (found) found.place = place;
       }
     }
     if (slurm.jobs.size > 0)
-      onNote(`slurm: jobs ${[...slurm.jobs].join(', ')} of this sweep are still there; taken up`);
+      onNote(`slurm: jobs ${[...slurm.jobs].join(', ')} of ${job.name} are still there; taken up`);
 
-    const seconds = await measuredSeconds(job.manifest, place);
-    const groups = groupTrials(
-      [...pending.values()].filter(({ task }) => task === null).map(({ trial }) => trial),
-      (trial) => seconds(trial),
+    const groups = groupTasks(
+      [...pending.values()].filter(({ place }) => place === null).map(({ task }) => task),
+      await job.seconds(),
       settings.perJob,
     );
-    // what an earlier attempt said must not be taken for the word of this one
-    for (const trial of groups.flat()) await rm(failureFile(place.trial(trial).folder), { force: true });
+    for (const task of groups.flat()) await job.forget(task);
 
-    const onTask = (trial: Trial, task: string): void => {
-      const one = pending.get(trial.index)!;
-      one.task = task;
+    const onSubmitted = (task: T, place: string): void => {
+      const one = pending.get(task.index)!;
+      one.place = place;
       one.gone = null;
     };
-    const finish = (one: Pending, event: Parameters<typeof onEvent>[0]): void => {
-      pending.delete(one.trial.index);
+    const finish = (one: Pending<T>, event: Parameters<typeof onEvent>[0]): void => {
+      pending.delete(one.task.index);
       onEvent(event);
     };
 
-    /** Decides about a trial whose task left the queue without a result or a failure of its own. */
-    const lost = async (one: Pending): Promise<void> => {
-      const { trial, task } = one;
-      const state = (await endedTasks([task!.split('_')[0]])).get(task!) ?? 'gone from the queue';
-      const log = place.log(trial);
+    /** Decides about a task that left the queue without a result or a failure of its own. */
+    const lost = async (one: Pending<T>): Promise<void> => {
+      const { task, place } = one;
+      const state = (await endedTasks([place!.split('_')[0]])).get(place!) ?? 'gone from the queue';
       const isFinal = state === 'TIMEOUT' || state === 'CANCELLED';
       if (isFinal || one.attempt > mostRetries) {
         const advice =
-          state === 'TIMEOUT' ? '; no epoch fits into the time limit, raise slurm.time' : `; see ${log}`;
+          state === 'TIMEOUT'
+            ? `; no ${milestone.what} fits into the time limit, raise slurm.time`
+            : `; see ${job.log(task)}`;
         finish(one, {
           kind: 'failed',
-          trial,
-          reasons: [`slurm: ${task} ${state} without a result${advice}`],
+          task,
+          reasons: [`slurm: ${place} ${state} without a result${advice}`],
         });
         return;
       }
-      onEvent({ kind: 'retried', trial, why: state, attempt: one.attempt });
-      Object.assign(one, { attempt: one.attempt + 1, task: null, started: false, gone: null });
-      groups.push([trial]);
+      onEvent({ kind: 'retried', task, why: state, attempt: one.attempt });
+      Object.assign(one, { attempt: one.attempt + 1, place: null, started: false, gone: null });
+      groups.push([task]);
     };
 
-    const look = async (one: Pending): Promise<void> => {
-      const { trial, task } = one;
-      if (task === null) return;
-      const { folder, result } = place.trial(trial);
-      const inQueue = queue === null || queue.has(task);
-      if (await readResult(result)) {
-        const recorded = !job.track || (await readTrackingNote(trackingFile(folder)))?.complete !== false;
-        if (recorded || !inQueue) finish(one, { kind: 'finished', trial });
-        return;
-      }
-      const reasons = await readFailure(folder);
-      if (reasons) return finish(one, { kind: 'failed', trial, reasons });
+    const look = async (one: Pending<T>): Promise<void> => {
+      const { task, place } = one;
+      if (place === null) return;
+      const inQueue = queue === null || queue.has(place);
+      const outcome = await job.outcome(task, inQueue);
+      if (outcome) return finish(one, { ...outcome, task });
       if (inQueue) {
         one.gone = null;
-        if (!one.started && queue?.get(task)?.state === 'RUNNING') {
+        if (!one.started && queue?.get(place)?.state === 'RUNNING') {
           one.started = true;
-          onEvent({ kind: 'started', trial, attempt: one.attempt });
+          onEvent({ kind: 'started', task, attempt: one.attempt });
         }
         return;
       }
@@ -229,9 +219,9 @@ export const slurmExecutor =
     try {
       while (pending.size > 0) {
         signal.throwIfAborted();
-        const busy = [...pending.values()].some(({ task }) => task !== null);
+        const busy = [...pending.values()].some(({ place }) => place !== null);
         if (groups.length > 0) {
-          await slurm.some(groups, busy, onTask);
+          await slurm.some(groups, busy, onSubmitted);
           queue = await queuedTasks();
         }
         for (const one of [...pending.values()]) await look(one);
@@ -245,6 +235,6 @@ export const slurmExecutor =
     } catch (error) {
       await cancelJobs([...slurm.jobs]).catch((why: Error) => onNote(why.message));
       if (!signal.aborted) throw error;
-      for (const { trial } of pending.values()) onEvent({ kind: 'interrupted', trial });
+      for (const { task } of pending.values()) onEvent({ kind: 'interrupted', task });
     }
   };
