@@ -5,8 +5,10 @@ import type { PatchPixels } from '../dataset/patch.js';
 import type { StatisticsTable } from '../dataset/statistics-table.js';
 import { Fault } from '../fault.js';
 import type { UnetLutShape, UnetLutWeights } from '../models/unet-lut.js';
+import { startTensorflow } from '../ops/tensorflow.js';
 import type { OnProgress } from '../progress.js';
 import { identityBands, inputBatch, statisticsBatch } from './batches.js';
+import { type PatchStore, patchStore } from './patch-store.js';
 import { learningRate } from './schedule.js';
 import { snapshot, type TrainingState, workingCopy } from './state.js';
 import { type StepLosses, trainStep } from './step.js';
@@ -64,14 +66,7 @@ export const evaluationWeights = (state: TrainingState, base: Float32Array | nul
   base,
 });
 
-/**
- * Trains a UNet-LUT to the configured number of epochs. The same input gives the same state, whether run at once or
- * stopped and continued from any epoch's end. Between steps the event loop gets its turn at least every 50 ms.
- *
- * @throws Fault on a loss that is not finite (with the step), and the signal's reason when aborted; the state of the
- * last whole epoch has then been handed to `onEpoch`.
- */
-export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
+const fit = async (input: FitInput, store: PatchStore | null): Promise<TrainingState> => {
   const { experiment, shape, base, table, rows, signal } = input;
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
   const identity = identityBands(table.bandMax, table.knots);
@@ -85,7 +80,8 @@ export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
   while (state.epoch < epochs) {
     const started = performance.now();
     const batches = chunks(shuffle ? random.shuffled(rows) : rows, batchSize);
-    const pixels = input.pixels?.(batches)[Symbol.asyncIterator]() ?? null;
+    const pixels = input.pixels?.(store ? store.missing(batches) : batches)[Symbol.asyncIterator]() ?? null;
+    const read = async (): Promise<PatchPixels[]> => (await pixels!.next()).value;
     const steps: StepLosses[] = [];
     let lr = 0;
     try {
@@ -105,7 +101,8 @@ export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
             input: inputBatch(experiment, batch.map(input.histogram)),
             samples: batch.length,
             statistics: pixels === null ? statisticsBatch(table, batch, identity) : null,
-            pixels: pixels === null ? null : (await pixels.next()).value,
+            pixels: pixels === null || store ? null : await read(),
+            ...(store && { resident: await store.batch(batch, read) }),
           },
           lr,
         );
@@ -147,4 +144,21 @@ export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
     await input.onEpoch(snapshot(state), record, steps);
   }
   return state;
+};
+
+/**
+ * Trains a UNet-LUT to the configured number of epochs. The same input gives the same state, whether run at once or
+ * stopped and continued from any epoch's end. Between steps the event loop gets its turn at least every 50 ms.
+ *
+ * @throws Fault on a loss that is not finite (with the step), and the signal's reason when aborted; the state of the
+ * last whole epoch has then been handed to `onEpoch`.
+ */
+export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
+  await startTensorflow();
+  const store = input.pixels && patchStore(input.experiment, input.shape);
+  try {
+    return await fit(input, store);
+  } finally {
+    store?.dispose();
+  }
 };

@@ -5,11 +5,13 @@ import type { UnetLutShape } from '../models/unet-lut.js';
 import { adamStep } from '../ops/adam.js';
 import { alignLoss } from '../ops/align-loss.js';
 import { onDevice } from '../ops/backends/device-trouble.js';
+import type { ResidentPatch } from '../ops/composed/resident-loss.js';
 import { lutHead } from '../ops/lut-head.js';
 import { type QuadraticBatch, quadraticMse } from '../ops/quadratic-mse.js';
 import { regularisers } from '../ops/regularisers.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import { unet } from '../ops/unet.js';
+import { splitGradient, splitsSteps } from './split-gradient.js';
 import type { TrainingState } from './state.js';
 
 /** What one optimiser step sees: histograms, and the pixels' statistics or, with a conv module, the pixels. */
@@ -19,6 +21,8 @@ export interface Batch {
   samples: number;
   statistics: QuadraticBatch | null;
   pixels: PatchPixels[] | null;
+  /** The same pixels where they lie on the device already (see patch-store.ts). */
+  resident?: ResidentPatch[];
 }
 
 /** Losses of one step, before the weights moved. `loss` = mse + λ_tv·tv + λ_mono·monotonicity. */
@@ -105,7 +109,8 @@ const computeGradient = async (
  */
 export const stepGradient = async (...inputs: Parameters<typeof computeGradient>): Promise<StepGradient> => {
   await startTensorflow();
-  return onDevice(() => computeGradient(...inputs));
+  const compute = splitsSteps(inputs[1]) ? splitGradient : computeGradient;
+  return onDevice(() => compute(...inputs));
 };
 
 /** One optimiser step: moves `state` in place, returns the losses before it. */

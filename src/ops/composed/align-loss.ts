@@ -11,7 +11,7 @@ const momentum = 0.1;
  * Sums of `dy` by index, [size]: a weighted count. tf.unsortedSegmentSum visits every pixel once per table entry on
  * `cpu` and is missing on `wasm`; the count is missing on `tensorflow`, whose segment sum is good.
  */
-const sumByIndex = (dy: tf.Tensor1D, index: tf.Tensor1D, size: number): tf.Tensor1D =>
+export const sumByIndex = (dy: tf.Tensor1D, index: tf.Tensor1D, size: number): tf.Tensor1D =>
   tf.getKernel('DenseBincount', tf.getBackend())
     ? tf.denseBincount(index, dy, size)
     : tf.unsortedSegmentSum(dy, index, size);
@@ -66,42 +66,52 @@ const interleave = (batch: readonly PatchPixels[], of: 'source' | 'target'): tf.
   return tf.transpose(tf.stack(planes), [0, 2, 3, 1]) as tf.Tensor4D;
 };
 
+/** The conv module on LUT outputs [B, H, W, C]: `y + ReLU(BN(conv3×3(y) + bias))`, and the running statistics after it. */
+export const applyModule = (
+  y: tf.Tensor4D,
+  conv: tf.Tensor1D,
+  running: tf.Tensor1D,
+  norm: 'batch' | 'running',
+): { out: tf.Tensor4D; running: tf.Tensor1D } => {
+  const [samples, height, width, bands] = y.shape;
+  const vector = (tensor: tf.Tensor1D, at: number): tf.Tensor1D =>
+    tf.slice(tensor, [at], [bands]) as tf.Tensor1D;
+  const weights = bands * bands * 9;
+  const filter = tf.transpose(
+    tf.reshape(tf.slice(conv, [0], [weights]), [bands, bands, 3, 3]),
+    [2, 3, 1, 0],
+  ) as tf.Tensor4D;
+  const z = tf.add(conv3x3(y, filter), vector(conv, weights));
+  let mean = vector(running, 0);
+  let variance = vector(running, bands);
+  let kept: tf.Tensor1D = tf.clone(running);
+  if (norm === 'batch') {
+    const moments = tf.moments(z, [0, 1, 2]);
+    mean = moments.mean as tf.Tensor1D;
+    variance = moments.variance as tf.Tensor1D;
+    const n = samples * height * width;
+    const unbiased = tf.mul(variance, n / Math.max(n - 1, 1));
+    kept = tf.add(tf.mul(running, 1 - momentum), tf.mul(tf.concat([mean, unbiased]), momentum));
+  }
+  const normal = tf.div(tf.sub(z, mean), tf.sqrt(tf.add(variance, epsilon)));
+  const gamma = vector(conv, weights + bands);
+  const beta = vector(conv, weights + 2 * bands);
+  return { out: tf.add(y, tf.relu(tf.add(tf.mul(normal, gamma), beta))), running: kept };
+};
+
 /** {@link alignLoss} from TensorFlow.js ops, for every backend. */
 export const composedAlignLoss = ({ lut, conv, running, batch, bandMax, norm }: AlignLossInputs): AlignLoss =>
   tf.tidy(() => {
     const { width, height, bands } = batch[0];
     const samples = batch.length;
-    const shape: [number, number, number, number] = [samples, height, width, bands];
-    const vector = (tensor: tf.Tensor1D, at: number): tf.Tensor1D =>
-      tf.slice(tensor, [at], [bands]) as tf.Tensor1D;
-    const weights = bands * bands * 9;
-    const filter = tf.transpose(
-      tf.reshape(tf.slice(conv, [0], [weights]), [bands, bands, 3, 3]),
-      [2, 3, 1, 0],
-    ) as tf.Tensor4D;
     const y = tf.reshape(
       tf.stack(
         bandMax.map((max, band) => bandOutput(lut, batch, band, max)),
         1,
       ),
-      shape,
+      [samples, height, width, bands],
     ) as tf.Tensor4D;
-    const z = tf.add(conv3x3(y, filter), vector(conv, weights));
-    let mean = vector(running, 0);
-    let variance = vector(running, bands);
-    let kept: tf.Tensor1D = tf.clone(running);
-    if (norm === 'batch') {
-      const moments = tf.moments(z, [0, 1, 2]);
-      mean = moments.mean as tf.Tensor1D;
-      variance = moments.variance as tf.Tensor1D;
-      const n = samples * height * width;
-      const unbiased = tf.mul(variance, n / Math.max(n - 1, 1));
-      kept = tf.add(tf.mul(running, 1 - momentum), tf.mul(tf.concat([mean, unbiased]), momentum));
-    }
-    const normal = tf.div(tf.sub(z, mean), tf.sqrt(tf.add(variance, epsilon)));
-    const gamma = vector(conv, weights + bands);
-    const beta = vector(conv, weights + 2 * bands);
-    const out = tf.add(y, tf.relu(tf.add(tf.mul(normal, gamma), beta)));
+    const { out, running: kept } = applyModule(y, conv, running, norm);
     let valid = 0;
     const mask = new Float32Array(samples * height * width);
     batch.forEach((patch, sample) => {
