@@ -97,7 +97,8 @@ export const blocksOf = async (
       const bytes = await source.read(Number(offsets[index]), length);
       if (bytes.length < length) throw short(index, `has ${bytes.length} of ${length} bytes`);
       try {
-        return new PixelArray(await decode(bytes, rows(row)), 0, samplesOf(row));
+        const plain = await decode(bytes, rows(row));
+        return new PixelArray(plain.buffer, plain.byteOffset, samplesOf(row));
       } catch (error) {
         throw damaged(path, `damaged: ${kind} ${index + 1} of ${total} (${reason(error)})`);
       }

@@ -1,8 +1,9 @@
 import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
-import { BaseDecoder, getDecoder } from 'geotiff';
+import { getDecoder } from 'geotiff';
 import { ZSTDDecoder } from 'zstddec';
 import { decompressLzw } from './lzw.js';
+import { undoPredictor } from './undo-predictor.js';
 
 /**
  * TIFF compressions that are read, by their codes, and the most that a byte can become: what claims more is damaged,
@@ -29,10 +30,13 @@ export interface BlockLayout {
   littleEndian: boolean;
 }
 
-const inflated = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflate);
+const inflated = promisify<Uint8Array, { maxOutputLength: number; chunkSize: number }, Buffer>(inflate);
 
-const exact = (bytes: Uint8Array): ArrayBuffer =>
-  bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+/** The same bytes at the start of a buffer of their own, where typed arrays of any kind may lie over them. */
+const aligned = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
+  bytes.byteOffset % 8 === 0 && bytes.buffer instanceof ArrayBuffer
+    ? (bytes as Uint8Array<ArrayBuffer>)
+    : bytes.slice();
 
 const swapBytes = (bytes: Uint8Array, size: number): void => {
   if (size === 2) Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength & ~1).swap16();
@@ -41,15 +45,17 @@ const swapBytes = (bytes: Uint8Array, size: number): void => {
 };
 
 /** Decompresses a block into at most `limit` bytes, so that a damaged one cannot ask for more. */
-const decompress = async (compression: number, bytes: Uint8Array, limit: number): Promise<ArrayBuffer> => {
-  if (compression === 1) return exact(bytes);
-  if (compression === 5) return exact(decompressLzw(bytes, limit));
+const decompress = async (compression: number, bytes: Uint8Array, limit: number): Promise<Uint8Array> => {
+  // a copy: what is read may be kept by its source
+  if (compression === 1) return bytes.slice();
+  if (compression === 5) return decompressLzw(bytes, limit);
   if (compression === 8 || compression === 32946)
-    return exact(await inflated(bytes, { maxOutputLength: limit }));
+    // room for all and a little: one trip to the thread pool instead of one for each 16 kB
+    return inflated(bytes, { maxOutputLength: limit, chunkSize: limit + 64 });
   if (compression === 50000) {
     const zstd = new ZSTDDecoder();
     await zstd.init();
-    return exact(zstd.decode(bytes, limit));
+    return zstd.decode(bytes, limit);
   }
   const decoder = await getDecoder(compression, {
     tileWidth: limit,
@@ -58,35 +64,29 @@ const decompress = async (compression: number, bytes: Uint8Array, limit: number)
     bitsPerSample: 8,
     planarConfiguration: 1,
   });
-  return (await decoder.decode(exact(bytes))) as ArrayBuffer;
+  return new Uint8Array((await decoder.decode(bytes.slice().buffer)) as ArrayBuffer);
 };
 
 /**
- * Decodes the strips or tiles of a file to native byte order. Predictors are geotiff's; bytes are swapped *before*
- * them, which geotiff leaves out. DEFLATE is zlib's, off the main thread.
+ * Decodes the strips or tiles of a file to native byte order. DEFLATE is zlib's, off the main thread; PackBits is geotiff's,
+ * and predictors are ours: geotiff leaves out the byte order under them, and 64 bits.
+ *
+ * @returns the block's bytes, at a multiple of 8 in their buffer
  */
 export const blockDecoder = (
   layout: BlockLayout,
-): ((bytes: Uint8Array, rows: number) => Promise<ArrayBuffer>) => {
+): ((bytes: Uint8Array, rows: number) => Promise<Uint8Array<ArrayBuffer>>) => {
   const { compression, predictor, bytesPerSample, samples, width, height, littleEndian } = layout;
-  const rowBytes = width * samples * bytesPerSample;
-  class NativeOrder extends BaseDecoder {
-    override async decodeBlock(block: ArrayBuffer): Promise<ArrayBuffer> {
-      const plain = await decompress(compression, new Uint8Array(block), height * rowBytes);
-      const wanted = this.parameters.tileHeight * rowBytes;
-      if (plain.byteLength < wanted)
-        throw new Error(`holds ${plain.byteLength} bytes instead of ${wanted} when decompressed`);
-      // the floating-point predictor defines its own byte order
-      if (!littleEndian && predictor !== 3) swapBytes(new Uint8Array(plain), bytesPerSample);
-      return plain;
-    }
-  }
-  return async (bytes, rows) =>
-    (await new NativeOrder({
-      tileWidth: width,
-      tileHeight: rows,
-      predictor,
-      bitsPerSample: new Array<number>(samples).fill(8 * bytesPerSample),
-      planarConfiguration: 1,
-    }).decode(exact(bytes))) as ArrayBuffer;
+  const rowSamples = width * samples;
+  const rowBytes = rowSamples * bytesPerSample;
+  return async (bytes, rows) => {
+    const plain = aligned(await decompress(compression, bytes, height * rowBytes));
+    const wanted = rows * rowBytes;
+    if (plain.length < wanted)
+      throw new Error(`holds ${plain.length} bytes instead of ${wanted} when decompressed`);
+    // the floating-point predictor defines its own byte order
+    if (!littleEndian && predictor !== 3) swapBytes(plain, bytesPerSample);
+    undoPredictor(plain, { predictor, rows, rowSamples, samples, bytesPerSample });
+    return plain;
+  };
 };

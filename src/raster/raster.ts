@@ -33,6 +33,8 @@ export interface RasterReadOptions {
   window?: RasterWindow | null;
   /** 1-based bands, in the order wanted; all by default. */
   bands?: readonly number[] | null;
+  /** Arrays of an earlier read of as many pixels and bands of this raster, to be written over; others may be given back. */
+  into?: Pixels[] | null;
 }
 
 /** An open GeoTIFF: its first image (overviews are not looked at). Close it. */

@@ -19,16 +19,19 @@ const lookUp = (source: Uint16Array, table: BandArray, out: BandArray): void => 
   for (let i = 0; i < source.length; i++) out[i] = table[source[i]];
 };
 
-/** Alignment without a conv module: each band is a table. */
+/** Alignment without a conv module: each band is a table. What it yields holds until the next rows. */
 export async function* alignByTable(
   source: AsyncIterable<SceneRows>,
   tables: readonly BandArray[],
 ): AsyncGenerator<AlignedRows, void, void> {
+  let memory: BandArray[] = [];
   for await (const { y, rows, codes, valid } of source) {
-    const bands = codes.map((band, b) => {
-      const out = new (tables[b].constructor as new (length: number) => BandArray)(band.length);
-      lookUp(band, tables[b], out);
-      return out;
+    const { length } = codes[0];
+    if (!(memory[0]?.length >= length))
+      memory = tables.map((table) => new (table.constructor as new (length: number) => BandArray)(length));
+    const bands = memory.map((out) => out.subarray(0, length));
+    codes.forEach((band, b) => {
+      lookUp(band, tables[b], bands[b]);
     });
     yield { y, rows, bands, valid, codes };
   }

@@ -37,7 +37,7 @@ export interface Scene {
   metadata: ProductMetadata | null;
   /** What a person should know before trusting the result. */
   warnings: string[];
-  /** Codes of each band, rows `y` to `y + rows`. */
+  /** Codes of each band, rows `y` to `y + rows`. The third call after this one may write over them. */
   read(y: number, rows: number): Promise<Uint16Array[]>;
   close(): Promise<void>;
 }
@@ -177,7 +177,7 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
         ...(georeference === null ? ['georeference: none in the input, so none in the output'] : []),
         ...contradictedBands(chosen, names, request),
       ],
-      read: (y, rows) => readCodes(bands, width, y, rows),
+      read: codeReader(bands, width),
       close,
     };
   } catch (error) {
@@ -186,22 +186,27 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
   }
 };
 
-const readCodes = async (
-  bands: readonly SceneBand[],
-  width: number,
-  y: number,
-  rows: number,
-): Promise<Uint16Array[]> => {
-  const window = [0, y, width, rows] as const;
+/** Reads whose arrays hold at the same time: rows that are computed on, those before, whose last are still seen, and the next. */
+const readsHeld = 3;
+
+/** Reads codes of all bands, in memory that is used again: fresh pages cost more time than the copying. */
+const codeReader = (bands: readonly SceneBand[], width: number): Scene['read'] => {
   // bands of one file are read together: their samples lie interleaved
   const files = [...new Set(bands.map(({ raster }) => raster))];
-  const read = new Map<Raster, Map<number, Pixels>>();
-  await Promise.all(
-    files.map(async (raster) => {
-      const wanted = [...new Set(bands.filter((band) => band.raster === raster).map(({ band }) => band))];
-      const pixels = await raster.read({ window, bands: wanted });
-      read.set(raster, new Map(wanted.map((band, index) => [band, pixels[index]])));
-    }),
-  );
-  return bands.map(({ raster, band, coding }) => coding.encode(read.get(raster)!.get(band)!));
+  const spare = Array.from({ length: readsHeld }, () => new Map<Raster, Pixels[]>());
+  let count = 0;
+  return async (y, rows) => {
+    const window = [0, y, width, rows] as const;
+    const memory = spare[count++ % readsHeld];
+    const read = new Map<Raster, Map<number, Pixels>>();
+    await Promise.all(
+      files.map(async (raster) => {
+        const wanted = [...new Set(bands.filter((band) => band.raster === raster).map(({ band }) => band))];
+        const pixels = await raster.read({ window, bands: wanted, into: memory.get(raster) });
+        memory.set(raster, pixels);
+        read.set(raster, new Map(wanted.map((band, index) => [band, pixels[index]])));
+      }),
+    );
+    return bands.map(({ raster, band, coding }) => coding.encode(read.get(raster)!.get(band)!));
+  };
 };
