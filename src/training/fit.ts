@@ -80,7 +80,7 @@ const fit = async (input: FitInput, store: PatchStore | null): Promise<TrainingS
   while (state.epoch < epochs) {
     const started = performance.now();
     const batches = chunks(shuffle ? random.shuffled(rows) : rows, batchSize);
-    const pixels = input.pixels?.(store ? store.missing(batches) : batches)[Symbol.asyncIterator]() ?? null;
+    const pixels = input.pixels?.(store ? store.plan(batches) : batches)[Symbol.asyncIterator]() ?? null;
     const read = async (): Promise<PatchPixels[]> => (await pixels!.next()).value;
     const steps: StepLosses[] = [];
     let lr = 0;

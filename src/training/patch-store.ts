@@ -14,9 +14,12 @@ import { splitsSteps } from './split-gradient.js';
 
 /** Patches on the device, by row of the statistics table. */
 export interface PatchStore {
-  /** What must be read for these batches: of each batch, in order, the rows that are not on the device; empty ones left out. */
-  missing: (batches: readonly (readonly number[])[]) => number[][];
-  /** The patches of a batch; `read` gives those that {@link missing} named for it. Valid until the next batch. */
+  /**
+   * Begins an epoch of these batches. Of each batch, in order, the rows that must be read as they are not on the device;
+   * batches that are there whole are left out.
+   */
+  plan: (batches: readonly (readonly number[])[]) => number[][];
+  /** The patches of the next batch; `read` gives those that {@link plan} named for it. Valid until the next batch. */
   batch: (rows: readonly number[], read: () => Promise<PatchPixels[]>) => Promise<ResidentPatch[]>;
   dispose: () => void;
 }
@@ -39,25 +42,30 @@ export const patchStore = ({ data }: Experiment, shape: UnetLutShape): PatchStor
   if (!splitsSteps(shape)) return null;
   let room = deviceRoom();
   const kept = new Map<number, ResidentPatch>();
+  let planned: number[][] = [];
   let passing: ResidentPatch[] = [];
   const passOn = (): void => {
     passing.forEach(releasePatch);
     passing = [];
   };
   return {
-    missing: (batches) =>
-      batches.map((rows) => rows.filter((row) => !kept.has(row))).filter(({ length }) => length > 0),
+    plan: (batches) => {
+      planned = batches.map((rows) => rows.filter((row) => !kept.has(row)));
+      return planned.filter(({ length }) => length > 0);
+    },
     batch: async (rows, read) => {
       passOn();
-      const absent = rows.filter((row) => !kept.has(row));
+      const absent = planned.shift() ?? [];
       const pixels = absent.length > 0 ? await read() : [];
       const brought = new Map<number, ResidentPatch>();
       await onDevice(async () => {
         for (const [i, row] of absent.entries()) {
+          // twice in an epoch: steps are timed so
+          if (kept.has(row)) continue;
           const patch = uploadPatch(pixels[i], shape.spec.knots, data.bandMax);
           brought.set(row, patch);
           const bytes = residentBytes(pixels[i]);
-          if (bytes <= room && !kept.has(row)) {
+          if (bytes <= room) {
             room -= bytes;
             kept.set(row, patch);
           } else passing.push(patch);

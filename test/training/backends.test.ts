@@ -1,0 +1,129 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { resolveExperiment } from '../../src/config/experiment.js';
+import type { ExperimentInput } from '../../src/config/schema.js';
+import { reason } from '../../src/fault.js';
+import type { BackendName } from '../../src/ops/backends/names.js';
+import { startTensorflow } from '../../src/ops/tensorflow.js';
+import type { EpochRecord } from '../../src/training/fit.js';
+import { readLines } from '../../src/training/result.js';
+import { type RunOptions, runExperiment } from '../../src/training/run.js';
+import { runFolder } from '../../src/training/run-folder.js';
+import { useTestDriver } from '../ops/test-driver.js';
+
+const data = fileURLToPath(new URL('../fixtures/parity/data', import.meta.url));
+let folder: string;
+beforeAll(async () => {
+  useTestDriver();
+  folder = await mkdtemp(join(tmpdir(), 'bandalign-backends-'));
+  process.env['BANDALIGN_CACHE'] = join(folder, 'cache');
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  delete process.env['BANDALIGN_DEVICE_MEMORY'];
+  await startTensorflow('cpu');
+});
+
+const input: ExperimentInput = {
+  model: { conv: true, unet: { width: 4, depth: 2, norm: 'group', input: 'sqrt', output: 'correction' } },
+  loss: { tv: 0.01, monotonicity: 0.01 },
+  train: { epochs: 3, validateEvery: 1, checkpointEvery: 1, keep: 3 },
+};
+
+const train = (tag: string, backend: BackendName, more: Partial<RunOptions> = {}) =>
+  runExperiment({
+    experiment: resolveExperiment({ ...input, backend }),
+    root: data,
+    tag,
+    outputDir: join(folder, 'outputs'),
+    onProgress: () => {},
+    onNote: () => {},
+    ...more,
+  });
+
+const folderOf = (tag: string) => runFolder(tag, join(folder, 'outputs'));
+const losses = async (tag: string) =>
+  (await readLines<EpochRecord>(folderOf(tag).metrics)).map(({ loss, val }) => [loss, val!.mse]);
+
+/** Why a backend does not work, null where it does. One that was brought for the tests must. */
+const works = (name: BackendName): Promise<string | null> =>
+  startTensorflow(name).then(
+    () => null,
+    (error: unknown) => {
+      if (process.env[`BANDALIGN_TEST_${name.toUpperCase()}`]) throw error;
+      return reason(error);
+    },
+  );
+
+describe.each(['wasm', 'webgpu', 'tensorflow'] as const)('a run with pixels on %s', (backend) => {
+  test('is that of cpu, wherever its patches are kept, and leaves none', async (context) => {
+    const why = await works(backend);
+    if (why !== null) return context.skip(why);
+    await train(`cpu-for-${backend}`, 'cpu');
+    await startTensorflow(backend);
+    const before = tf.memory().numTensors;
+    const kept: number[][] = [];
+    // all, some and none of the patches stay on the device
+    for (const room of ['100', '0.1', '0']) {
+      process.env['BANDALIGN_DEVICE_MEMORY'] = room;
+      await train(`${backend}-${room}`, backend);
+      kept.push((await losses(`${backend}-${room}`)).flat());
+      expect(tf.memory().numTensors).toBe(before);
+    }
+    // threads of a card add in any order
+    const digits = backend === 'webgpu' ? 1e-6 : 0;
+    for (const others of kept.slice(1))
+      for (const [i, loss] of others.entries())
+        expect(Math.abs(loss / kept[0][i] - 1)).toBeLessThanOrEqual(digits);
+    const expected = (await losses(`cpu-for-${backend}`)).flat();
+    for (const [i, loss] of kept[0].entries()) expect(Math.abs(loss / expected[i] - 1)).toBeLessThan(5e-3);
+  });
+});
+
+describe('a graphics card', () => {
+  const trouble = {
+    'that falls off its bus': async () => (await import('../../src/ops/backends/webgpu.js')).loseDevice(),
+    // as TensorFlow.js takes room for a tensor
+    'that runs out of memory': async () => {
+      const { device } = tf.backend() as unknown as { device: { createBuffer(wish: object): unknown } };
+      device.createBuffer({ size: 2 ** 40, usage: 0x80 });
+    },
+  };
+  test.for(Object.entries(trouble))(
+    '%s in the middle of a run: said, the last checkpoint whole, and cpu goes on',
+    async ([name, happen], context) => {
+      const why = await works('webgpu');
+      if (why !== null) return context.skip(why);
+      const tag = name.replaceAll(' ', '-');
+      let done = false;
+      const run = train(tag, 'webgpu', {
+        onProgress: ({ stage, note }) => {
+          if (done || stage !== 'training' || !note?.startsWith('epoch 2/')) return;
+          done = true;
+          void happen();
+        },
+      });
+      await expect(run).rejects.toThrow(
+        /^backend: webgpu failed \(.+\); the last checkpoint is kept, --resume --backend cpu goes on$/,
+      );
+      expect(done).toBe(true);
+      expect(await losses(tag)).toHaveLength(1);
+      const first = (await losses(tag))[0];
+      await readFile(folderOf(tag).last);
+      await train(tag, 'cpu', { resume: true });
+      expect(await losses(tag)).toHaveLength(3);
+      expect((await losses(tag))[0]).toEqual(first);
+    },
+  );
+});
+
+test('a room that is none is a fault', async () => {
+  process.env['BANDALIGN_DEVICE_MEMORY'] = 'much';
+  await expect(train('much', 'wasm')).rejects.toThrow(
+    'BANDALIGN_DEVICE_MEMORY: much; MiB of pixels kept on the device, 0 or more',
+  );
+});
