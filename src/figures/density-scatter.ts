@@ -113,8 +113,8 @@ export const densityScatter = (
         const beside =
           column === 0 ? { title: { text: `<b>${rows[row].method}</b><br>${target} × 10⁴` } } : {};
         return {
-          x: { range: [low, high], nticks: 4, ...below },
-          y: { range: [low, high], nticks: 4, ...beside },
+          x: { range: [low, high], nticks: 5, ...below },
+          y: { range: [low, high], nticks: 5, ...beside },
         };
       }),
       shapes: panels.map(({ joint }, panel) => identityLine(panel, joint)),

@@ -82,7 +82,7 @@ export const intervalPlot = (
       showlegend: false,
       ...gridAxes(grid, (_, column) => {
         return {
-          x: { title: { text: panels[column].axis }, nticks: 5 },
+          x: { title: { text: panels[column].axis }, nticks: panels.length > 3 ? 4 : 5, tickangle: 0 },
           y: {
             type: 'category',
             categoryorder: 'array',

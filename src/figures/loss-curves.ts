@@ -47,7 +47,7 @@ export const lossCurves = (
     width: 760,
     height: 440,
     xaxis: { title: { text: 'epoch' } },
-    yaxis: { title: { text: 'RMSE over bands, reflectance × 10⁴' }, type: 'log' },
+    yaxis: { title: { text: 'RMSE over bands, reflectance × 10⁴' }, type: 'log', dtick: 'D2' },
     legend: { x: 1, xanchor: 'right', y: 1 },
   }),
 });

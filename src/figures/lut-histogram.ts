@@ -95,6 +95,11 @@ export const lutsWithHistograms = (
   const grid: PanelGrid = { rows: 2, columns, gap: [0.06, 0.05], heights: [1.6, 1] };
   const { knots: bins, bandMax } = tiles[0].lut;
   const ranges = bands.map((_, band) => filledRange(tiles, band, bins, bandMax[band]));
+  // the curve for all tiles goes as far as those of the tiles: its ends would else set the scale
+  const drawn = bands.map((_, band): [number, number] => {
+    const values = tiles.flatMap(({ lut, histogram }) => lutDeparture(lut, band, histogram, leastShare).x);
+    return values.length > 0 ? [Math.min(...values), Math.max(...values)] : ranges[band];
+  });
   const ofTile = ({ label, lut, oracle, histogram, colour }: LutTile, i: number, band: number): Trace[] => {
     const color = colour ?? seriesColour(i);
     const traces = [
@@ -138,7 +143,7 @@ export const lutsWithHistograms = (
           line(
             band,
             common.name,
-            mappingDeparture(common.mapping, band, ranges[band]),
+            mappingDeparture(common.mapping, band, drawn[band]),
             { color: okabeIto.black, width: 1.3, dash: 'dash' },
             { showlegend: band === 0, hovertemplate: addedText },
           ),

@@ -16,6 +16,10 @@ export interface StripTile {
   rows: readonly StripRow[];
 }
 
+/** Half a day beyond a day, so that a mark on the period's first or last day is whole. */
+const beside = (day: string, halfDays: 1 | -1): string =>
+  new Date(Date.parse(day) + halfDays * 43_200_000).toISOString().slice(0, 13).replace('T', ' ');
+
 const traceOf = (tile: string, row: StripRow, index: number, threshold: number, clear: boolean): Trace => {
   const chosen = row.dates
     .map((date, at) => ({ date, share: row.clear[at] }))
@@ -56,6 +60,7 @@ export const calendarStrip = (
   const traces = tiles.map(({ tile, rows }) =>
     rows.flatMap((row, index) => [true, false].map((clear) => traceOf(tile, row, index, threshold, clear))),
   );
+  const height = 240 + 50 * (tiles[0]?.rows.length ?? 0);
   const perTile = traces[0]?.length ?? 0;
   const heading = (tile: string): string => `${title}: ${tile}`;
   const dropdown = {
@@ -79,11 +84,16 @@ export const calendarStrip = (
     data: traces.flatMap((ofTile, index) => ofTile.map((trace) => ({ ...trace, visible: index === 0 }))),
     layout: themed({
       title: heading(tiles[0]?.tile ?? ''),
-      height: 220 + 50 * (tiles[0]?.rows.length ?? 0),
-      xaxis: { type: 'date', range: [period.from, period.to], title: { text: 'date [UTC]' } },
+      height,
+      xaxis: {
+        type: 'date',
+        range: [beside(period.from, -1), beside(period.to, 1)],
+        title: { text: 'date [UTC]' },
+      },
       yaxis: { type: 'category', autorange: 'reversed' },
-      legend: { orientation: 'h', y: -0.35, yanchor: 'top' },
-      margin: { t: 84 },
+      // below the title of the axis, whatever the height
+      legend: { orientation: 'h', x: 0, xanchor: 'left', yref: 'container', y: 0.02, yanchor: 'bottom' },
+      margin: { t: 84, b: 96 },
       ...(tiles.length > 1 ? { updatemenus: [dropdown] } : {}),
     }),
   };

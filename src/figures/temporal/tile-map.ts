@@ -52,7 +52,7 @@ export const tileMap = (
       },
       {
         type: 'scatter',
-        mode: tiles.length > 80 ? 'markers' : 'markers+text',
+        mode: tiles.length > 40 ? 'markers' : 'markers+text',
         x: tiles.map((tile) => centre(tile, 0)),
         y: lats,
         text: tiles.map(({ tile }) => tile),
