@@ -11,6 +11,7 @@ import {
 import { isFused } from '../ops/form.js';
 import { lutHead } from '../ops/lut-head.js';
 import { regularisers } from '../ops/regularisers.js';
+import { giveVector, takeVector } from '../ops/spare-vectors.js';
 import { unet } from '../ops/unet.js';
 import type { Batch, StepGradient } from './step.js';
 
@@ -135,13 +136,14 @@ export const splitGradient = async (
       return [tf.keep(grad), after!, ...penalties];
     });
     const [ofTheta, after, tv, monotonicity] = await Promise.all(results.map(floats));
-    const gradient = new Float32Array(shape.parameterCount);
+    const gradient = takeVector(shape.parameterCount);
     gradient.set(ofTheta);
     gradient.set(pixels.ofConv, parameterCount);
     const running = new Float32Array(weights.running.length);
     if (runningCount > 0) running.set(after.subarray(0, runningCount));
     running.set(pixels.running, runningCount);
     tf.dispose(results);
+    giveVector(ofTheta);
     const parts = { mse: pixels.mse, tv: tv?.[0] ?? 0, monotonicity: monotonicity?.[0] ?? 0 };
     const total = parts.mse + loss.tv * parts.tv + loss.monotonicity * parts.monotonicity;
     return { ...parts, loss: total, gradient, running };

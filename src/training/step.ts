@@ -9,6 +9,7 @@ import type { ResidentPatch } from '../ops/composed/resident-loss.js';
 import { lutHead } from '../ops/lut-head.js';
 import { type QuadraticBatch, quadraticMse } from '../ops/quadratic-mse.js';
 import { regularisers } from '../ops/regularisers.js';
+import { giveVector, takeVector } from '../ops/spare-vectors.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import { unet } from '../ops/unet.js';
 import { splitGradient, splitsSteps } from './split-gradient.js';
@@ -58,12 +59,7 @@ const computeGradient = async (
     const x = tf.tensor3d(batch.input, [batch.samples, bands, knots]);
     const base = weights.base && tf.tensor3d(weights.base, [1, bands, knots]);
     const unetRunning = tf.tensor1d(weights.running.subarray(0, shape.unet.runningCount));
-    const forward = (theta: tf.Tensor): tf.Scalar => {
-      const [unetTheta, convTheta] = (
-        shape.conv === null
-          ? [theta]
-          : tf.split(theta, [shape.unet.parameterCount, shape.conv.parameterCount])
-      ) as tf.Tensor1D[];
+    const forward = (unetTheta: tf.Tensor1D, convTheta: tf.Tensor1D): tf.Scalar => {
       const network = unet({ theta: unetTheta, running: unetRunning, x, spec: shape.spec, norm });
       keep(network.running);
       const lut = lutHead(network.out, base, model.unet.scale);
@@ -87,7 +83,11 @@ const computeGradient = async (
       keep(monotonicity);
       return tf.addN([mse, tf.mul(tv, loss.tv), tf.mul(monotonicity, loss.monotonicity)]) as tf.Scalar;
     };
-    return tf.valueAndGrad(forward)(tf.tensor1d(weights.theta));
+    const parts = [weights.theta.subarray(0, shape.unet.parameterCount)];
+    if (shape.conv !== null) parts.push(weights.theta.subarray(shape.unet.parameterCount));
+    return tf.valueAndGrads(forward as (...parts: tf.Tensor[]) => tf.Scalar)(
+      parts.map((part) => tf.tensor1d(part)),
+    );
   });
   const runningParts = await Promise.all(kept.slice(0, shape.conv === null ? 1 : 2).map(value));
   const running = new Float32Array(weights.running.length);
@@ -96,8 +96,13 @@ const computeGradient = async (
   const scalars = await Promise.all(kept.slice(shape.conv === null ? 1 : 2).map(value));
   const [mse, tv, monotonicity] = [scalars[0][0], scalars[1]?.[0] ?? 0, scalars[2]?.[0] ?? 0];
   const losses = { mse, tv, monotonicity, loss: (await value(result.value))[0] };
-  const gradient = await value(result.grad);
-  tf.dispose([...kept, result.value, result.grad]);
+  const parts = await Promise.all(result.grads.map(value));
+  tf.dispose([...kept, result.value, ...result.grads]);
+  if (parts.length === 1) return { ...losses, gradient: parts[0], running };
+  const gradient = takeVector(weights.theta.length);
+  gradient.set(parts[0]);
+  gradient.set(parts[1], parts[0].length);
+  giveVector(parts[0]);
   return { ...losses, gradient, running };
 };
 
@@ -148,5 +153,6 @@ export const trainStep = async (
     weightDecay,
     emaDecay: Math.min(ema, (1 + state.step) / (10 + state.step)),
   });
+  giveVector(gradient);
   return losses;
 };

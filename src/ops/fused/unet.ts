@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { takeVector } from '../spare-vectors.js';
 import type { UnetSpec } from '../unet-layout.js';
 import type { UnetInputs, UnetOutputs } from '../unet-signature.js';
 import { type CpuCall, registerCpuKernel } from './cpu-backend.js';
@@ -107,8 +108,10 @@ registerCpuKernel<Attributes>('BandalignUnetGradient', (call) => {
       forward(slot, { ...values, x: values.x.subarray(from * size, to * size) }, attributes);
     slot.plan.outputGradient.set(dout.subarray(from * size, to * size));
     slot.plan.backward(kind);
-    if (!gradient) gradient = slot.plan.gradient.slice();
-    else for (let i = 0; i < gradient.length; i++) gradient[i] += slot.plan.gradient[i];
+    if (!gradient) {
+      gradient = takeVector(slot.plan.gradient.length);
+      gradient.set(slot.plan.gradient);
+    } else for (let i = 0; i < gradient.length; i++) gradient[i] += slot.plan.gradient[i];
   }
   gradient ??= new Float32Array(values.theta.length);
   return result([gradient.length], gradient);
