@@ -46,6 +46,9 @@ export const isRecords = (value: unknown): value is Record<string, unknown>[] =>
   value.every((row) => isObject(row) && Object.getPrototypeOf(row) === Object.prototype) &&
   value.every((row) => Object.values(row as object).every((cell) => !isObject(cell) || cell instanceof Date));
 
+/** Characters of a text that is kept on one line, so that names do not break in wide tables. */
+const longestUnbroken = 36;
+
 /** A value in a few characters: six digits of a number, nothing of what is missing. */
 const shortText = (value: unknown): string => {
   if (value === null || value === undefined) return '–';
@@ -107,8 +110,11 @@ export const escapeHtml = (text: string): string =>
   );
 
 const html = ({ caption, head, rows, numeric, notes }: Grid): string => {
-  const align = (column: number): string =>
-    numeric[column] ? ' style="text-align:right"' : ' style="text-align:left"';
+  const align = (column: number): string => {
+    if (numeric[column]) return ' style="text-align:right"';
+    const short = rows.every(({ cells }) => cells[column].length <= longestUnbroken);
+    return ` style="text-align:left${short ? ';white-space:nowrap' : ''}"`;
+  };
   const bold = (text: string, is: boolean | undefined): string => (is ? `<strong>${text}</strong>` : text);
   return [
     '<table class="dataframe" border="0">',

@@ -62,7 +62,9 @@ const preformatted = (text: string, kind: string): string =>
 const contents = (headings: readonly Heading[]): string => {
   const chapters = headings.filter(({ level }) => level === 2);
   if (chapters.length < 3) return '';
-  const items = chapters.map(({ id, text }) => `<li><a href="#${id}">${escapeHtml(text)}</a></li>`).join('');
+  // the list counts by itself
+  const name = (text: string): string => escapeHtml(text.replace(/^\d+\.\s+/, ''));
+  const items = chapters.map(({ id, text }) => `<li><a href="#${id}">${name(text)}</a></li>`).join('');
   return `<nav aria-label="Contents"><ol>${items}</ol></nav>`;
 };
 
