@@ -81,24 +81,40 @@ const openLocal = async (path: string): Promise<ByteSource> => {
   }
 };
 
+interface Answer {
+  status: number;
+  /** Bytes of the whole file, where the server says so. */
+  total: number | null;
+  bytes: Uint8Array;
+}
+
+/** One request, its body included: a connection may drop in the middle of it. A string says what went wrong for now. */
+const askOnce = async (url: string, from: number, length: number): Promise<Answer | string> => {
+  try {
+    const answer = await fetch(url, {
+      headers: { range: `bytes=${from}-${from + length - 1}` },
+      signal: AbortSignal.timeout(answerWithin),
+    });
+    const { status, headers } = answer;
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    if (status >= 500 || status === 429) return `the server answers ${status}`;
+    const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('content-range') ?? '');
+    if (status === 206 && range && bytes.length < Number(range[2]) - Number(range[1]) + 1)
+      return 'the connection ended too soon';
+    return { status, total: range && range[3] !== '*' ? Number(range[3]) : null, bytes };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause ? error.cause : error;
+    return `the connection failed (${reason(cause)})`;
+  }
+};
+
 /** Asks again, with growing pauses, where the network or the server is at fault and may recover. */
-const ask = async (url: string, from: number, length: number): Promise<Response> => {
+const ask = async (url: string, from: number, length: number): Promise<Answer> => {
   for (let attempt = 1; ; attempt++) {
-    let problem: string;
-    try {
-      const answer = await fetch(url, {
-        headers: { range: `bytes=${from}-${from + length - 1}` },
-        signal: AbortSignal.timeout(answerWithin),
-      });
-      if (answer.status < 500 && answer.status !== 429) return answer;
-      await answer.arrayBuffer();
-      problem = `the server answers ${answer.status}`;
-    } catch (error) {
-      const cause = error instanceof Error && error.cause ? error.cause : error;
-      problem = reason(cause);
-    }
+    const answer = await askOnce(url, from, length);
+    if (typeof answer !== 'string') return answer;
     if (attempt === attempts)
-      throw new Fault(`raster: ${url}; ${problem}, asked ${attempts} times; try again later`, 1);
+      throw new Fault(`raster: ${url}; ${answer}, asked ${attempts} times; try again later`, 1);
     await wait(200 * 2 ** attempt);
   }
 };
@@ -111,15 +127,12 @@ const openRemote = async (url: string): Promise<ByteSource> => {
     read: async (offset, length) => {
       if (whole) return whole.subarray(offset, offset + length);
       if (source.size !== null && offset >= source.size) return new Uint8Array(0);
-      const answer = await ask(url, offset, length);
-      if (answer.status === 404 || answer.status === 410)
-        throw new Fault(`raster: ${url}; the server has no such file`);
-      if (answer.status === 416) return new Uint8Array(0);
-      if (!answer.ok) throw new Fault(`raster: ${url}; the server answers ${answer.status}`);
-      const bytes = new Uint8Array(await answer.arrayBuffer());
-      if (answer.status === 206) {
-        const total = /\/(\d+)$/.exec(answer.headers.get('content-range') ?? '');
-        if (total) source.size = Number(total[1]);
+      const { status, total, bytes } = await ask(url, offset, length);
+      if (status === 404 || status === 410) throw new Fault(`raster: ${url}; the server has no such file`);
+      if (status === 416) return new Uint8Array(0);
+      if (status < 200 || status > 299) throw new Fault(`raster: ${url}; the server answers ${status}`);
+      if (status === 206) {
+        source.size = total ?? source.size;
         return bytes.subarray(0, length);
       }
       // a server without byte ranges sends everything at once

@@ -165,7 +165,9 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
     const version = await softwareVersion();
     const provenance = provenanceOf(scene, request, context);
     // an item of an earlier run would vouch for files that are about to change
-    await rm(outputs.item, { force: true });
+    await rm(outputs.item, { force: true }).catch((error: unknown) => {
+      throw writeFault(outputs.item, error);
+    });
     const alignment = await alignScene({
       scene,
       counts,

@@ -57,17 +57,28 @@ const heads = [
   'expected RMSE',
 ];
 
+/** A value of the record: lists a line each, a configuration folded away. */
+const fact = (value: unknown): string => {
+  if (value === null) return 'unknown';
+  if (typeof value === 'string') return escapeHtml(value);
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(fact).join('<br>');
+  if (typeof value !== 'object') return escapeHtml(JSON.stringify(value));
+  const entries = Object.entries(value);
+  if (entries.some(([, part]) => part !== null && typeof part === 'object'))
+    return `<details><summary>all settings</summary><pre>${escapeHtml(JSON.stringify(value, null, 2))}</pre></details>`;
+  return entries.map(([key, part]) => `${escapeHtml(key.replaceAll('_', ' '))} ${fact(part)}`).join(', ');
+};
+
 /** The quality report as one page that needs nothing else. Reflectance × 10 000. */
 export const qualityHtml = (quality: Quality, provenance: Readonly<Record<string, unknown>>): string => {
   const facts = Object.entries(provenance).map(
-    ([key, value]) =>
-      `<tr><th>${escapeHtml(key)}</th><td>${escapeHtml(typeof value === 'string' ? value : JSON.stringify(value))}</td></tr>`,
+    ([key, value]) => `<tr><th>${escapeHtml(key.replaceAll('_', ' '))}</th><td>${fact(value)}</td></tr>`,
   );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(quality.scene)}: quality</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; overflow-wrap: anywhere }
+table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; overflow-wrap: anywhere } th { white-space: nowrap } td { font-variant-numeric: tabular-nums } pre { margin: 0; font-size: 13px }
 figure { display: inline-block; margin: 0 1.5rem 1rem 0; width: 32rem; max-width: 100% } svg text { font-size: 11px; fill: #555 }
 .before { color: #4477aa } .after { color: #ee6677 } .warning { background: #fff4d6; padding: .4rem .8rem; margin: .3rem 0 }
 </style></head><body>

@@ -56,7 +56,7 @@ export const readSceneList = async (
   defaults: Omit<SceneRequest, 'inputs' | 'out'>,
 ): Promise<SceneRequest[]> => {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new Fault(`list: ${path}; cannot be read (${reason(error)})`);
+    throw new Fault(`list: ${path}; cannot be read (${reason(error)}): check the path`);
   });
   const home = dirname(path);
   const from = (file: string): string => (isUrl(file) || isAbsolute(file) ? file : join(home, file));

@@ -230,6 +230,7 @@ describe('warnings', () => {
 describe('over http', () => {
   let server: Server;
   let drop = 0;
+  let cut = 0;
   beforeAll(async () => {
     server = createServer((request, response) => {
       if (drop > 0) {
@@ -242,7 +243,11 @@ describe('over http', () => {
       if (!range) return void response.end(bytes);
       const [from, to] = [Number(range[1]), Math.min(Number(range[2]), bytes.length - 1)];
       response.writeHead(206, { 'content-range': `bytes ${from}-${to}/${bytes.length}` });
-      response.end(bytes.subarray(from, to + 1));
+      const body = bytes.subarray(from, to + 1);
+      if (cut === 0) return void response.end(body);
+      cut--;
+      // half of what was asked for, then silence
+      response.write(body.subarray(0, body.length / 2), () => request.socket.destroy());
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });
@@ -252,6 +257,7 @@ describe('over http', () => {
   test('dropped connections are tried again; a server that stays away is named and nothing written', async () => {
     await write('remote.tif');
     drop = 2;
+    cut = 1;
     const { out } = await apply({ inputs: [url('remote.tif')] });
     const local = await apply({ inputs: [join(folder, 'remote.tif')] });
     expect(readFileSync(out).equals(readFileSync(local.out))).toBe(true);
@@ -259,6 +265,10 @@ describe('over http', () => {
     const faults = await faultsOf(apply({ inputs: [url('remote.tif')] }));
     drop = 0;
     expect(faults[0]).toMatch(/^raster: http:.*remote.tif; .*asked 4 times/);
+    cut = 1e9;
+    const halves = await faultsOf(apply({ inputs: [url('remote.tif')] }));
+    cut = 0;
+    expect(halves[0]).toMatch(/^raster: http:.*remote.tif; the connection .*asked 4 times/);
     expect(left()).toEqual([]);
   });
 });
@@ -307,6 +317,14 @@ test.skipIf(!mountable)(
     }
   },
 );
+
+test('a folder that cannot be made is named', async () => {
+  await write('for-folder.tif');
+  const out = join(folder, 'for-folder.tif', 'a.tif');
+  expect(await faultsOf(apply({ inputs: [join(folder, 'for-folder.tif')], out }))).toEqual([
+    expect.stringMatching(/^write: .*ENOTDIR/),
+  ]);
+});
 
 test('an abort leaves nothing', async () => {
   const path = await write('abort.tif');

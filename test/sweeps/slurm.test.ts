@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -7,6 +8,7 @@ import { type BatchScript, batchScript, shellWord } from '../../src/sweeps/slurm
 import { isSubmitLimit, parseAccounting, parseQueue } from '../../src/sweeps/slurm/commands.js';
 import { groupTasks } from '../../src/sweeps/slurm/group-tasks.js';
 import { bandalign, requireBuild, root, sweepPlace, sweepWords } from './built-sweep.js';
+import { type ListDocument, listOutputs, listWords, scenePlace } from './listed-scenes.js';
 
 const script: BatchScript = {
   name: 'ablation',
@@ -177,6 +179,27 @@ describe.skipIf(!wanted)('a real Slurm', () => {
       .split('\n')
       .map((line) => JSON.parse(line).epoch);
     expect(epochs).toEqual(Array.from({ length: 400 }, (_, i) => i + 1));
+  }, 180_000);
+
+  it('aligns a list of scenes as the local executor does, also when it was killed in the middle', async () => {
+    const [local, folder] = [await scenePlace(4, 500), await scenePlace(4, 500)];
+    await bandalign(local, listWords('--jobs', '2')).ended;
+    const call = listWords('--executor', 'slurm', '--slurm', 'perJob=1', '--json');
+    const first = bandalign(folder, call, env);
+    const end = Date.now() + 60_000;
+    const events = () => readFile(join(folder, 'out/scenes.list/events.jsonl'), 'utf8').catch(() => '');
+    while (!(await events()).includes('"finished"') && Date.now() < end) await pause(50);
+    first.kill('SIGKILL');
+    await first.ended;
+    const { code, stdout } = await bandalign(folder, call, env).ended;
+    const document = JSON.parse(stdout) as ListDocument;
+    expect([code, document.failed, document.done + document.kept]).toEqual([1, 1, 4]);
+    expect(document.kept).toBeGreaterThanOrEqual(1);
+    expect(document.scenes[1].faults).toEqual([expect.stringMatching(/^raster: broken\.tif; /)]);
+    expect(await listOutputs(folder)).toEqual(await listOutputs(local));
+    expect(existsSync(join(folder, 'out/scenes.list/logs/scene-0_aligned.log'))).toBe(true);
+    const left = execFileSync('squeue', ['-h'], { encoding: 'utf8', env: { ...process.env, ...env } });
+    expect(left.trim()).toBe('');
   }, 180_000);
 
   it('tells of a failure by the words of the trial, and of a bad setting by those of sbatch', async () => {
