@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 const script = fileURLToPath(new URL('./peer_torch.py', import.meta.url));
 
 /**
- * Starts bench/peer_torch.py; null where there is no Python with PyTorch, GDAL and NumPy. The interpreter is $BENCH_PYTHON,
- * else /usr/bin/python3, where Debian's packages are.
+ * Starts bench/peer_torch.py; null where there is no Python with PyTorch, GDAL (not with `raw`) and NumPy. The interpreter is
+ * $BENCH_PYTHON, else /usr/bin/python3, where Debian's packages are.
  */
-export const startPeer = async (onMissing) => {
+export const startPeer = async (onMissing, { raw = false } = {}) => {
   const python = process.env.BENCH_PYTHON ?? '/usr/bin/python3';
   const child = spawn(python, ['-u', script], { stdio: ['pipe', 'pipe', 'pipe'] });
   let errors = '';
@@ -35,7 +35,7 @@ export const startPeer = async (onMissing) => {
     return first;
   };
   try {
-    return { python, ...(await ask({ do: 'hello' })), ask, close: () => child.stdin.end() };
+    return { python, ...(await ask({ do: 'hello', raw })), ask, close: () => child.stdin.end() };
   } catch (error) {
     onMissing(
       `no peer: ${python} has no PyTorch with GDAL (${error.message.replace('peer: ', '')}); install Debian's python3-torch and python3-gdal, or set BENCH_PYTHON`,

@@ -1,10 +1,12 @@
 """The peer of the benchmark: the published model and its training step, written straightforwardly in PyTorch.
 
-Reads the same GeoTIFFs with GDAL, as the original program does, or holds all of them decoded in memory. Answers requests,
-one JSON document a line on stdin, with one JSON document a line on stdout, so that its turns and the other's alternate:
+Reads the same GeoTIFFs with GDAL, as the original program does, or holds all of them decoded in memory (on a graphics card:
+there). Answers requests, one JSON document a line on stdin, with one JSON document a line on stdout, so that its turns and
+the other's alternate:
 
-    {"do": "hello"}                                                versions
+    {"do": "hello"}                                                versions; with "raw": true GDAL may be missing
     {"do": "open", "root": DIR, "patches": [ids], "bandMax": [...], "batch": 4}
+        "device": "cpu" | "cuda" | "mps"; "raw": N instead of GeoTIFFs of N x N pixels reads ID.{source,target,mask}
     {"do": "loss", "model": "lut" | "conv", "theta": FILE}         loss of the first batch at these weights (float32)
     {"do": "steps", "model": ..., "memory": true | false, "steps": N}        ms per training step
     {"do": "unet", "steps": N}                                     ms per UNet step (forward, backward, Adam), one core
@@ -17,11 +19,16 @@ import time
 
 import numpy as np
 import torch
-from osgeo import gdal
 from torch import nn
 from torch.nn import functional as F
 
-gdal.UseExceptions()
+try:
+    from osgeo import gdal
+
+    gdal.UseExceptions()
+except ImportError:
+    gdal = None
+
 cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -95,7 +102,7 @@ def loss_of(lut, prediction, target, mask):
     squared = (prediction - target) ** 2 * mask
     mse = squared.sum() / (mask.sum() * target.shape[1])
     difference = lut[..., :-1] - lut[..., 1:]
-    weight = torch.ones(difference.shape[-1])
+    weight = torch.ones(difference.shape[-1], device=difference.device)
     weight[0] = weight[-1] = 2
     tv = (difference**2 * weight).mean() * lut.numel()
     monotonicity = F.relu(difference).mean() * lut.numel()
@@ -103,13 +110,20 @@ def loss_of(lut, prediction, target, mask):
 
 
 class Patches(torch.utils.data.Dataset):
-    def __init__(self, root, ids, band_max):
-        self.root, self.ids, self.band_max = root, ids, band_max
+    def __init__(self, root, ids, band_max, raw):
+        self.root, self.ids, self.band_max, self.raw = root, ids, band_max, raw
         self.top = np.array(band_max, dtype=np.int64).reshape(-1, 1, 1) - 1
         # histograms of the masked pixels, once: the original reads them from a file
         self.histograms = [self.histogram(*self.images(i)[::2]) for i in range(len(ids))]
 
     def images(self, i):
+        if self.raw is not None:
+            kinds = {"source": np.int16, "target": np.int16, "mask": np.uint8}
+            path = os.path.join(self.root, self.ids[i])
+            planes = [np.fromfile(f"{path}.{kind}", dtype=dtype) for kind, dtype in kinds.items()]
+            return [plane.reshape(-1, self.raw, self.raw) for plane in planes[:2]] + [
+                planes[2].reshape(self.raw, self.raw)
+            ]
         region, name = self.ids[i].split("/")
         paths = (os.path.join(self.root, region, folder, name) for folder in ("S2", "GF1", "mask"))
         return [gdal.Open(path).ReadAsArray() for path in paths]
@@ -136,9 +150,9 @@ class Patches(torch.utils.data.Dataset):
 
 
 class Trainer:
-    def __init__(self, band_max, conv):
+    def __init__(self, band_max, conv, device="cpu"):
         torch.manual_seed(2022)
-        self.model = UNetLut(band_max, conv).train()
+        self.model = UNetLut(band_max, conv).to(device).train()
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3, weight_decay=1e-4)
 
     def loss(self, batch):
@@ -155,29 +169,42 @@ class Trainer:
 
 
 class Peer:
-    def hello(self):
-        return {"torch": torch.__version__, "gdal": gdal.__version__, "threads": cores}
+    def hello(self, raw=False):
+        if gdal is None and not raw:
+            raise ImportError("No module named 'osgeo'")
+        card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+        mps = getattr(torch.backends, "mps", None)
+        device = "cuda" if card else "mps" if mps is not None and mps.is_available() else "cpu"
+        return {
+            "torch": torch.__version__,
+            "gdal": gdal and gdal.__version__,
+            "threads": cores,
+            "device": device,
+            "card": card,
+        }
 
-    def open(self, root, patches, bandMax, batch):
-        self.batch, self.band_max = batch, bandMax
-        self.files = Patches(root, patches, bandMax)
+    def open(self, root, patches, bandMax, batch, device="cpu", raw=None):
+        self.batch, self.band_max, self.device = batch, bandMax, device
+        self.files = Patches(root, patches, bandMax, raw)
         self.memory = None
-        self.trainers = {kind: Trainer(bandMax, kind == "conv") for kind in ("lut", "conv")}
+        self.trainers = {kind: Trainer(bandMax, kind == "conv", device) for kind in ("lut", "conv")}
         return {}
 
     def loader(self, memory):
         if not memory:
             return torch.utils.data.DataLoader(self.files, batch_size=self.batch, shuffle=True)
         if self.memory is None:
-            self.memory = list(torch.utils.data.DataLoader(self.files, batch_size=self.batch))
+            batches = torch.utils.data.DataLoader(self.files, batch_size=self.batch)
+            self.memory = [[tensor.to(self.device) for tensor in batch] for batch in batches]
         return self.memory
 
     def loss(self, model, theta):
         torch.set_num_threads(cores)
-        trainer = Trainer(self.band_max, model == "conv")
-        vector = torch.from_numpy(np.fromfile(theta, dtype="<f4"))
+        trainer = Trainer(self.band_max, model == "conv", self.device)
+        vector = torch.from_numpy(np.fromfile(theta, dtype="<f4")).to(self.device)
         nn.utils.vector_to_parameters(vector, trainer.model.parameters())
-        batch = next(iter(torch.utils.data.DataLoader(self.files, batch_size=self.batch)))
+        first = next(iter(torch.utils.data.DataLoader(self.files, batch_size=self.batch)))
+        batch = [tensor.to(self.device) for tensor in first]
         with torch.no_grad():
             return {"loss": trainer.loss(batch).item()}
 

@@ -66,7 +66,7 @@ export const evaluationWeights = (state: TrainingState, base: Float32Array | nul
   base,
 });
 
-const fit = async (input: FitInput, store: PatchStore | null): Promise<TrainingState> => {
+const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<TrainingState> => {
   const { experiment, shape, base, table, rows, signal } = input;
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
   const identity = identityBands(table.bandMax, table.knots);
@@ -157,7 +157,7 @@ export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
   await startTensorflow();
   const store = input.pixels && patchStore(input.experiment, input.shape);
   try {
-    return await fit(input, store);
+    return await fitEpochs(input, store);
   } finally {
     store?.dispose();
   }

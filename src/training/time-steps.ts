@@ -5,6 +5,7 @@ import type { Experiment } from '../config/schema.js';
 import type { PatchPixels } from '../dataset/patch.js';
 import { identityKnots } from '../dataset/statistics-table.js';
 import { unetLutShape } from '../models/unet-lut.js';
+import { patchStore } from './patch-store.js';
 import { type Batch, trainStep } from './step.js';
 import { freshState } from './train-unet-lut.js';
 
@@ -64,6 +65,13 @@ const timeOf = async (
   const shape = unetLutShape(experiment);
   const state = freshState(experiment, shape);
   const batch = randomBatch(experiment, side);
+  // as in training, from the second epoch on
+  const store = batch.pixels && patchStore(experiment, shape);
+  if (store) {
+    const rows = batch.pixels!.map((_, row) => row);
+    store.plan([rows]);
+    batch.resident = await store.batch(rows, async () => batch.pixels!);
+  }
   const times: number[] = [];
   // the first step compiles and does not count
   for (let step = 0, end = 0; step < 2 || performance.now() < end; step++) {
@@ -75,6 +83,7 @@ const timeOf = async (
     else times.push(now - started);
     await setImmediate();
   }
+  store?.dispose();
   return median(times);
 };
 
