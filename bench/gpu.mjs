@@ -1,6 +1,7 @@
 // Both training steps on the graphics card beside PyTorch on the same card: `npm run build && node bench/gpu.mjs`. Batch 4 and
 // 32 of 512² pixels, in turns; results/gpu.md names the card. Set up first what should be measured: `npm run
 // setup:tensorflow`, `npm run setup:webgpu`, and a Python with PyTorch and NumPy (BENCH_PYTHON=…; GDAL is not needed).
+// Where PyTorch is to take one processor alone, run it under `taskset`: its threads wait for each other on a busy machine.
 // Without a card it says so and writes nothing. `--imitation` measures a driver that imitates one, or TensorFlow on the CPU,
 // and prints what it found: a test of this script, no result. `--edge`, `--patches`, `--seconds` make it smaller, `--backend`
 // and `--step lut|conv` measure one alone.
