@@ -205,6 +205,8 @@ describe.skipIf(jupyter === '')('a real Jupyter', { timeout: 300_000 }, () => {
           await page.goto(`${address}lab/tree/lab.ipynb`);
           await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor();
           await page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').waitFor();
+          // idle it says, too, while there is no kernel yet: JupyterLab then asks for one when cells are run
+          await page.locator('#jp-main-statusbar', { hasText: 'TypeScript (bandalign) | Idle' }).waitFor();
           await page.evaluate(() => {
             const { jupyterapp } = globalThis as unknown as {
               jupyterapp: { commands: { execute: (id: string) => Promise<unknown> } };
