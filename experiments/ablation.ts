@@ -3,7 +3,7 @@
  * the baselines and the oracle.
  *
  * Reaches: see results/ablation.md, which `npm run reproduce` writes in its short form (ablation-short.ts).
- * Costs: 40 trainings of 40 epochs on the demo data; `--dry-run` tells what that takes here.
+ * Costs: 40 trainings of 24 epochs on the demo data; `--dry-run` tells what that takes here.
  * Run: npx bandalign sweep experiments/ablation.ts --data DIR [--jobs N]
  */
 import { defineSweep } from 'bandalign';

@@ -2,7 +2,7 @@
  * Which part of our recipe brings what: each of its switches turned back by itself, beside the whole.
  *
  * Reaches: run it; no number of it is committed.
- * Costs: 15 trainings of 40 epochs; `--dry-run` tells what that takes here.
+ * Costs: 15 trainings of 24 epochs; `--dry-run` tells what that takes here.
  * Run: npx bandalign sweep experiments/recipe-ablation.ts --data DIR
  */
 import { defineSweep } from 'bandalign';

@@ -105,12 +105,13 @@ export const command: Command = {
     if (!flag(call, 'no-notebooks')) {
       stage('notebooks');
       const before = seconds();
-      for (const file of await notebooks()) {
-        const path = join('notebooks', file);
-        await sideBySide(call, file, [['notebook', 'run', path, '--out', path, '--quiet']], 1);
-        const page = join(results, `${basename(file, '.ipynb')}.html`);
-        await sideBySide(call, page, [['notebook', 'export', path, '--out', page, '--quiet']], 1);
-      }
+      const files = await notebooks();
+      const path = (file: string): string => join('notebooks', file);
+      const page = (file: string): string => join(results, `${basename(file, '.ipynb')}.html`);
+      const executions = files.map((file) => ['notebook', 'run', path(file), '--out', path(file), '--quiet']);
+      const exports = files.map((file) => ['notebook', 'export', path(file), '--out', page(file), '--quiet']);
+      await sideBySide(call, 'notebooks', executions, jobs);
+      await sideBySide(call, 'pages', exports, jobs);
       call.print(`notebooks: ${(seconds() - before).toFixed(0)} s`);
     }
     stage('done');
