@@ -47,7 +47,13 @@ export const sideBySide = async (
   const work = async (): Promise<void> => {
     for (const argv of queue) {
       await inProcess(argv, 1, signal);
-      call.progress({ stage, done: ++done, total: calls.length, unit: 'runs', note: argv.find((word) => word.includes('/')) });
+      call.progress({
+        stage,
+        done: ++done,
+        total: calls.length,
+        unit: 'runs',
+        note: argv.find((word) => word.includes('/')),
+      });
     }
   };
   try {

@@ -3,7 +3,7 @@ import { reason, refuse } from '../fault.js';
 import { closeRenderer, renderFigure } from '../figures/static/render-figure.js';
 import { analyse } from '../temporal/analyse.js';
 import { gainTableOf } from '../temporal/analysis-tables.js';
-import { parseColumns } from '../temporal/columns.js';
+import { constantSensor, parseColumns } from '../temporal/columns.js';
 import { dayOf, parseTime } from '../temporal/days.js';
 import { readCatalogs } from '../temporal/read-catalogs.js';
 import { type RenderFigure, writeReport } from '../temporal/report.js';
@@ -59,12 +59,12 @@ const run = async (call: Call): Promise<void> => {
     faults.push('catalog: none given; name STAC JSON, CSV, a list of product names or a dataset folder');
   refuse(faults);
   const typed = list(call, 'sensors');
-  const sensors = typed.map((name) => platformName(name, typed) ?? name);
-  const catalog = await readCatalogs(call.words, {
-    columns: several(call, 'columns').map(parseColumns),
-    sensors: typed,
-  });
-  const analysis = analyse(catalog, { sensors, from, to, threshold, tiles: list(call, 'tiles') });
+  const columns = several(call, 'columns').map(parseColumns);
+  const constants = columns.map(constantSensor).filter((name) => name !== null);
+  const spelt = (names: string[]): string[] => names.map((name) => platformName(name, names) ?? name);
+  const catalog = await readCatalogs(call.words, { columns, sensors: [...typed, ...constants] });
+  const [sensors, named] = [spelt(typed), spelt(constants)];
+  const analysis = analyse(catalog, { sensors, named, from, to, threshold, tiles: list(call, 'tiles') });
   for (const note of analysis.notes) call.note(note);
   if (out) {
     const written = await writeReport(analysis, out, {

@@ -11,6 +11,8 @@ import { type TileStatistics, tileStatistics } from './statistics.js';
 export interface AnalysisOptions {
   /** Sensors to count, families (`s2`) or single satellites (`landsat-8`); every family of the catalog by default. */
   sensors?: readonly string[];
+  /** Satellites that the caller calls by their names: without `sensors` they are counted under these. */
+  named?: readonly string[];
   /** First and last day counted; those of the acquisitions by default. */
   from?: number;
   to?: number;
@@ -35,10 +37,21 @@ export interface Analysis {
   notes: string[];
 }
 
-const chooseSensors = (catalog: Catalog, wanted: readonly string[] | undefined): string[] => {
-  const platforms = new Set(catalog.acquisitions.map(({ platform }) => platform));
+/** Families of what is there; a family of which only named satellites are there goes by their names. */
+const sensorsThere = (platforms: ReadonlySet<string>, named: readonly string[]): string[] => {
   const families = [...new Set([...platforms].map(familyOf))].sort();
-  if (wanted === undefined || wanted.length === 0) return families;
+  return families.flatMap((family) => {
+    const satellites = [...platforms].filter((platform) => familyOf(platform) === family).sort();
+    return satellites.every((satellite) => named.includes(satellite)) ? satellites : [family];
+  });
+};
+
+const chooseSensors = (
+  catalog: Catalog,
+  { sensors: wanted = [], named = [] }: Pick<AnalysisOptions, 'sensors' | 'named'>,
+): string[] => {
+  const platforms = new Set(catalog.acquisitions.map(({ platform }) => platform));
+  if (wanted.length === 0) return sensorsThere(platforms, named);
   const faults = wanted
     .filter((sensor) => ![...platforms].some((platform) => counts(sensor, platform)))
     .map(
@@ -90,7 +103,7 @@ export const analyse = (catalog: Catalog, options: AnalysisOptions = {}): Analys
   const threshold = options.threshold ?? 0.7;
   if (!(threshold >= 0 && threshold <= 1))
     throw new Fault(`--clear: ${threshold}; give the least clear share, between 0 and 1`);
-  const sensors = chooseSensors(catalog, options.sensors);
+  const sensors = chooseSensors(catalog, options);
   const kept = chooseTiles(catalog, options.tiles);
   const series = mergeTiles(kept.acquisitions, sensors);
   const period = choosePeriod(series, options);

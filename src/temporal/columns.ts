@@ -101,3 +101,9 @@ export const assignColumns = (
     return { mapping: shared?.mapping ?? {}, named: open.length > 1 || catalogs.length === 1 };
   });
 };
+
+/** The sensor that a mapping names itself, by a constant; null where a column tells it. */
+export const constantSensor = ({ mapping: { sensor } }: ColumnRequest): string | null => {
+  const constants = (sensor ?? []).flatMap((part) => ('constant' in part ? [part.constant] : []));
+  return constants.length > 0 && constants.length === sensor?.length ? constants.join('-') : null;
+};

@@ -93,10 +93,15 @@ describe('bandalign temporal --json', () => {
   it('takes columns by other names: percent of cloud, joined columns, a constant; clear as a fraction', () => {
     const cloud = write('cloud.csv', ['path,row,when,cc', '33,32,2024-07-02,30', '33,32,2024-07-05,31']);
     const columns = "tile=path+row,sensor='landsat-8',datetime=when,cloud=cc";
-    // satellites count under their family, unless one is asked for; 70 % clear is clear enough, 69 % is not
+    // a constant is the sensor's name; 70 % clear is clear enough, 69 % is not
     expect(json(cloud, '--columns', columns).tiles).toMatchObject({
+      '33-32': { 'landsat-8': { n: 2, nClear: 1 } },
+    });
+    expect(json(cloud, '--columns', columns, '--sensors', 'landsat').tiles).toMatchObject({
       '33-32': { landsat: { n: 2, nClear: 1 } },
     });
+    const own = columns.replace('landsat-8', 'PlanetScope');
+    expect(json(cloud, '--columns', own).tiles).toMatchObject({ '33-32': { PlanetScope: { n: 2 } } });
     const clear = write('clear.csv', ['t,s,d,c', '33-32,s2,2024-07-03,0.7']);
     const both = json(
       ...[cloud, clear, '--columns', `cloud.csv:${columns}`],
