@@ -14,6 +14,13 @@ export interface LossCurve {
 
 const rmse = (mse: number): number => Math.round(100 * Math.sqrt(mse)) / 100;
 
+/** An axis with a tick or more: a logarithmic one has them at 1, 2 and 5, and a narrow range lies between two. */
+const errorAxis = (curves: readonly LossCurve[]): Record<string, unknown> => {
+  const errors = curves.flatMap(({ train, val }) => [...train, ...val]).map(rmse);
+  const wide = Math.max(...errors) > 4 * Math.min(...errors);
+  return wide ? { type: 'log', dtick: 'D2' } : {};
+};
+
 /** Training (line) and validation (points) error of some runs, as RMSE over all bands. */
 export const lossCurves = (
   curves: readonly LossCurve[],
@@ -47,7 +54,7 @@ export const lossCurves = (
     width: 760,
     height: 440,
     xaxis: { title: { text: 'epoch' } },
-    yaxis: { title: { text: 'RMSE over bands, reflectance × 10⁴' }, type: 'log', dtick: 'D2' },
+    yaxis: { title: { text: 'RMSE over bands, reflectance × 10⁴' }, ...errorAxis(curves) },
     legend: { x: 1, xanchor: 'right', y: 1 },
   }),
 });

@@ -66,6 +66,13 @@ const figures: Record<string, Figure> = {
 };
 
 describe('figures of models', () => {
+  it('errors of a narrow range lie on a plain axis, where a logarithmic one may have no tick', () => {
+    const axis = (train: number[]): unknown =>
+      lossCurves([{ label: 'a', epochs: [1, 2], train, validated: [], val: [] }]).layout['yaxis'];
+    expect(axis([60 ** 2, 75 ** 2])).not.toHaveProperty('type');
+    expect(axis([60 ** 2, 750 ** 2])).toMatchObject({ type: 'log', dtick: 'D2' });
+  });
+
   it.each(Object.entries(figures))('%s is plain JSON with a title and units on its axes', (name, figure) => {
     expect(JSON.parse(JSON.stringify(figure.data))).toEqual(figure.data);
     const { title, ...layout } = figure.layout;
