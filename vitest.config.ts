@@ -8,6 +8,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     env: { TZ: 'UTC' },
+    setupFiles: ['test/seed.ts'],
     pool: 'forks',
     maxWorkers: 2,
     reporters: report ? ['default', 'json'] : ['default'],
