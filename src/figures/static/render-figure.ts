@@ -58,6 +58,16 @@ const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Prom
   }
 };
 
+/** Plotly marks ids and classes with random numbers; the same figure is to give the same bytes: numbered as they come. */
+const withPlainIds = (svg: Uint8Array): Uint8Array => {
+  const text = Buffer.from(svg).toString('utf8');
+  const marks = new Map<string, string>();
+  for (const [, mark] of text.matchAll(/\b(?:defs-|trace)([0-9a-f]{6})\b/g))
+    if (!marks.has(mark)) marks.set(mark, `-${marks.size}-`);
+  const marked = /\b(defs-|topdefs-|clip|legend|trace)([0-9a-f]{6})/g;
+  return Buffer.from(text.replace(marked, (all, name, mark) => name + (marks.get(mark) ?? all.slice(-6))));
+};
+
 /**
  * A plotly figure as an image: PNG (default) or SVG, 900 × 540 CSS pixels unless the layout or the call says
  * otherwise, PNG at two dots a pixel. The same figure gives the same bytes on the same machine.
@@ -70,7 +80,8 @@ export const renderFigure = (
   figure: PlotlyFigure,
   wanted: Partial<ImageRequest> = {},
 ): Promise<Uint8Array> => {
-  const done = queue.then(() => render(figure, wanted));
+  const drawn = queue.then(() => render(figure, wanted));
+  const done = wanted.format === 'svg' ? drawn.then(withPlainIds) : drawn;
   queue = done.catch(() => {});
   return done;
 };

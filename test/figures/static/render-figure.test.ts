@@ -49,6 +49,8 @@ describe('renderFigure', () => {
       expect(sizeOf(larger)).toEqual([500, 250]);
       const svg = Buffer.from(await renderFigure(lines, { format: 'svg' })).toString('utf8');
       expect(svg).toMatch(/^<svg[\s\S]*reflectance/);
+      const again = Buffer.from(await renderFigure(lines, { format: 'svg' })).toString('utf8');
+      expect(again).toBe(svg);
     },
   );
 
