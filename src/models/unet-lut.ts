@@ -43,33 +43,49 @@ export const unetLutShape = ({ data, model }: Experiment): UnetLutShape => {
   };
 };
 
+/** The LUTs of a batch in stored units, [samples, bands, knots], by the UNet's parameters `theta`; to be tidied. */
+export const batchLuts = (
+  { model }: Experiment,
+  shape: UnetLutShape,
+  { running, base }: Pick<UnetLutWeights, 'running' | 'base'>,
+  { input, samples }: { input: Float32Array; samples: number },
+  norm: 'batch' | 'running',
+  theta: tf.Tensor1D,
+): { lut: tf.Tensor3D; running: tf.Tensor1D } => {
+  const { bands, knots } = shape.spec;
+  const network = unet({
+    theta,
+    running: tf.tensor1d(running.subarray(0, shape.unet.runningCount)),
+    x: tf.tensor3d(input, [samples, bands, knots]),
+    spec: shape.spec,
+    norm,
+  });
+  const knotsBelow = base && tf.tensor3d(base, [1, bands, knots]);
+  return { lut: lutHead(network.out, knotsBelow, model.unet.scale), running: network.running };
+};
+
 /**
  * LUTs of tiles from their source histograms, in evaluation mode.
  *
  * @param histograms counts of each tile, [bands·bins]
  */
 export const predictKnots = async (
-  { data, model }: Experiment,
+  experiment: Experiment,
   shape: UnetLutShape,
   weights: UnetLutWeights,
   histograms: readonly ArrayLike<number>[],
 ): Promise<Knots[]> => {
   await startTensorflow();
+  const { data, model } = experiment;
   const { bands, knots } = shape.spec;
   const size = bands * knots;
   const input = new Float32Array(histograms.length * size);
   for (const [i, counts] of histograms.entries())
     histogramInput(counts, bands, model.unet.input, input, i * size);
   const predict = (): tf.Tensor3D => {
-    const { out } = unet({
-      theta: tf.tensor1d(weights.theta.subarray(0, shape.unet.parameterCount)),
-      running: tf.tensor1d(weights.running.subarray(0, shape.unet.runningCount)),
-      x: tf.tensor3d(input, [histograms.length, bands, knots]),
-      spec: shape.spec,
-      norm: 'running',
-    });
-    const base = weights.base && tf.tensor3d(weights.base, [1, bands, knots]);
-    return lutHead(out, base, model.unet.scale);
+    const theta = tf.tensor1d(weights.theta.subarray(0, shape.unet.parameterCount));
+    const batch = { input, samples: histograms.length };
+    return batchLuts(experiment, shape, weights, batch, 'running', theta).lut;
   };
   const values = await onDevice(async () => {
     const lut = tf.tidy(predict);

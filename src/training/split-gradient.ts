@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Experiment } from '../config/schema.js';
 import { hasKernel } from '../kernels.js';
-import type { UnetLutShape } from '../models/unet-lut.js';
+import { batchLuts, type UnetLutShape } from '../models/unet-lut.js';
 import {
   type ResidentPatch,
   releasePatch,
@@ -9,10 +9,8 @@ import {
   uploadPatch,
 } from '../ops/composed/resident-loss.js';
 import { isFused } from '../ops/form.js';
-import { lutHead } from '../ops/lut-head.js';
-import { regularisers } from '../ops/regularisers.js';
 import { giveVector, takeVector } from '../ops/spare-vectors.js';
-import { unet } from '../ops/unet.js';
+import { readFloats, regularised } from './regularised.js';
 import type { Batch, StepGradient } from './step.js';
 
 /**
@@ -22,13 +20,11 @@ import type { Batch, StepGradient } from './step.js';
 export const splitsSteps = (shape: UnetLutShape): boolean =>
   shape.conv !== null && tf.getBackend() !== 'cpu' && isFused('adam') && hasKernel('unet');
 
-const floats = async (tensor: tf.Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
-
 /** Reads tensors in one transfer. */
 const readTogether = async (tensors: tf.Tensor[]): Promise<Float32Array[]> => {
   const joined = tf.tidy(() => tf.concat(tensors.map((tensor) => tf.reshape(tensor, [-1]))));
   try {
-    const values = await floats(joined);
+    const values = await readFloats(joined);
     let end = 0;
     return tensors.map(({ size }) => {
       end += size;
@@ -79,31 +75,22 @@ const pixelGradient = async (
  * knots, and nothing else. The backend that is set is set again at the end.
  */
 export const splitGradient = async (
-  { data, model, loss }: Experiment,
+  experiment: Experiment,
   shape: UnetLutShape,
   weights: { theta: Float32Array; running: Float32Array; base: Float32Array | null },
   batch: Batch,
   norm: 'batch' | 'running',
 ): Promise<StepGradient> => {
+  const { data, loss } = experiment;
   const { bands, knots } = shape.spec;
   const { parameterCount, runningCount } = shape.unet;
   const device = tf.getBackend();
   const theta = weights.theta.subarray(0, parameterCount);
-  const forward = (unetTheta: tf.Tensor1D) => {
-    const network = unet({
-      theta: unetTheta,
-      running: tf.tensor1d(weights.running.subarray(0, runningCount)),
-      x: tf.tensor3d(batch.input, [batch.samples, bands, knots]),
-      spec: shape.spec,
-      norm,
-    });
-    const base = weights.base && tf.tensor3d(weights.base, [1, bands, knots]);
-    return { running: network.running, lut: lutHead(network.out, base, model.unet.scale) };
-  };
+  const forward = (unetTheta: tf.Tensor1D) => batchLuts(experiment, shape, weights, batch, norm, unetTheta);
   try {
     await tf.setBackend('cpu');
     const luts = tf.tidy(() => forward(tf.tensor1d(theta)).lut);
-    const lut = await floats(luts);
+    const lut = await readFloats(luts);
     luts.dispose();
 
     await tf.setBackend(device);
@@ -127,15 +114,14 @@ export const splitGradient = async (
         const { running, lut: again } = forward(unetTheta as tf.Tensor1D);
         after = tf.keep(running);
         const along = tf.sum(tf.mul(again, tf.tensor3d(pixels.ofLut, again.shape)));
-        if (loss.tv === 0 && loss.monotonicity === 0) return along as tf.Scalar;
-        const { tv, monotonicity } = regularisers(again);
-        penalties = [tf.keep(tv), tf.keep(monotonicity)];
-        return tf.addN([along, tf.mul(tv, loss.tv), tf.mul(monotonicity, loss.monotonicity)]) as tf.Scalar;
+        const total = regularised(along as tf.Scalar, again, loss);
+        penalties = total.terms.map((term) => tf.keep(term));
+        return total.loss;
       })(tf.tensor1d(theta));
       value.dispose();
       return [tf.keep(grad), after!, ...penalties];
     });
-    const [ofTheta, after, tv, monotonicity] = await Promise.all(results.map(floats));
+    const [ofTheta, after, tv, monotonicity] = await Promise.all(results.map(readFloats));
     const gradient = takeVector(shape.parameterCount);
     gradient.set(ofTheta);
     gradient.set(pixels.ofConv, parameterCount);

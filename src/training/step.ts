@@ -1,17 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Experiment } from '../config/schema.js';
 import type { PatchPixels } from '../dataset/patch.js';
-import type { UnetLutShape } from '../models/unet-lut.js';
+import { batchLuts, type UnetLutShape } from '../models/unet-lut.js';
 import { adamStep } from '../ops/adam.js';
 import { alignLoss } from '../ops/align-loss.js';
 import { onDevice } from '../ops/backends/device-trouble.js';
 import type { ResidentPatch } from '../ops/composed/resident-loss.js';
-import { lutHead } from '../ops/lut-head.js';
 import { type QuadraticBatch, quadraticMse } from '../ops/quadratic-mse.js';
-import { regularisers } from '../ops/regularisers.js';
 import { giveVector, takeVector } from '../ops/spare-vectors.js';
 import { startTensorflow } from '../ops/tensorflow.js';
-import { unet } from '../ops/unet.js';
+import { readFloats, regularised } from './regularised.js';
 import { splitGradient, splitsSteps } from './split-gradient.js';
 import type { TrainingState } from './state.js';
 
@@ -40,29 +38,23 @@ export interface StepGradient extends StepLosses {
   running: Float32Array;
 }
 
-const value = async (tensor: tf.Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
-
 const computeGradient = async (
-  { data, model, loss }: Experiment,
+  experiment: Experiment,
   shape: UnetLutShape,
   weights: { theta: Float32Array; running: Float32Array; base: Float32Array | null },
   batch: Batch,
   norm: 'batch' | 'running',
 ): Promise<StepGradient> => {
-  const { bands, knots } = shape.spec;
+  const { data, loss } = experiment;
   const kept: tf.Tensor[] = [];
   const keep = <T extends tf.Tensor>(tensor: T): T => {
     kept.push(tf.keep(tensor));
     return tensor;
   };
   const result = tf.tidy(() => {
-    const x = tf.tensor3d(batch.input, [batch.samples, bands, knots]);
-    const base = weights.base && tf.tensor3d(weights.base, [1, bands, knots]);
-    const unetRunning = tf.tensor1d(weights.running.subarray(0, shape.unet.runningCount));
     const forward = (unetTheta: tf.Tensor1D, convTheta: tf.Tensor1D): tf.Scalar => {
-      const network = unet({ theta: unetTheta, running: unetRunning, x, spec: shape.spec, norm });
-      keep(network.running);
-      const lut = lutHead(network.out, base, model.unet.scale);
+      const { lut, running } = batchLuts(experiment, shape, weights, batch, norm, unetTheta);
+      keep(running);
       let mse: tf.Scalar;
       if (shape.conv !== null) {
         const aligned = alignLoss({
@@ -77,11 +69,9 @@ const computeGradient = async (
         mse = aligned.mse;
       } else mse = quadraticMse(lut, batch.statistics!);
       keep(mse);
-      if (loss.tv === 0 && loss.monotonicity === 0) return mse;
-      const { tv, monotonicity } = regularisers(lut);
-      keep(tv);
-      keep(monotonicity);
-      return tf.addN([mse, tf.mul(tv, loss.tv), tf.mul(monotonicity, loss.monotonicity)]) as tf.Scalar;
+      const total = regularised(mse, lut, loss);
+      total.terms.forEach(keep);
+      return total.loss;
     };
     const parts = [weights.theta.subarray(0, shape.unet.parameterCount)];
     if (shape.conv !== null) parts.push(weights.theta.subarray(shape.unet.parameterCount));
@@ -89,14 +79,14 @@ const computeGradient = async (
       parts.map((part) => tf.tensor1d(part)),
     );
   });
-  const runningParts = await Promise.all(kept.slice(0, shape.conv === null ? 1 : 2).map(value));
+  const runningParts = await Promise.all(kept.slice(0, shape.conv === null ? 1 : 2).map(readFloats));
   const running = new Float32Array(weights.running.length);
   if (shape.unet.runningCount > 0) running.set(runningParts[0].subarray(0, shape.unet.runningCount));
   if (shape.conv !== null) running.set(runningParts[1], shape.unet.runningCount);
-  const scalars = await Promise.all(kept.slice(shape.conv === null ? 1 : 2).map(value));
+  const scalars = await Promise.all(kept.slice(shape.conv === null ? 1 : 2).map(readFloats));
   const [mse, tv, monotonicity] = [scalars[0][0], scalars[1]?.[0] ?? 0, scalars[2]?.[0] ?? 0];
-  const losses = { mse, tv, monotonicity, loss: (await value(result.value))[0] };
-  const parts = await Promise.all(result.grads.map(value));
+  const losses = { mse, tv, monotonicity, loss: (await readFloats(result.value))[0] };
+  const parts = await Promise.all(result.grads.map(readFloats));
   tf.dispose([...kept, result.value, ...result.grads]);
   if (parts.length === 1) return { ...losses, gradient: parts[0], running };
   const gradient = takeVector(weights.theta.length);

@@ -3,8 +3,8 @@ import { resolveExperiment } from '../config/experiment.js';
 import { seededRandom } from '../config/random.js';
 import type { Experiment } from '../config/schema.js';
 import type { PatchPixels } from '../dataset/patch.js';
-import { identityKnots } from '../dataset/statistics-table.js';
 import { unetLutShape } from '../models/unet-lut.js';
+import { identityBands } from './batches.js';
 import { patchStore } from './patch-store.js';
 import { type Batch, trainStep } from './step.js';
 import { freshState } from './train-unet-lut.js';
@@ -26,7 +26,7 @@ const randomBatch = ({ data, model, seed }: Experiment, side: number): Batch => 
   const rows = samples * bands;
   const input = Float32Array.from({ length: rows * data.bins }, () => (2 * next()) / data.bins);
   if (!model.conv) {
-    const identity = Float32Array.from(data.bandMax.flatMap((max) => [...identityKnots(max, model.knots)]));
+    const identity = identityBands(data.bandMax, model.knots);
     const values = (scale: number): Float32Array =>
       Float32Array.from({ length: rows * model.knots }, () => scale * next());
     const [diagonal, offDiagonal, linear] = [values(1000), values(300), values(10_000)];
