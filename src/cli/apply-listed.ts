@@ -6,7 +6,8 @@ import { readSceneManifest, sceneListFolder } from '../sweeps/scene-manifest.js'
 import { taskSpeaker } from '../sweeps/task-message.js';
 import { loadAligner } from '../training/aligner.js';
 import type { Command } from './command.js';
-import { required, several } from './options.js';
+import { required } from './options.js';
+import { namedTasks, tellFailure, workThrough } from './work-through.js';
 
 export const command: Command = {
   path: ['apply-listed'],
@@ -22,18 +23,8 @@ export const command: Command = {
     const say = taskSpeaker();
     const path = required(call, 'manifest');
     const { weights, weightsDigest, settings, scenes } = await readSceneManifest(path);
-    const tasks = several(call, 'index').map((index) => {
-      const task = scenes[Number(index)];
-      if (!task) throw new Fault(`--index: ${index}; one of 0 to ${scenes.length - 1}`);
-      return task;
-    });
+    const tasks = namedTasks(call, scenes);
     const place = sceneListFolder(dirname(path));
-    let failed = false;
-    const fail = async (error: unknown): Promise<void> => {
-      failed = true;
-      await say({ kind: 'failed', reasons: reasonsOf(error) });
-      if (!(error instanceof Fault) && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-    };
     const load = async () => {
       const aligner = await loadAligner(weights, settings);
       if (aligner.weightsDigest !== weightsDigest)
@@ -42,28 +33,11 @@ export const command: Command = {
     };
     const aligner = await load().catch(async (error: unknown) => {
       for (const task of tasks) await writeFailure(place.scene(task), reasonsOf(error));
-      await fail(error);
+      await tellFailure(say, error);
     });
     if (aligner)
-      for (const task of tasks) {
-        call.signal.throwIfAborted();
-        try {
-          await applyListed(place, task, {
-            aligner,
-            weights,
-            onProgress: (progress) => {
-              void say({ kind: 'progress', progress });
-              if (!process.send) call.progress(progress);
-            },
-            onNote: (text) => void say({ kind: 'note', text }),
-            signal: call.signal,
-          });
-          await say({ kind: 'finished' });
-        } catch (error) {
-          if (call.signal.aborted) throw error;
-          await fail(error);
-        }
-      }
-    if (failed) process.exitCode = 1;
+      await workThrough(call, say, tasks, (task, ears) =>
+        applyListed(place, task, { aligner, weights, ...ears }),
+      );
   },
 };

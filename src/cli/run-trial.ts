@@ -1,11 +1,11 @@
 import { dirname, resolve } from 'node:path';
 import { Fault } from '../fault.js';
-import { reasonsOf } from '../sweeps/failure.js';
 import { readManifest } from '../sweeps/manifest.js';
 import { runTrial } from '../sweeps/run-trial.js';
 import { taskSpeaker } from '../sweeps/task-message.js';
 import type { Command } from './command.js';
-import { required, several, trackerOf, trackOption } from './options.js';
+import { required, trackerOf, trackOption } from './options.js';
+import { namedTasks, workThrough } from './work-through.js';
 
 export const command: Command = {
   path: ['run-trial'],
@@ -23,40 +23,14 @@ export const command: Command = {
     const path = resolve(required(call, 'manifest'));
     const manifest = await readManifest(path);
     if (!manifest) throw new Fault(`--manifest: ${path}; no such file`);
-    const trials = several(call, 'index').map((index) => {
-      const trial = manifest.trials[Number(index)];
-      if (!trial) throw new Fault(`--index: ${index}; one of 0 to ${manifest.trials.length - 1}`);
-      return trial;
-    });
+    const trials = namedTasks(call, manifest.trials);
     const tracker = await trackerOf({ ...call, note: (text) => void say({ kind: 'note', text }) });
-    let failed = false;
     try {
-      for (const trial of trials) {
-        call.signal.throwIfAborted();
-        try {
-          await runTrial({
-            manifest,
-            folder: dirname(path),
-            trial,
-            tracker,
-            onProgress: (progress) => {
-              void say({ kind: 'progress', progress });
-              if (!process.send) call.progress(progress);
-            },
-            onNote: (text) => void say({ kind: 'note', text }),
-            signal: call.signal,
-          });
-          await say({ kind: 'finished' });
-        } catch (error) {
-          if (call.signal.aborted) throw error;
-          failed = true;
-          await say({ kind: 'failed', reasons: reasonsOf(error) });
-          if (!(error instanceof Fault) && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-        }
-      }
+      await workThrough(call, say, trials, (trial, ears) =>
+        runTrial({ manifest, folder: dirname(path), trial, tracker, ...ears }),
+      );
     } finally {
       await tracker?.close();
     }
-    if (failed) process.exitCode = 1;
   },
 };
