@@ -13,6 +13,7 @@ import { identityBands } from '../../src/training/batches.js';
 import { changedSettings } from '../../src/training/prepare-folder.js';
 import { type Batch, stepGradient, trainStep } from '../../src/training/step.js';
 import { freshState } from '../../src/training/train-unet-lut.js';
+import { distance } from '../distance.js';
 import { useTestDriver } from './test-driver.js';
 
 /**
@@ -55,15 +56,6 @@ const batchOf = (conv: boolean): Batch => {
     return { width: side, height: side, bands, source: image(), target: image(), mask };
   };
   return { input, samples, statistics: null, pixels: [patch(), patch()] };
-};
-
-const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
-  let [difference, norm] = [0, 0];
-  for (let i = 0; i < b.length; i++) {
-    difference += (a[i] - b[i]) ** 2;
-    norm += b[i] ** 2;
-  }
-  return Math.sqrt(difference / norm);
 };
 
 /** Everything that is compared, on the backend that is set; the tensors that steps leave behind too. */

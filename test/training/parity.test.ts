@@ -20,6 +20,7 @@ import { readPth } from '../../src/training/pth.js';
 import type { TrainingState } from '../../src/training/state.js';
 import { stepGradient, trainStep } from '../../src/training/step.js';
 import { flatten } from '../../src/training/tensor-file.js';
+import { distance } from '../distance.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const shared = here('../../../shared');
@@ -52,16 +53,6 @@ const sets = [
 const floats = (path: string): Float32Array => {
   const bytes = readFileSync(path);
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-};
-
-/** ‖a − b‖ / ‖b‖. */
-const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
-  let [difference, norm] = [0, 0];
-  for (let i = 0; i < b.length; i++) {
-    difference += (a[i] - b[i]) ** 2;
-    norm += b[i] ** 2;
-  }
-  return Math.sqrt(difference / norm);
 };
 
 const variant = (conv: boolean, tv: boolean): Experiment =>
