@@ -58,15 +58,32 @@ const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Prom
   }
 };
 
-/** Plotly marks ids and classes with random numbers; the same figure is to give the same bytes: numbered as they come. */
-const withPlainIds = (svg: Uint8Array): Uint8Array => {
-  const text = Buffer.from(svg).toString('utf8');
+/** Plotly marks ids and classes, and what refers to them, with random numbers: numbered as they come. */
+const withPlainIds = (svg: string): string => {
   const marks = new Map<string, string>();
-  for (const [, mark] of text.matchAll(/\b(?:defs-|trace)([0-9a-f]{6})\b/g))
+  for (const [, mark] of svg.matchAll(/\b(?:defs-|trace|cb)([0-9a-f]{6})\b/g))
     if (!marks.has(mark)) marks.set(mark, `-${marks.size}-`);
-  const marked = /\b(defs-|topdefs-|clip|legend|trace)([0-9a-f]{6})/g;
-  return Buffer.from(text.replace(marked, (all, name, mark) => name + (marks.get(mark) ?? all.slice(-6))));
+  if (marks.size === 0) return svg;
+  const anyMark = new RegExp([...marks.keys()].join('|'), 'g');
+  return svg.replace(/ (?:id|class|[\w:]*href)="[^"]*"|url\([^)]*\)/g, (reference) =>
+    reference.replace(anyMark, (mark) => marks.get(mark) ?? mark),
+  );
 };
+
+/**
+ * A browser writes the style attribute of an element down when it comes by, so its place among the others hangs on
+ * the moment, and an empty one may be there or not: last of all, and none that is empty.
+ */
+const withStyleLast = (svg: string): string =>
+  svg.replace(
+    /(<[\w:]+(?: [\w:.-]+="[^"]*")*?)( style="[^"]*")((?: [\w:.-]+="[^"]*")*)/g,
+    (_, before: string, style: string, after: string) =>
+      before + after + (style === ' style=""' ? '' : style),
+  );
+
+/** The same figure is to give the same bytes. */
+const canonicalSvg = (svg: Uint8Array): Uint8Array =>
+  Buffer.from(withStyleLast(withPlainIds(Buffer.from(svg).toString('utf8'))));
 
 /**
  * A plotly figure as an image: PNG (default) or SVG, 900 × 540 CSS pixels unless the layout or the call says
@@ -81,7 +98,7 @@ export const renderFigure = (
   wanted: Partial<ImageRequest> = {},
 ): Promise<Uint8Array> => {
   const drawn = queue.then(() => render(figure, wanted));
-  const done = wanted.format === 'svg' ? drawn.then(withPlainIds) : drawn;
+  const done = wanted.format === 'svg' ? drawn.then(canonicalSvg) : drawn;
   queue = done.catch(() => {});
   return done;
 };

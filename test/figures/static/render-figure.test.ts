@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { findChromium } from '../../../src/figures/static/browser.js';
-import { figureTitle, plainFigure } from '../../../src/figures/static/plain-figure.js';
+import { figureTitle, type PlotlyFigure, plainFigure } from '../../../src/figures/static/plain-figure.js';
 import { closeRenderer, renderFigure } from '../../../src/figures/static/render-figure.js';
 import { requireBuild } from '../../notebook/built.js';
 
@@ -17,6 +17,9 @@ const sizeOf = (png: Uint8Array): [number, number] => {
   const view = new DataView(png.buffer, png.byteOffset);
   return [view.getUint32(16), view.getUint32(20)];
 };
+
+const svgOf = async (figure: PlotlyFigure): Promise<string> =>
+  Buffer.from(await renderFigure(figure, { format: 'svg' })).toString('utf8');
 
 const withoutBrowser = async <T>(use: () => Promise<T>): Promise<T> => {
   const before = process.env['BANDALIGN_CHROMIUM'];
@@ -47,12 +50,45 @@ describe('renderFigure', () => {
       expect(sizeOf(one)).toEqual([840, 600]);
       expect(Buffer.compare(one, two)).toBe(0);
       expect(sizeOf(larger)).toEqual([500, 250]);
-      const svg = Buffer.from(await renderFigure(lines, { format: 'svg' })).toString('utf8');
+      const svg = await svgOf(lines);
       expect(svg).toMatch(/^<svg[\s\S]*reflectance/);
-      const again = Buffer.from(await renderFigure(lines, { format: 'svg' })).toString('utf8');
-      expect(again).toBe(svg);
+      expect(await svgOf(lines)).toBe(svg);
     },
   );
+
+  it.skipIf(browser === undefined)('draws the same SVG amid images of other sizes', async () => {
+    const drawn = new Set<string>();
+    for (let round = 0; round < 20; round++) {
+      const [one, , two] = await Promise.all([
+        svgOf(lines),
+        renderFigure(lines, { width: 300 + 50 * (round % 7), height: 250, scale: 1 + (round % 2) }),
+        svgOf(lines),
+      ]);
+      drawn.add(one).add(two);
+    }
+    expect([...drawn]).toHaveLength(1);
+    expect([...drawn][0]).not.toContain(' style=""');
+  });
+
+  it.skipIf(browser === undefined)('draws the same SVG of colour bars', async () => {
+    const map = {
+      data: [
+        {
+          type: 'heatmap',
+          z: [
+            [0, 1],
+            [2, 3],
+          ],
+        },
+      ],
+      layout: {},
+    };
+    const [one, two] = [await svgOf(map), await svgOf(map)];
+    expect(one).toMatch(/<linearGradient[^>]* id="/);
+    expect(two).toBe(one);
+    const [, gradient] = /<linearGradient[^>]* id="([^"]*)"/.exec(one) ?? [];
+    expect(one.split(gradient).length).toBe(3); // where it is defined, and where it is used
+  });
 
   it.skipIf(browser === undefined)('draws WebGL traces in Chromium', async () => {
     expect(sizeOf(await renderFigure(points, { scale: 1 }))).toEqual([900, 540]);
@@ -61,9 +97,7 @@ describe('renderFigure', () => {
   it('draws lines without a browser', async () => {
     const png = await withoutBrowser(() => renderFigure(lines));
     expect(sizeOf(png)).toEqual([840, 600]);
-    const svg = Buffer.from(await withoutBrowser(() => renderFigure(lines, { format: 'svg' }))).toString(
-      'utf8',
-    );
+    const svg = await withoutBrowser(() => svgOf(lines));
     expect(svg).toContain('class="scatterlayer');
   });
 
