@@ -5,8 +5,15 @@ import type { Fields } from './wire.js';
 
 type Shown = Extract<CellOutput, { output_type: 'display_data' | 'execute_result' }>;
 
-/** What a terminal would show of `text`: what follows a carriage return takes the place of its line. */
-const settled = (text: string): string => text.replace(/[^\n]*\r(?=[^\r\n])/g, '');
+/** What a terminal would show of a line: what follows a carriage return takes its place; one at the end waits. */
+const settledLine = (line: string): string => {
+  let end = line.length;
+  while (end > 0 && line[end - 1] === '\r') end -= 1;
+  return end === 0 ? line : line.slice(line.lastIndexOf('\r', end - 1) + 1);
+};
+
+const settled = (text: string): string =>
+  text.includes('\r') ? text.split('\n').map(settledLine).join('\n') : text;
 
 /** `text` after `before`; only the last line of `before` can still change. */
 const continued = (before: string, text: string): string => {
@@ -28,6 +35,8 @@ export const collectOutputs = (): OutputCollector => {
   const displays = new Map<string, Shown[]>();
   const receive: OutputCollector['receive'] = (outputs) => {
     let clearNext = false;
+    /** The last stream ends in a carriage return: what comes next takes its line's place. */
+    let returned = false;
     const push = (output: CellOutput): void => {
       if (clearNext) outputs.length = 0;
       clearNext = false;
@@ -42,8 +51,12 @@ export const collectOutputs = (): OutputCollector => {
         const name = content['name'] === 'stderr' ? 'stderr' : 'stdout';
         const text = String(content['text'] ?? '');
         const last = clearNext ? undefined : outputs.at(-1);
-        if (last?.output_type === 'stream' && last.name === name) last.text = continued(last.text, text);
-        else push({ output_type: 'stream', name, text: settled(text) });
+        if (last?.output_type !== 'stream' || last.name !== name)
+          push({ output_type: 'stream', name, text: settled(text) });
+        // most texts are appended and no more: one line of 32 MiB arrives in many parts
+        else if (returned || text.includes('\r')) last.text = continued(last.text, text);
+        else last.text += text;
+        if (text !== '') returned = text.endsWith('\r');
       } else if (type === 'display_data' || type === 'update_display_data') {
         const id = (content['transient'] as Fields | undefined)?.['display_id'];
         const known = typeof id === 'string' ? (displays.get(id) ?? []) : [];

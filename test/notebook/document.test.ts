@@ -96,6 +96,29 @@ describe('collected outputs', () => {
     expect(collect(print('windows\r'), print('\nline'))).toMatchObject([{ text: 'windows\r\nline' }]);
   });
 
+  it('come to the same however they are cut', () => {
+    const printed = 'a\r\nb\rc\r\r\nd\r\re\n\r\rf\ng\r';
+    const whole = collect(print(printed));
+    expect(whole).toMatchObject([{ text: 'a\r\nc\r\r\ne\nf\ng\r' }]);
+    for (let first = 1; first < printed.length; first++)
+      for (let second = first + 1; second < printed.length; second++)
+        expect(
+          collect(
+            print(printed.slice(0, first)),
+            print(printed.slice(first, second)),
+            print(printed.slice(second)),
+          ),
+        ).toEqual(whole);
+  });
+
+  it('take one line of 32 MiB in the time of its length', () => {
+    const part = 'x'.repeat(65_536);
+    const begun = performance.now();
+    const [line] = collect(...Array.from({ length: 512 }, () => print(part)), print('\n'));
+    expect(line.output_type === 'stream' && line.text.length).toBe(32 * 2 ** 20 + 1);
+    expect(performance.now() - begun).toBeLessThan(5000);
+  });
+
   it('clear at once, or with the next output', () => {
     expect(collect(print('a'), ['clear_output', { wait: false }])).toEqual([]);
     expect(collect(print('a'), ['clear_output', { wait: true }])).toHaveLength(1);
