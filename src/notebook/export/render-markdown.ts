@@ -1,6 +1,7 @@
 import { tex } from '@mdit/plugin-tex';
 import katex from 'katex';
 import MarkdownIt from 'markdown-it';
+import { displayMath } from './display-math.js';
 import { highlight } from './highlight.js';
 import { sanitise } from './sanitise.js';
 
@@ -48,6 +49,7 @@ export const markdownRenderer = (
       return `<${tag} data-math="${formulas.length - 1}"></${tag}>`;
     },
   });
+  md.use(displayMath);
   md.core.ruler.push('headings', ({ tokens }) => {
     tokens.forEach((token, index) => {
       if (token.type !== 'heading_open') return;
