@@ -22,6 +22,7 @@ const literalType = (typescript: TypeScript, value: ts.Expression): string | und
       ? 'boolean'
       : literalType(typescript, value.operand);
   if (typescript.isNumericLiteral(value)) return 'number';
+  if (typescript.isBigIntLiteral(value)) return 'bigint';
   if (typescript.isStringLiteralLike(value) || typescript.isTemplateExpression(value)) return 'string';
   if (value.kind === SyntaxKind.TrueKeyword || value.kind === SyntaxKind.FalseKeyword) return 'boolean';
   if (typescript.isArrayLiteralExpression(value)) {
@@ -60,6 +61,26 @@ const fits = (value: unknown, type: string): boolean =>
     ? Array.isArray(value) && value.every((item) => fits(item, type.slice(0, -2)))
     : typeof value === type;
 
+/** A type that is nothing but simple types and literals, as `'fast' | 'slow' | undefined`, part by part. */
+const simpleParts = (type: string): string[] | undefined => {
+  const parts = type.split('|').map((part) => part.trim());
+  const simple = /^(?:string|number|boolean|null|undefined|true|false|[+-]?\d[\w.]*|'[^'\\]*'|"[^"\\]*")$/;
+  return parts.every((part) => simple.test(part)) ? parts : undefined;
+};
+
+const takes = (part: string, value: unknown): boolean => {
+  if (typeof value === 'number') return part === 'number' || Number(part) === value;
+  return typeof value === 'boolean' ? part === 'boolean' || part === String(value) : part === String(value);
+};
+
+/** `text` as one of `parts`: a text wherever no part takes what it reads as (`2024` of `'2023' | '2024'`). */
+const literalOf = (parts: readonly string[], text: string, json: { value: unknown } | undefined): string => {
+  if (text === 'undefined' && parts.includes(text)) return text;
+  return json && parts.some((part) => takes(part, json.value))
+    ? JSON.stringify(json.value)
+    : JSON.stringify(text);
+};
+
 /** `text` as a TypeScript literal of `type`, or what is wrong with it. */
 const literalFor = ({ type, name }: Parameter, text: string): { literal: string } | { fault: string } => {
   const json = parseJson(text);
@@ -72,7 +93,13 @@ const literalFor = ({ type, name }: Parameter, text: string): { literal: string 
     return json && fits(json.value, type)
       ? { literal: JSON.stringify(json.value) }
       : { fault: `parameter ${name}: ${text}; give a ${type}${type.endsWith(']') ? ' as JSON' : ''}` };
+  if (type === 'bigint')
+    return /^-?\d+n?$/.test(text)
+      ? { literal: `${text.replace('n', '')}n` }
+      : { fault: `parameter ${name}: ${text}; give a whole number` };
   // another type: the kernel checks the literal when it runs
+  const parts = type === undefined ? undefined : simpleParts(type);
+  if (parts) return { literal: literalOf(parts, text, json) };
   return { literal: json ? JSON.stringify(json.value) : JSON.stringify(text) };
 };
 
@@ -80,7 +107,7 @@ const literalFor = ({ type, name }: Parameter, text: string): { literal: string 
 export const parseAssignments = (words: readonly string[]): ReadonlyMap<string, string> => {
   refuse(
     words
-      .filter((word) => !/^[A-Za-z_$][\w$]*=/.test(word))
+      .filter((word) => !/^[\p{ID_Start}_$][\p{ID_Continue}$]*=/u.test(word))
       .map((word) => `parameter: ${word}; write name=value`),
   );
   return new Map(

@@ -167,7 +167,7 @@ const mayFail = (cell: Cell): boolean => cellTags(cell).includes('raises-excepti
 /** The parameter that a line of an injected cell sets. */
 const parameterAt = (cell: Cell, line: number | undefined): string | undefined =>
   line !== undefined && cellTags(cell).includes(injectedTag)
-    ? /^(?:const )?([\w$]+)/.exec(cell.source.split('\n')[line - 1] ?? '')?.[1]
+    ? /^(?:const )?([\p{ID_Continue}$]+)/u.exec(cell.source.split('\n')[line - 1] ?? '')?.[1]
     : undefined;
 
 const failureOf = (

@@ -17,6 +17,11 @@ const notebook = parseNotebook(
         "let band: 'red' | 'nir' = 'red';",
         'const bins = 256;',
         'const total = 60 * 60;',
+        "let year: '2023' | '2024' = '2024';",
+        'const limit: number | undefined = undefined;',
+        "let note: string | null = 'x';",
+        'let größe = 2;',
+        'let count = 10n;',
       ].join('\n'),
       tags: ['parameters'],
     },
@@ -43,6 +48,22 @@ describe('parameters', () => {
       'band = "nir";',
       'const bins: number = 128;',
     ]);
+  });
+
+  it('reads unions of simple types, whole numbers of any size and names in any letters', () => {
+    const words = ['year=2023', 'limit=3', 'note=2024', 'größe=4', 'count=-12'];
+    expect(inject(...words).split('\n')).toEqual([
+      '// Parameters',
+      'year = "2023";',
+      'const limit: number | undefined = 3;',
+      'note = "2024";',
+      'größe = 4;',
+      'count = -12n;',
+    ]);
+    expect(inject('limit=undefined', 'note=null')).toContain(
+      'const limit: number | undefined = undefined;\nnote = null;',
+    );
+    expect(() => inject('count=1.5')).toThrow('parameter count: 1.5; give a whole number');
   });
 
   it('refuses all that is wrong at once, each by name', () => {
