@@ -15,6 +15,13 @@ export interface GainMeasure {
 
 const percent = (share: number | null): number | null => (share === null ? null : share * 100);
 
+/** Tiles that have a value. */
+const countOf = (values: Float64Array): number => values.filter((value) => !Number.isNaN(value)).length;
+
+/** Resampling tells nothing of a mean that one tile alone has a value for. */
+const withInterval = (interval: Interval, values: Float64Array): Interval =>
+  countOf(values) < 2 ? { value: interval.value, low: Number.NaN, high: Number.NaN } : interval;
+
 const daysOf = ({ from, to }: Period): number => to - from + 1;
 
 /** The measures of the gain table. */
@@ -78,10 +85,13 @@ const meanOf = (values: Float64Array, weight: ArrayLike<number>): number => {
   return count === 0 ? Number.NaN : sum / count;
 };
 
+/** The values of the tiles that have `other` too. */
+const where = (values: Float64Array, other: Float64Array): Float64Array =>
+  values.map((value, index) => (Number.isNaN(other[index]) ? Number.NaN : value));
+
 /** The ratio of two means over the tiles that have both values. */
 const ratioOf = (above: Float64Array, below: Float64Array): ((weight: ArrayLike<number>) => number) => {
-  const both = above.map((value, index) => (Number.isNaN(below[index]) ? Number.NaN : value));
-  const base = below.map((value, index) => (Number.isNaN(above[index]) ? Number.NaN : value));
+  const [both, base] = [where(above, below), where(below, above)];
   return (weight) => meanOf(both, weight) / meanOf(base, weight);
 };
 
@@ -113,13 +123,16 @@ export const gainTable = (
     const intervals = bootstrapTiles(tiles.length, estimates, options);
     return {
       measure,
-      means: Object.fromEntries(sets.map((set, index) => [set, intervals[index]])),
+      means: Object.fromEntries(
+        sets.map((set, index) => [set, withInterval(intervals[index], values.get(set)!)]),
+      ),
       ratios: Object.fromEntries(
-        ratioSensors.map((sensor, index) => [sensor, intervals[sets.length + index]]),
+        ratioSensors.map((sensor, index) => [
+          sensor,
+          withInterval(intervals[sets.length + index], where(values.get(all)!, values.get(sensor)!)),
+        ]),
       ),
-      tiles: Object.fromEntries(
-        sets.map((set) => [set, values.get(set)!.filter((value) => !Number.isNaN(value)).length]),
-      ),
+      tiles: Object.fromEntries(sets.map((set) => [set, countOf(values.get(set)!)])),
     };
   });
 };

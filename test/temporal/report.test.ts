@@ -34,6 +34,25 @@ it('writes tables, figures and one page, each of which says that the acquisition
   expect(Object.keys(tiles['13TDE'])).toEqual(['s2', 'gf1', 's2+gf1']);
 });
 
+it('gives no interval for a mean that one tile alone has a value for', () => {
+  const of = (tile: string, platform: string, day: number) => ({
+    ...{ tile, platform, time: day * 86_400_000, clear: 1, id: '' },
+  });
+  const acquisitions = [0, 3, 8].flatMap((day) => [
+    of('13TDE', 's2a', day),
+    of('13TDF', 's2a', day + 1),
+    of('13TDE', 'gf1', day),
+  ]);
+  const catalog = { acquisitions, outlines: new Map(), simulated: false, notes: [] };
+  const gap = analyse(catalog, { sensors: ['s2', 'gf1'] })
+    .gain()
+    .find(({ measure }) => measure.key === 'meanGap')!;
+  expect(gap.tiles).toEqual({ s2: 2, gf1: 1, 's2+gf1': 2 });
+  expect(gap.means['gf1']).toEqual({ value: 4, low: Number.NaN, high: Number.NaN });
+  expect(gap.ratios['gf1']).toEqual({ value: 1, low: Number.NaN, high: Number.NaN });
+  expect(gap.means['s2']).toEqual({ value: 4, low: 4, high: 4 });
+});
+
 it('resamples tiles for its intervals, the same each time, and gives none for one tile', () => {
   const period = { from: 19_723, to: 19_823 };
   const of = (tiles: string[]) =>
