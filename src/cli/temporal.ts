@@ -1,6 +1,7 @@
 import { markdownTable } from '../evaluation/render-table.js';
 import { reason, refuse } from '../fault.js';
 import { closeRenderer, renderFigure } from '../figures/static/render-figure.js';
+import { tileName } from '../temporal/acquisition.js';
 import { analyse } from '../temporal/analyse.js';
 import { gainTableOf } from '../temporal/analysis-tables.js';
 import { constantSensor, parseColumns } from '../temporal/columns.js';
@@ -64,7 +65,14 @@ const run = async (call: Call): Promise<void> => {
   const spelt = (names: string[]): string[] => names.map((name) => platformName(name, names) ?? name);
   const catalog = await readCatalogs(call.words, { columns, sensors: [...typed, ...constants] });
   const [sensors, named] = [spelt(typed), spelt(constants)];
-  const analysis = analyse(catalog, { sensors, named, from, to, threshold, tiles: list(call, 'tiles') });
+  const analysis = analyse(catalog, {
+    sensors,
+    named,
+    from,
+    to,
+    threshold,
+    tiles: list(call, 'tiles').map(tileName),
+  });
   for (const note of analysis.notes) call.note(note);
   if (out) {
     const written = await writeReport(analysis, out, {

@@ -110,6 +110,15 @@ describe('bandalign temporal --json', () => {
     expect(Object.keys(both['33-32'])).toEqual(['s2', 'landsat-8', 's2+landsat-8']);
     expect(both['33-32']['s2+landsat-8'].gaps).toEqual({ min: 1, mean: 1, median: 1, max: 1 });
   });
+
+  it('keeps tiles by any spelling of their names', () => {
+    const two = write('tiles.csv', [
+      'tile,sensor,datetime,clear',
+      '13TDE,s2,2024-07-01,1',
+      '13TDF,s2,2024-07-02,1',
+    ]);
+    expect(Object.keys(json(two, '--tiles', 'T13TDF').tiles)).toEqual(['13TDF']);
+  });
 });
 
 describe('bandalign temporal refuses', () => {
