@@ -22,6 +22,8 @@ export interface ReadContext {
   /** Names in `--sensors`: known even where the program does not know them. */
   named: readonly string[];
   faults: string[];
+  /** Cloud values read as percent, of the file at hand: how many, and the highest. */
+  percents?: { count: number; highest: number };
 }
 
 const number = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
@@ -66,7 +68,14 @@ export const readFields = (fields: Fields, where: string, context: ReadContext):
   let clear: number;
   if (fields.clear !== undefined) clear = share(fields.clear, 'clear', 1, report);
   // in percent first, so that 90 % cloud is exactly 0.1 clear
-  else clear = (100 - share(fields.cloud, 'cloud', 100, report)) / 100;
+  else {
+    const cloud = share(fields.cloud, 'cloud', 100, report);
+    if (context.percents) {
+      context.percents.count += 1;
+      context.percents.highest = Math.max(context.percents.highest, cloud);
+    }
+    clear = (100 - cloud) / 100;
+  }
   if (fields.nodata !== undefined) clear *= (100 - share(fields.nodata, 'nodata', 100, report)) / 100;
   return sound ? { tile, platform: platform!, time: time!, clear, id: fields.id ?? '' } : null;
 };

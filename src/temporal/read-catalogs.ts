@@ -49,6 +49,14 @@ const kindOf = (path: string, text: string): 'json' | 'lines' | 'csv' | 'names' 
   return start.split('\n', 1)[0].includes(',') ? 'csv' : 'names';
 };
 
+/** Cloud of a whole catalog below 1 % is rather a fraction of 1; it is read as it must be, and said. */
+const fractionNotes = (path: string, { percents }: ReadContext): string[] =>
+  percents && percents.count > 2 && percents.highest > 0 && percents.highest <= 1
+    ? [
+        `${path}: no cloud value is above 1, and all are read as percent; were they fractions, give the clear share with --columns clear=COLUMN`,
+      ]
+    : [];
+
 const readOne = async (path: string, columns: AssignedColumns, context: ReadContext): Promise<Catalog> => {
   const found = await stat(path).catch(() => null);
   if (found === null) {
@@ -90,7 +98,11 @@ export const readCatalogs = async (
   const context: ReadContext = { named: sensors, faults: [] };
   const assigned = assignColumns(paths, columns);
   const catalogs: Catalog[] = [];
-  for (const [index, path] of paths.entries()) catalogs.push(await readOne(path, assigned[index], context));
+  for (const [index, path] of paths.entries()) {
+    context.percents = { count: 0, highest: 0 };
+    const catalog = await readOne(path, assigned[index], context);
+    catalogs.push({ ...catalog, notes: [...catalog.notes, ...fractionNotes(path, context)] });
+  }
   if (context.faults.length > 0) throw new Fault(context.faults);
   return joinCatalogs(catalogs);
 };

@@ -102,6 +102,12 @@ const matchedOf = (document: unknown): number | null => {
   return typeof matched === 'number' ? matched : null;
 };
 
+/** A page that names a next one is not the whole search. */
+const hasNextPage = (document: unknown): boolean =>
+  isObject(document) &&
+  Array.isArray(document['links']) &&
+  document['links'].some((link) => isObject(link) && link['rel'] === 'next');
+
 /**
  * Reads STAC items (an ItemCollection, any FeatureCollection of items, one item, a list of these) from parsed JSON.
  * Tile: `s2:mgrs_tile`, `mgrs:*`, `grid:code`, or WRS path and row; sensor: `platform`; cloud: `eo:cloud_cover`.
@@ -143,5 +149,7 @@ export const readStac = (
     notes.push(
       `${file}: ${items.length} of ${matched} matched items; the other pages must be among the catalogs`,
     );
+  else if (items && matched === null && hasNextPage(document))
+    notes.push(`${file}: it has a link to a next page; that must be among the catalogs`);
   return { acquisitions, outlines, simulated, notes };
 };

@@ -56,6 +56,25 @@ describe('STAC', () => {
     expect(paged.notes.join()).toContain('of 10 matched items');
   });
 
+  it('says that a page has a next one', async () => {
+    const { features } = JSON.parse(await readFile(fixture('s2_13TDE_2024-04.json'), 'utf8')) as {
+      features: unknown[];
+    };
+    const links = [
+      { rel: 'self', href: 'a' },
+      { rel: 'next', href: 'b' },
+    ];
+    const page = await write('page.json', JSON.stringify({ type: 'FeatureCollection', features, links }));
+    const last = await write(
+      'last.json',
+      JSON.stringify({ type: 'FeatureCollection', features, links: links.slice(1, 1) }),
+    );
+    const { notes } = await readCatalogs([page, last]);
+    expect(notes).toEqual([
+      expect.stringMatching(/page\.json: it has a link to a next page; that must be among/),
+    ]);
+  });
+
   it('lists every fault with its item', async () => {
     const item = (id: string, properties: object) => ({ type: 'Feature', id, properties });
     const good = {
@@ -107,6 +126,18 @@ describe('STAC', () => {
 });
 
 describe('CSV', () => {
+  it('says that cloud of a whole catalog looks like a fraction where percent is meant', async () => {
+    const rows = (clouds: string[]): string =>
+      `tile,sensor,datetime,cloud\n${clouds.map((cloud, day) => `13TDE,S2A,2024-07-0${day + 1},${cloud}\n`).join('')}`;
+    const fractions = await write('fractions.csv', rows(['0.2', '0', '0.93']));
+    const percent = await write('percent.csv', rows(['0.2', '0', '1.1']));
+    const { notes, acquisitions } = await readCatalogs([fractions, percent]);
+    expect(notes.filter((note) => note.includes('no cloud value is above 1'))).toEqual([
+      expect.stringContaining('fractions.csv'),
+    ]);
+    expect(acquisitions[0].clear).toBeCloseTo(0.998, 12);
+  });
+
   it('reads the plain columns and maps others', async () => {
     const plain = await write(
       'plain.csv',
