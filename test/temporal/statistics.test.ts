@@ -230,6 +230,8 @@ describe('time', () => {
     'yesterday',
     '',
     '45123',
+    '2024-01-01T10:00:00+02:60',
+    '2024-01-01T10:00:00+15:00',
   ])('refuses %s', (text) => {
     expect(parseTime(text)).toBeNull();
   });
