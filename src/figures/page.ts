@@ -35,7 +35,7 @@ const plotlySource = (): Promise<string> => {
 const style = `body{font:15px/1.5 Arial,Helvetica,sans-serif;color:#222;max-width:1100px;margin:24px auto;padding:0 16px}
 h1{font-size:24px}h2{font-size:18px;margin-top:32px}table{border-collapse:collapse;font-size:13px;margin:12px 0;display:block;overflow-x:auto}
 th,td{border-bottom:1px solid #ddd;padding:3px 10px;text-align:right;white-space:nowrap}th{border-bottom:2px solid #444}
-th:first-child,td:first-child{text-align:left}caption{text-align:left;font-weight:bold;padding:4px 0}
+th.name,td.name{text-align:left}caption{text-align:left;font-weight:bold;padding:4px 0}
 .note{color:#555}.simulated{background:#F0E442;padding:6px 12px;font-weight:bold}.figure{width:100%;min-height:380px}`;
 
 const partHtml = ({ heading, html, figure }: PagePart, index: number): string =>

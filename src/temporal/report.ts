@@ -15,14 +15,16 @@ import { summarise } from './summary.js';
 const shownRows = 300;
 
 const tableHtml = ({ caption, columns, rows, notes = [] }: Table): string => {
+  const named = columns.map((_, at) => rows.every(({ cells }) => typeof cells[at] === 'string'));
+  const style = (at: number): string => (named[at] ? ' class="name"' : '');
   const head = columns.map(
-    ({ label, unit }) => `<th>${escapeHtml(unit ? `${label} [${unit}]` : label)}</th>`,
+    ({ label, unit }, at) => `<th${style(at)}>${escapeHtml(unit ? `${label} [${unit}]` : label)}</th>`,
   );
   const body = rows
     .slice(0, shownRows)
     .map(
       ({ cells }) =>
-        `<tr>${cells.map((cell, at) => `<td>${escapeHtml(cellText(cell, columns[at]))}</td>`).join('')}</tr>`,
+        `<tr>${cells.map((cell, at) => `<td${style(at)}>${escapeHtml(cellText(cell, columns[at]))}</td>`).join('')}</tr>`,
     );
   const more = rows.length > shownRows ? [`${rows.length - shownRows} more rows are in the CSV file.`] : [];
   return `<table><caption>${escapeHtml(caption)}</caption><thead><tr>${head.join('')}</tr></thead><tbody>${body.join(
