@@ -68,12 +68,16 @@ const clearOf = (values: ArrayLike<number>, rule: ClearRule, nodata: number | nu
   return clear;
 };
 
-/** The time that a file's name tells: a product's name, or eight digits (and a time) anywhere in it. */
+/** The time that a file's name tells: a product's name, or the first eight digits (and a time) in it that are a day. */
 const timeOfName = (path: string): number | null => {
   const product = readProductName(path);
   if (product !== null && typeof product !== 'string') return product.time;
-  const digits = /(?:^|\D)(\d{8}(?:T\d{6})?|\d{4}-\d{2}-\d{2})(?=\D|$)/.exec(basename(path));
-  return digits ? parseTime(digits[1]) : null;
+  const dates = basename(path).matchAll(/(?<!\d)(?:\d{8}(?:T\d{6})?|\d{4}-\d{2}-\d{2})(?!\d)/g);
+  for (const [date] of dates) {
+    const time = parseTime(date);
+    if (time !== null) return time;
+  }
+  return null;
 };
 
 const readTimes = async (path: string): Promise<(number | null)[]> => {

@@ -118,18 +118,39 @@ describe('statistics of mask stacks', () => {
     await write('20240101.tif', 4, 0);
     await write('20240102.tif', 5, 0);
     await write('20240103.tif', 4, 10);
-    await write('undated.tif', 4, 0);
+    await write('undated_20241301.tif', 4, 0);
     await writeFile(join(bad, '20240105.tif'), 'not a tiff');
     await expect(openMasks([{ sensor: 's2', path: bad }])).rejects.toMatchObject({
       faults: [
         expect.stringContaining('20240105.tif'),
-        expect.stringContaining('undated.tif; no date in its name'),
+        expect.stringContaining('undated_20241301.tif; no date in its name'),
         expect.stringMatching(/20240102.tif; 5 × 2 pixels, .*20240101.tif has 4 × 2/),
         expect.stringMatching(/20240103.tif; corner/),
       ],
     });
     expect(parseClearRule('4,5')).toEqual([4, 5]);
     expect(() => parseClearRule('4,,5')).toThrow(/--clear-if/);
+  });
+
+  it('dates a mask by the first digits of its name that are a day', async () => {
+    const names = [
+      '33032033_20240709_mask.tif',
+      'LC08_L2SP_033032_20241127_20241202_02_T1.tif',
+      'a2024-07-09T10.tif',
+    ];
+    for (const name of names)
+      await writeGeoTiff(join(folder, name), {
+        width: 1,
+        height: 1,
+        bands: [new Uint8Array(1)],
+        georeference: null,
+      });
+    const stack = await openMasks(names.map((name) => ({ sensor: 's2', path: join(folder, name) })));
+    expect(stack.layers.map(({ time }) => dayText(dayOf(time)))).toEqual([
+      '2024-07-09',
+      '2024-07-09',
+      '2024-11-27',
+    ]);
   });
 
   it.skipIf(!existsSync(cloudMasks))('counts 68 real masks (skipped without shared data)', async () => {
