@@ -1,4 +1,5 @@
 import type { Figure } from './figure.js';
+import { legendAbove } from './panels.js';
 import { seriesColour, themed } from './theme.js';
 
 /** The losses of one run by epoch. */
@@ -14,12 +15,23 @@ export interface LossCurve {
 
 const rmse = (mse: number): number => Math.round(100 * Math.sqrt(mse)) / 100;
 
-/** An axis with a tick or more: a logarithmic one has them at 1, 2 and 5, and a narrow range lies between two. */
+/** 1, 2 and 5 times powers of ten between `low` and `high`. */
+const roundValues = (low: number, high: number): number[] => {
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  return Array.from({ length: last - first + 1 }, (_, power) => 10 ** (first + power))
+    .flatMap((ten) => [ten, 2 * ten, 5 * ten])
+    .filter((value) => value >= low && value <= high);
+};
+
+/** An axis with two ticks or more, written out: a logarithmic one has them at 1, 2 and 5, a narrow range lies between. */
 const errorAxis = (curves: readonly LossCurve[]): Record<string, unknown> => {
   const errors = curves.flatMap(({ train, val }) => [...train, ...val]).map(rmse);
-  const wide = Math.max(...errors) > 4 * Math.min(...errors);
-  return wide ? { type: 'log', dtick: 'D2' } : {};
+  const [low, high] = [Math.min(...errors), Math.max(...errors)];
+  if (!(low > 0 && high > 5 * low)) return {};
+  return { type: 'log', tickmode: 'array', tickvals: roundValues(low / 1.2, high * 1.2) };
 };
+
+const height = 480;
 
 /** Training (line) and validation (points) error of some runs, as RMSE over all bands. */
 export const lossCurves = (
@@ -52,9 +64,9 @@ export const lossCurves = (
   layout: themed({
     title,
     width: 760,
-    height: 440,
+    height,
     xaxis: { title: { text: 'epoch' } },
     yaxis: { title: { text: 'RMSE over bands, reflectance × 10⁴' }, ...errorAxis(curves) },
-    legend: { x: 1, xanchor: 'right', y: 1 },
+    ...legendAbove(height),
   }),
 });
