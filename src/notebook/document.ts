@@ -169,9 +169,15 @@ export const notebookText = (notebook: Notebook): string =>
     1,
   )}\n`;
 
-/** Writes a notebook whole or not at all; `/dev/null` swallows it. */
+/** Writes a notebook whole or not at all; `/dev/null` swallows it. Throws a Fault where it cannot be written. */
 export const writeNotebook = async (path: string, notebook: Notebook): Promise<void> => {
-  if (path !== '/dev/null') await writeAtomic(path, notebookText(notebook));
+  if (path === '/dev/null') return;
+  try {
+    await writeAtomic(path, notebookText(notebook));
+  } catch (error) {
+    const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+    throw new Fault(`notebook: ${path}: ${reason(error)}; name a place that can be written`, full ? 1 : 2);
+  }
 };
 
 export const cellTags = (cell: Cell): readonly string[] => {

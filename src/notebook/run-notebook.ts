@@ -200,7 +200,7 @@ const cleared = (notebook: Notebook): Notebook => ({
  * Executes a notebook in a fresh kernel and gives back how it went; only a bad call or input throws.
  *
  * The kernel starts in the notebook's folder; relative paths in cells count from the project's root (the nearest folder
- * upward with a package.json). After each cell the notebook is written to `out`, whole. The first failing cell ends
+ * upward with a package.json). The notebook is written to `out` before the first cell and after each, whole. The first failing cell ends
  * the run; cells after it keep no outputs. A cell tagged `raises-exception` may fail, one tagged `skip-execution` is left out.
  *
  * How a cell can end, and what its notebook then holds:
@@ -227,6 +227,8 @@ export const runNotebook = async (path: string, options: RunOptions = {}): Promi
   const save = async (): Promise<void> => {
     if (out !== undefined) await writeNotebook(out, notebook);
   };
+  // a place that cannot be written is found out before the work; a notebook that is run in place keeps its outputs until then
+  if (out !== undefined && resolve(out) !== resolve(path)) await save();
   const kernel = await startKernel({ cwd: dirname(resolve(path)), env: options.env });
   const kernelSeconds = seconds();
   const { receive } = collectOutputs();

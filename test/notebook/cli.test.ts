@@ -47,6 +47,19 @@ describe('notebook run', () => {
       expect(await readdir(join(folder, 'done'))).toEqual(['bad.ipynb', 'good.ipynb']);
     }));
 
+  it('finds out that the copy cannot be written before it starts a kernel', async () =>
+    inFolder(async (folder) => {
+      await writeNotebookFile(folder, 'in.ipynb', ['1']);
+      const { stderr, code } = await bandalign(
+        ['notebook', 'run', 'in.ipynb', '--out', 'in.ipynb/out.ipynb', '--quiet'],
+        folder,
+      );
+      expect(code).toBe(2);
+      expect(stderr).toMatch(
+        /^bandalign: notebook: in\.ipynb\/out\.ipynb: E\w+: .*; name a place that can be written\n$/,
+      );
+    }));
+
   it('prints one JSON document, writes nothing to /dev/null, and takes parameters', async () =>
     inFolder(async (folder) => {
       await writeNotebookFile(folder, 'in.ipynb', [
