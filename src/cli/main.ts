@@ -46,13 +46,13 @@ const parse = (command: Command, argv: string[]) => {
 };
 
 /** Aborts on the first Ctrl-C or SIGTERM; the second ends the process. */
-const interruption = (): AbortSignal => {
+const interruption = (remedy: string): AbortSignal => {
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(130);
       process.stderr.write('\nbandalign: interrupted; finishing the current step (again to stop at once)\n');
-      controller.abort(new Fault('interrupted: stopped by signal; --resume continues', 1));
+      controller.abort(new Fault(`interrupted: stopped by signal; ${remedy}`, 1));
     });
   }
   return controller.signal;
@@ -99,7 +99,9 @@ const main = async (): Promise<void> => {
       json: (value) => void (asJson && pending.push(emit(`${JSON.stringify(value)}\n`))),
       note: (text) => void (quiet || process.stderr.write(`bandalign: ${text}\n`)),
       progress: quiet ? ignoreProgress : showProgress(process.stderr),
-      signal: interruption(),
+      signal: interruption(
+        'resume' in (command.options ?? {}) ? '--resume continues' : 'nothing more is done',
+      ),
     };
     await command.run(call);
     await Promise.all(pending);
