@@ -31,7 +31,7 @@ figure figcaption{color:#60646c;font-size:.85rem;text-align:center}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.75rem 0}
 caption{text-align:left;font-weight:600;padding:.3rem 0}
 th,td{padding:.25rem .75rem;border-bottom:1px solid var(--line);text-align:left}
-.html table{font-size:.82rem}.html th,.html td{padding:.25rem .5rem}
+.html table{font-size:.78rem}.html th,.html td{padding:.25rem .4rem}
 td[style*=right],td[align=right]{white-space:nowrap}
 thead th{border-bottom:2px solid var(--soft)}
 tbody tr:hover{background:var(--code)}
