@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Fault } from '../fault.js';
-import type { CellFailure, RunResult } from '../notebook/run-notebook.js';
+import type { CellFailure } from '../notebook/cell-failure.js';
+import type { RunResult } from '../notebook/run-notebook.js';
 import type { Command } from './command.js';
 
 const seconds = (value: unknown, name: string): number | undefined => {

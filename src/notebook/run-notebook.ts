@@ -1,17 +1,12 @@
 import { dirname, resolve } from 'node:path';
 import { Fault } from '../fault.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
-import {
-  type Cell,
-  type CellOutput,
-  cellTags,
-  type Notebook,
-  readNotebook,
-  writeNotebook,
-} from './document.js';
-import { type Answer, type KernelClient, startKernel } from './kernel-client.js';
+import { type CellFailure, failureOf, mayFail, showFailure, strayError, whyFailed } from './cell-failure.js';
+import { type Cell, cellTags, type Notebook, readNotebook, writeNotebook } from './document.js';
+import { startKernel } from './kernel-client.js';
 import { collectOutputs } from './output-collector.js';
-import { injectedTag, injectParameters } from './parameters.js';
+import { injectParameters } from './parameters.js';
+import { runCell } from './run-cell.js';
 import type { Fields } from './wire.js';
 
 export interface RunOptions {
@@ -27,20 +22,6 @@ export interface RunOptions {
   env?: Record<string, string>;
   onProgress?: OnProgress;
   signal?: AbortSignal;
-}
-
-/** Where and why a notebook stopped. */
-export interface CellFailure {
-  /** Place among all cells, from 1. */
-  cell: number;
-  /** Number in brackets, as Jupyter shows it. */
-  executionCount: number | null;
-  /** Line of the cell, from 1, where known. */
-  line?: number;
-  ename: string;
-  evalue: string;
-  /** The parameter whose value does not fit, when that is what went wrong. */
-  parameter?: string;
 }
 
 export interface RunResult {
@@ -76,116 +57,6 @@ const checkLanguage = (notebook: Notebook, path: string): void => {
 const runs = (cell: Cell): boolean =>
   cell.cell_type === 'code' && cell.source.trim() !== '' && !cellTags(cell).includes('skip-execution');
 
-/** What can happen to a cell beside its own answer. */
-type Ending = Answer | { timeout: string } | { aborted: true };
-
-const sleep = (milliseconds: number): { done: Promise<void>; clear: () => void } => {
-  let timer: NodeJS.Timeout | undefined;
-  const done = new Promise<void>((resolve) => {
-    // setTimeout takes 32 bits; a limit beyond that is none
-    if (milliseconds < 2 ** 31) timer = setTimeout(resolve, milliseconds);
-  });
-  return { done, clear: () => clearTimeout(timer) };
-};
-
-/** How long a kernel may take to end a cell that it was told to interrupt, milliseconds: longer than its own patience. */
-const interruptPatience = 12_000;
-
-const runCell = async (
-  kernel: KernelClient,
-  cell: Cell,
-  receive: (outputs: NonNullable<Cell['outputs']>) => Parameters<KernelClient['request']>[2],
-  limits: { seconds: number; what: string },
-  signal: AbortSignal | undefined,
-): Promise<Ending> => {
-  const answer = kernel.request(
-    'execute_request',
-    {
-      code: cell.source,
-      silent: false,
-      store_history: true,
-      user_expressions: {},
-      allow_stdin: false,
-      stop_on_error: false,
-    },
-    receive(cell.outputs ?? []),
-  );
-  const clock = sleep(limits.seconds * 1000);
-  const listening = new AbortController();
-  const aborted = new Promise<Ending>((resolve) => {
-    if (signal?.aborted) resolve({ aborted: true });
-    signal?.addEventListener('abort', () => resolve({ aborted: true }), { signal: listening.signal });
-  });
-  const ending = await Promise.race<Ending>([
-    answer,
-    clock.done.then(() => ({ timeout: limits.what })),
-    aborted,
-  ]);
-  clock.clear();
-  listening.abort(); // cells are many, and all listen to one signal
-  if ('timeout' in ending || 'aborted' in ending) {
-    await kernel.interrupt();
-    const patience = sleep(interruptPatience);
-    await Promise.race([answer, patience.done.then(kernel.kill)]);
-    patience.clear();
-  }
-  return ending;
-};
-
-type ErrorOutput = Extract<CellOutput, { output_type: 'error' }>;
-
-/** An error that came from what a cell left behind, not from its own course. */
-const strayError = (cell: Cell): { ename: string; evalue: string } | undefined =>
-  cell.outputs?.find((output): output is ErrorOutput => output.output_type === 'error');
-
-const describe = (ending: Ending, cell: Cell): Omit<CellFailure, 'cell' | 'executionCount'> | undefined => {
-  if ('timeout' in ending) return { ename: 'Timeout', evalue: ending.timeout };
-  if ('aborted' in ending) return { ename: 'Stopped', evalue: 'the run was stopped' };
-  if (ending.died !== undefined) return { ename: 'KernelDied', evalue: ending.died };
-  const { content } = ending;
-  if (content['status'] === 'ok') return strayError(cell);
-  const line = (content['bandalign'] as { line?: number } | undefined)?.line;
-  return {
-    ename: String(content['ename'] ?? 'Error'),
-    evalue: String(content['evalue'] ?? content['status']),
-    ...(line === undefined ? {} : { line }),
-  };
-};
-
-/** Makes sure that a failure is to be seen in the notebook, as the last output of its cell. */
-const showFailure = (cell: Cell, { ename, evalue }: { ename: string; evalue: string }): void => {
-  const outputs = cell.outputs ?? [];
-  const last = outputs.at(-1);
-  if (last?.output_type === 'error' && (ename === last.ename || last.ename === 'Interrupted')) outputs.pop();
-  const traceback =
-    last?.output_type === 'error' && last.ename === ename ? last.traceback : [`${ename}: ${evalue}`];
-  outputs.push({ output_type: 'error', ename, evalue, traceback });
-};
-
-const mayFail = (cell: Cell): boolean => cellTags(cell).includes('raises-exception');
-
-/** The parameter that a line of an injected cell sets. */
-const parameterAt = (cell: Cell, line: number | undefined): string | undefined =>
-  line !== undefined && cellTags(cell).includes(injectedTag)
-    ? /^(?:const )?([\p{ID_Continue}$]+)/u.exec(cell.source.split('\n')[line - 1] ?? '')?.[1]
-    : undefined;
-
-const failureOf = (
-  notebook: Notebook,
-  cell: Cell,
-  { ename, evalue, line }: { ename: string; evalue: string; line?: number },
-): CellFailure => {
-  const parameter = parameterAt(cell, line);
-  return {
-    cell: notebook.cells.indexOf(cell) + 1,
-    executionCount: cell.execution_count ?? null,
-    ename,
-    evalue,
-    ...(parameter === undefined ? {} : { parameter }),
-    ...(line === undefined ? {} : { line }),
-  };
-};
-
 /** Puts what Jupyter calls the execution state of a fresh notebook: no outputs, no counts. */
 const cleared = (notebook: Notebook): Notebook => ({
   ...notebook,
@@ -200,8 +71,8 @@ const cleared = (notebook: Notebook): Notebook => ({
  * Executes a notebook in a fresh kernel and gives back how it went; only a bad call or input throws.
  *
  * The kernel starts in the notebook's folder; relative paths in cells count from the project's root (the nearest folder
- * upward with a package.json). The notebook is written to `out` before the first cell and after each, whole. The first failing cell ends
- * the run; cells after it keep no outputs. A cell tagged `raises-exception` may fail, one tagged `skip-execution` is left out.
+ * upward with a package.json). The notebook is written to `out` before the first cell and after each, whole. The first
+ * failing cell ends the run; cells after it keep no outputs. A cell tagged `raises-exception` may fail, one tagged `skip-execution` is left out.
  *
  * How a cell can end, and what its notebook then holds:
  *
@@ -227,7 +98,7 @@ export const runNotebook = async (path: string, options: RunOptions = {}): Promi
   const save = async (): Promise<void> => {
     if (out !== undefined) await writeNotebook(out, notebook);
   };
-  // a place that cannot be written is found out before the work; a notebook that is run in place keeps its outputs until then
+  // a place that cannot be written is found out before the work; a notebook run in place keeps its outputs until then
   if (out !== undefined && resolve(out) !== resolve(path)) await save();
   const kernel = await startKernel({ cwd: dirname(resolve(path)), env: options.env });
   const kernelSeconds = seconds();
@@ -249,7 +120,7 @@ export const runNotebook = async (path: string, options: RunOptions = {}): Promi
       if ('content' in ending && ending.content)
         cell.execution_count = Number(ending.content['execution_count'] ?? done + 1);
       else cell.execution_count = done + 1;
-      const went = describe(ending, cell);
+      const went = whyFailed(ending, cell);
       if (went && !(mayFail(cell) && 'content' in ending && ending.content)) {
         showFailure(cell, went);
         failure = failureOf(notebook, cell, went);
