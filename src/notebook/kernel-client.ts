@@ -1,21 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Dealer, Subscriber } from 'zeromq';
 import { Fault, reason } from '../fault.js';
+import { newConnection } from './new-connection.js';
 import { launcherPath } from './package-root.js';
-import {
-  address,
-  type Connection,
-  decode,
-  encode,
-  type Fields,
-  newHeader,
-  type WireMessage,
-} from './wire.js';
+import { address, decode, encode, type Fields, newHeader, type WireMessage } from './wire.js';
 
 /** A message of iopub: an output, or a change of state. */
 export interface KernelMessage {
@@ -49,22 +41,6 @@ export interface KernelStart {
 const stragglerPatience = 10_000;
 const mostStarts = 5;
 
-const freePorts = async (count: number): Promise<number[]> => {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer().once('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-};
-
 const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -80,15 +56,7 @@ class PortTaken extends Error {}
 
 const startOnce = async ({ cwd, env, timeout = 60_000 }: KernelStart): Promise<KernelClient> => {
   const folder = await mkdtemp(join(tmpdir(), 'bandalign-kernel-'));
-  const [shell_port, iopub_port, stdin_port, control_port, hb_port] = await freePorts(5);
-  const connection: Connection = {
-    ...{ shell_port, iopub_port, stdin_port, control_port, hb_port },
-    transport: 'tcp',
-    ip: '127.0.0.1',
-    key: randomBytes(32).toString('hex'),
-    signature_scheme: 'hmac-sha256',
-    kernel_name: 'bandalign',
-  };
+  const connection = await newConnection();
   const file = join(folder, 'connection.json');
   await writeFile(file, JSON.stringify(connection), { mode: 0o600 });
   const child: ChildProcess = spawn(process.execPath, [launcherPath, file], {
@@ -141,9 +109,9 @@ const startOnce = async ({ cwd, env, timeout = 60_000 }: KernelStart): Promise<K
     await rm(folder, { recursive: true, force: true });
   };
 
-  shell.connect(address(connection, shell_port));
-  control.connect(address(connection, control_port));
-  iopub.connect(address(connection, iopub_port));
+  shell.connect(address(connection, connection.shell_port));
+  control.connect(address(connection, connection.control_port));
+  iopub.connect(address(connection, connection.iopub_port));
   iopub.subscribe();
   const settle = (id: string, entry: Waiting): void => {
     if (entry.reply && entry.idle) {

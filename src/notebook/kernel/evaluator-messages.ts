@@ -1,11 +1,15 @@
 import type { MimeBundle } from '../kernel-output.js';
 import type { Fields } from '../wire.js';
 
+/** A question about code that is being written. Positions are in UTF-16 units. */
+export type EvaluatorQuestion =
+  | { type: 'complete' | 'inspect'; code: string; position: number }
+  | { type: 'is-complete'; code: string };
+
 /** What the kernel asks its evaluator process. */
 export type EvaluatorRequest = { id: number } & (
   | { type: 'execute'; code: string; count: number }
-  | { type: 'complete' | 'inspect'; code: string; position: number }
-  | { type: 'is-complete'; code: string }
+  | EvaluatorQuestion
 );
 
 /** A failure of a cell as Jupyter shows it, and where in the cell it was. */

@@ -1,38 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { packageRequire } from '../package-root.js';
 import type { Connection, Fields, WireMessage } from '../wire.js';
-import { toPoints, toUnits } from './cursor.js';
-import type { CellError, EvaluatorEvent, EvaluatorRequest } from './evaluator-messages.js';
+import type { CellError, EvaluatorEvent, EvaluatorQuestion } from './evaluator-messages.js';
 import { type EvaluatorProcess, startEvaluator } from './evaluator-process.js';
+import { kernelInfo } from './kernel-info.js';
+import { languageAnswers, text } from './language-answers.js';
 import { bindSockets, type Channel } from './sockets.js';
 import { joinStreams } from './stream-joiner.js';
 
 /** How long an interrupted cell may take to end before its process is replaced, milliseconds. */
 const interruptPatience = 8000;
-
-const versionOf = (name: string): string =>
-  (packageRequire(`${name}/package.json`) as { version: string }).version;
-
-const kernelInfo = (): Fields => ({
-  status: 'ok',
-  protocol_version: '5.3',
-  implementation: 'bandalign',
-  implementation_version: versionOf('.'),
-  language_info: {
-    name: 'typescript',
-    version: versionOf('typescript'),
-    mimetype: 'text/typescript',
-    file_extension: '.ts',
-    pygments_lexer: 'typescript',
-    nbconvert_exporter: 'script',
-    // `mode` serves JupyterLab, `name` with `typescript` the classic notebook
-    codemirror_mode: { mode: 'typescript', name: 'javascript', typescript: true },
-  },
-  banner: `TypeScript ${versionOf('typescript')} for bandalign (tslab ${versionOf('tslab')}, Node ${process.version})`,
-  help_links: [],
-});
-
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 interface Execution {
   channel: Channel;
@@ -194,10 +170,11 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
     start().send({ id: current.id, type: 'execute', code, count: silent ? -current.id : count });
   };
 
-  const ask = (request: EvaluatorRequest): Promise<Fields | undefined> =>
+  const ask = (question: EvaluatorQuestion): Promise<Fields | undefined> =>
     new Promise((resolve) => {
-      answers.set(request.id, resolve);
-      start().send(request);
+      const id = nextId++;
+      answers.set(id, resolve);
+      start().send({ id, ...question });
     });
 
   const interrupt = (): void => {
@@ -220,42 +197,9 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
     process.exit(0);
   };
 
-  const complete = async ({ content }: WireMessage): Promise<Fields> => {
-    const [code, cursor] = [text(content['code']), Number(content['cursor_pos'] ?? 0)];
-    const found = await ask({ id: nextId++, type: 'complete', code, position: toUnits(code, cursor) });
-    const place = (value: unknown): number => (typeof value === 'number' ? toPoints(code, value) : cursor);
-    return {
-      status: 'ok',
-      matches: found?.['matches'] ?? [],
-      cursor_start: place(found?.['start']),
-      cursor_end: place(found?.['end']),
-      metadata: {},
-    };
-  };
-
-  const inspect = async ({ content }: WireMessage): Promise<Fields> => {
-    const code = text(content['code']);
-    const position = toUnits(code, Number(content['cursor_pos'] ?? 0));
-    const shown = (await ask({ id: nextId++, type: 'inspect', code, position }))?.['text'];
-    return {
-      status: 'ok',
-      found: typeof shown === 'string',
-      data: typeof shown === 'string' ? { 'text/plain': shown } : {},
-      metadata: {},
-    };
-  };
-
-  const isComplete = async ({ content }: WireMessage): Promise<Fields> => {
-    const found = await ask({ id: nextId++, type: 'is-complete', code: text(content['code']) });
-    if (found?.['completed'] === undefined) return { status: 'unknown' };
-    return found['completed'] ? { status: 'complete' } : { status: 'incomplete', indent: found['indent'] };
-  };
-
   const simple: Record<string, (request: WireMessage) => Fields | Promise<Fields>> = {
     kernel_info_request: () => info,
-    complete_request: complete,
-    inspect_request: inspect,
-    is_complete_request: isComplete,
+    ...languageAnswers(ask),
     history_request: () => ({ status: 'ok', history: [] }),
     comm_info_request: () => ({ status: 'ok', comms: {} }),
     interrupt_request: () => {

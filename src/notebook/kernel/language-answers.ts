@@ -1,0 +1,44 @@
+import type { Fields, WireMessage } from '../wire.js';
+import { toPoints, toUnits } from './cursor.js';
+import type { EvaluatorQuestion } from './evaluator-messages.js';
+
+/** A field of a request that should be a text. */
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** How requests about code that is being written are answered: by the evaluator, whose compiler knows the cells. */
+export const languageAnswers = (
+  ask: (question: EvaluatorQuestion) => Promise<Fields | undefined>,
+): Record<string, (request: WireMessage) => Promise<Fields>> => {
+  const complete = async ({ content }: WireMessage): Promise<Fields> => {
+    const [code, cursor] = [text(content['code']), Number(content['cursor_pos'] ?? 0)];
+    const found = await ask({ type: 'complete', code, position: toUnits(code, cursor) });
+    const place = (value: unknown): number => (typeof value === 'number' ? toPoints(code, value) : cursor);
+    return {
+      status: 'ok',
+      matches: found?.['matches'] ?? [],
+      cursor_start: place(found?.['start']),
+      cursor_end: place(found?.['end']),
+      metadata: {},
+    };
+  };
+
+  const inspect = async ({ content }: WireMessage): Promise<Fields> => {
+    const code = text(content['code']);
+    const position = toUnits(code, Number(content['cursor_pos'] ?? 0));
+    const shown = (await ask({ type: 'inspect', code, position }))?.['text'];
+    return {
+      status: 'ok',
+      found: typeof shown === 'string',
+      data: typeof shown === 'string' ? { 'text/plain': shown } : {},
+      metadata: {},
+    };
+  };
+
+  const isComplete = async ({ content }: WireMessage): Promise<Fields> => {
+    const found = await ask({ type: 'is-complete', code: text(content['code']) });
+    if (found?.['completed'] === undefined) return { status: 'unknown' };
+    return found['completed'] ? { status: 'complete' } : { status: 'incomplete', indent: found['indent'] };
+  };
+
+  return { complete_request: complete, inspect_request: inspect, is_complete_request: isComplete };
+};
