@@ -71,8 +71,9 @@ const cleared = (notebook: Notebook): Notebook => ({
  * Executes a notebook in a fresh kernel and gives back how it went; only a bad call or input throws.
  *
  * The kernel starts in the notebook's folder; relative paths in cells count from the project's root (the nearest folder
- * upward with a package.json). The notebook is written to `out` before the first cell and after each, whole. The first
- * failing cell ends the run; cells after it keep no outputs. A cell tagged `raises-exception` may fail, one tagged `skip-execution` is left out.
+ * upward with a package.json), those of imports also from the notebook's folder. The notebook is written to `out` before
+ * the first cell and after each, whole. The first failing cell ends the run; cells after it keep no outputs. A cell
+ * tagged `raises-exception` may fail, one tagged `skip-execution` is left out.
  *
  * How a cell can end, and what its notebook then holds:
  *

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readNotebook } from '../../src/notebook/document.js';
@@ -69,6 +69,33 @@ describe('runNotebook', () => {
       expect(first).not.toContain(folder);
       await runNotebook(out, { ...options, out });
       expect(await readFile(out, 'utf8')).toBe(first);
+    }));
+
+  it('imports files by their place beside the notebook and from the root, with or without an extension', async () =>
+    inFolder(async (folder) => {
+      for (const name of ['notebooks', 'src']) await mkdir(join(folder, name));
+      await writeFile(join(folder, 'package.json'), '{}');
+      await writeFile(join(folder, 'src', 'gain.ts'), 'export const gain: number = 2;\n');
+      await writeFile(
+        join(folder, 'notebooks', 'near.ts'),
+        'export const near = (x: string): string => "<" + x + ">";\n',
+      );
+      const path = await writeNotebookFile(join(folder, 'notebooks'), 'in.ipynb', [
+        'import { gain } from "../src/gain";\ngain;',
+        'import { gain as again } from "../src/gain.ts";\nagain;',
+        'import { gain as third } from "./src/gain.js";\nthird;',
+        "import { near } from './near';\nnear('a');",
+        'const { near: later } = await import("./near.ts");\nlater("b");',
+        "import { near as wrong } from './near';\nwrong(1);",
+      ]);
+      const out = join(folder, 'out.ipynb');
+      const { cells, failure } = await runNotebook(path, { out });
+      expect(cells).toBe(5);
+      expect(failure).toMatchObject({ cell: 6, line: 2, evalue: expect.stringContaining("type 'number'") });
+      const shown = (await readNotebook(out)).cells.slice(0, 5).map((cell) => cell.outputs?.[0]);
+      expect(shown).toMatchObject(
+        ['2', '2', '2', '<a>', '<b>'].map((text) => ({ data: { 'text/plain': text } })),
+      );
     }));
 
   it('says which cell failed, on which line and why, and leaves the rest unrun', async () =>
@@ -202,7 +229,6 @@ describe('runNotebook', () => {
 
   it('refuses notebooks of other languages and files that are none', async () =>
     inFolder(async (folder) => {
-      const { writeFile } = await import('node:fs/promises');
       const path = join(folder, 'x.ipynb');
       await writeFile(
         path,

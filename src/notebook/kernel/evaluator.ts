@@ -39,7 +39,8 @@ const textOf = (value: unknown): string =>
 
 /** The process that runs cells. Its parent is the kernel, which speaks to Jupyter and outlives it. */
 const evaluate = (): void => {
-  const root = projectRoot(process.cwd());
+  const folder = process.cwd();
+  const root = projectRoot(folder);
   process.chdir(root);
   const outputs = orderedOutput(send);
   const capture =
@@ -54,7 +55,7 @@ const evaluate = (): void => {
   process.stderr.write = capture('stderr') as typeof process.stderr.write;
 
   const modules = prepareModules(root);
-  const runner = startTslab(root, (shown, update) => {
+  const runner = startTslab(root, folder, (shown, update) => {
     const { data, metadata, transient } = shown as {
       data: MimeBundle;
       metadata?: Fields;

@@ -1,6 +1,7 @@
 import Module, { createRequire } from 'node:module';
 import vm from 'node:vm';
 import { packageRequire } from '../package-root.js';
+import { importsBeside } from './beside-notebook.js';
 import { type CompiledCell, cellFile, type Diagnostic } from './cell-error.js';
 import { typescriptForCells } from './typescript-for-cells.js';
 import type { TypeScript } from './typescript-internals.js';
@@ -74,8 +75,12 @@ const browserCell: Diagnostic = {
   code: 0,
 };
 
-/** tslab's converter and executor for the project at `root`, with the project's TypeScript. */
-export const startTslab = (root: string, onDisplay: (data: unknown, update: boolean) => void): CellRunner => {
+/** tslab's converter and executor for a notebook in `folder` of the project at `root`, with the project's TypeScript. */
+export const startTslab = (
+  root: string,
+  folder: string,
+  onDisplay: (data: unknown, update: boolean) => void,
+): CellRunner => {
   const cells = new Map<number, CompiledCell>();
   const mapsByCode = new Map<string, string[]>();
   const typescript = packageRequire('typescript') as TypeScript;
@@ -135,10 +140,12 @@ export const startTslab = (root: string, onDisplay: (data: unknown, update: bool
   const importsOf = (code: string): string[] =>
     typescript.preProcessFile(code, true, true).importedFiles.map(({ fileName }) => fileName);
 
-  const prepare: CellRunner['prepare'] = (source, count) => {
+  const fromRoot = importsBeside(typescript, root, folder);
+  const prepare: CellRunner['prepare'] = (written, count) => {
+    const source = fromRoot(written);
     const result = real.convert(declarations, source);
     const output = result.output ?? '';
-    cells.set(count, { source, maps: mapsByCode.get(output) ?? [] });
+    cells.set(count, { source: written, maps: mapsByCode.get(output) ?? [] });
     mapsByCode.clear();
     const run = async (): Promise<CellOutcome> => {
       outcome = { ok: true, diagnostics: [...result.diagnostics] };

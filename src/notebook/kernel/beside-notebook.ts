@@ -1,0 +1,41 @@
+import { join, relative, sep } from 'node:path';
+import type ts from 'typescript';
+import type { TypeScript } from './typescript-internals.js';
+
+/**
+ * Lets a notebook import files by their place beside it, and by their whole name (`./lut.ts`). Cells are compiled as
+ * files in the project's root, so `../src/lut` of a notebook in `notebooks/` would be sought outside the project: a
+ * relative import that the root does not have and the notebook's `folder` has is written as one from the root. The
+ * compiler would refuse the `.ts`, as what it writes could not be run; the kernel compiles such a file too.
+ */
+export const importsBeside = (
+  typescript: TypeScript,
+  root: string,
+  folder: string,
+): ((source: string) => string) => {
+  const options: ts.CompilerOptions = {
+    moduleResolution: typescript.ModuleResolutionKind.Bundler,
+    module: typescript.ModuleKind.ESNext,
+    allowImportingTsExtensions: true,
+    resolveJsonModule: true,
+  };
+  const found = (specifier: string, from: string): boolean =>
+    typescript.resolveModuleName(specifier, join(from, '__cell__.ts'), options, typescript.sys)
+      .resolvedModule !== undefined;
+  const fromRoot = (specifier: string): string => {
+    const path = relative(root, join(folder, specifier)).split(sep).join('/');
+    return path.startsWith('.') ? path : `./${path}`;
+  };
+  return (source) => {
+    let text = source;
+    const imports = typescript.preProcessFile(source, true, true).importedFiles;
+    for (const { fileName, pos } of imports.toSorted((a, b) => b.pos - a.pos)) {
+      const start = pos + 1; // after the quote
+      if (!/^\.\.?\//.test(fileName) || !source.startsWith(fileName, start)) continue;
+      const beside = folder !== root && !found(fileName, root) && found(fileName, folder);
+      const name = (beside ? fromRoot(fileName) : fileName).replace(/(?<!\.d)\.ts$/, '');
+      text = text.slice(0, start) + name + text.slice(start + fileName.length);
+    }
+    return text;
+  };
+};
