@@ -70,10 +70,10 @@ function tile(
   v128.store(o3, c31, 16);
 }
 
-// three uses of the loop, with as many steps known to the compiler as can be
+// three uses of the loop, with as many steps known to the compiler as can be; exported, so that they are not inlined
 
 /** Four rows, floats one behind the other, by a panel. */
-function rowsTile(
+export function rowsTile(
   k: i32,
   a: usize,
   aRow: usize,
@@ -87,13 +87,13 @@ function rowsTile(
 }
 
 /** Four packed columns by a panel. */
-function packedTile(rows: i32, a: usize, panel: usize, out: usize, outRow: usize, add: bool): void {
+export function packedTile(rows: i32, a: usize, panel: usize, out: usize, outRow: usize, add: bool): void {
   const zero = f32x4.splat(0);
   tile(rows, a, 4, 16, panel, 32, out, outRow, zero, zero, add);
 }
 
 /** Four columns by eight where they lie. */
-function columnsTile(
+export function columnsTile(
   rows: i32,
   a: usize,
   aStep: usize,
@@ -169,11 +169,17 @@ function startOf(bias: usize): v128 {
   return bias ? v128.load(bias) : f32x4.splat(0);
 }
 
+/** Units of {@link productUnit}: a panel of columns of a sample each. */
+export function productUnits(samples: i32, n: i32): i32 {
+  return samples * ((n + 7) >> 3);
+}
+
 /**
- * out[row, j] = bias[j] + Σ a[row, i]·b[i, j] for all rows of all samples. `k` and `n` are multiples of 4; b is packed
- * in panels of 8 columns, [k][8], and one of 4 where n is no multiple of 8. `bias` 0: none.
+ * out[row, j] = bias[j] + Σ a[row, i]·b[i, j] for all rows of a sample and the columns of a panel. `k` and `n` are
+ * multiples of 4; b is packed in panels of 8 columns, [k][8], and one of 4 where n is no multiple of 8. `bias` 0: none.
  */
-export function product(
+export function productUnit(
+  unit: i32,
   samples: i32,
   rows: i32,
   k: i32,
@@ -187,39 +193,30 @@ export function product(
   outRow: usize,
   outSample: usize,
 ): void {
-  const eights = <usize>(n & ~7) << 2;
-  let panel = panels;
-  let start = bias;
-  for (let column: usize = 0; column < eights; column += 32, panel += <usize>k << 5) {
-    const start0 = startOf(start), start1 = startOf(start ? start + 16 : 0);
-    for (let s: usize = 0; s < <usize>samples; s++) {
-      const from = a + s * aSample;
-      const to = out + s * outSample + column;
-      if (rows < 4)
-        for (let row: usize = 0; row < <usize>rows; row++)
-          rowProduct(k, from + row * aRow, panel, to + row * outRow, start0, start1);
-      else
-        for (let row = 0; row < rows; row += 4) {
-          // the last four rows may overlap those before: they are computed again, to the same bits
-          const first = <usize>min(row, rows - 4);
-          rowsTile(k, from + first * aRow, aRow, panel, to + first * outRow, outRow, start0, start1);
-        }
+  const first = (unit / samples) << 3;
+  const column = <usize>first << 2;
+  const sample = <usize>(unit % samples);
+  const panel = panels + column * <usize>k;
+  const start = bias ? bias + column : 0;
+  const from = a + sample * aSample;
+  const to = out + sample * outSample + column;
+  if (n - first < 8) return fourColumns(rows, k, from, aRow, panel, to, outRow, startOf(start));
+  const start0 = startOf(start), start1 = startOf(start ? start + 16 : 0);
+  if (rows < 4)
+    for (let row: usize = 0; row < <usize>rows; row++)
+      rowProduct(k, from + row * aRow, panel, to + row * outRow, start0, start1);
+  else
+    for (let row = 0; row < rows; row += 4) {
+      // the last four rows may overlap those before: they are computed again, to the same bits
+      const top = <usize>min(row, rows - 4);
+      rowsTile(k, from + top * aRow, aRow, panel, to + top * outRow, outRow, start0, start1);
     }
-    if (start) start += 32;
-  }
-  if (n & 7)
-    for (let s: usize = 0; s < <usize>samples; s++)
-      fourColumns(rows, k, a + s * aSample, aRow, panel, out + s * outSample + eights, outRow, startOf(start));
 }
 
 /** Rows summed in registers before they are added to memory. */
 const run: i32 = 256;
-/** Floats that packed columns may take, so that they stay in the second-level cache; 32 rows always fit. */
-const packSize: i32 = 65536;
-/** Left columns from which packing pays. */
-const packFrom: i32 = 32;
 
-/** Copies groups of columns, each `group` bytes (16 or 32), of `count` rows from `row` of `sample` on, to panels. */
+/** Copies `count` rows of columns, `group` bytes (16 or 32), from `row` of `sample` on, one behind the other. */
 function packColumns(
   count: i32,
   sample: i32,
@@ -228,42 +225,62 @@ function packColumns(
   x: usize,
   xRow: usize,
   xSample: usize,
-  columns: usize,
   group: usize,
-  panels: usize,
+  to: usize,
 ): void {
-  let to = panels;
-  for (let column: usize = 0; column < columns; column += group) {
-    let left = count;
-    let first = row;
-    let base = x + <usize>sample * xSample + column;
-    while (left > 0) {
-      const here = min(left, rows - first);
-      let at = base + <usize>first * xRow;
-      const end = to + <usize>here * group;
-      if (group == 16) for (; to < end; to += 16, at += xRow) v128.store(to, v128.load(at));
-      else
-        for (; to < end; to += 32, at += xRow) {
-          v128.store(to, v128.load(at));
-          v128.store(to, v128.load(at, 16), 16);
-        }
-      left -= here;
-      first = 0;
-      base += xSample;
-    }
+  let left = count;
+  let first = row;
+  let base = x + <usize>sample * xSample;
+  while (left > 0) {
+    const here = min(left, rows - first);
+    let at = base + <usize>first * xRow;
+    const end = to + <usize>here * group;
+    if (group == 16) for (; to < end; to += 16, at += xRow) v128.store(to, v128.load(at));
+    else
+      for (; to < end; to += 32, at += xRow) {
+        v128.store(to, v128.load(at));
+        v128.store(to, v128.load(at, 16), 16);
+      }
+    left -= here;
+    first = 0;
+    base += xSample;
   }
 }
 
+/** Left columns from which packing pays: long samples of few channels are read where they lie. */
+const packFrom: i32 = 32;
+
+/** Whether {@link crossUnit} wants its left side packed. */
+export function isPacked(rows: i32, m: i32): bool {
+  return m >= packFrom || rows < 32;
+}
+
+/** Packs four left columns of all rows of all samples, [m / 4][samples·rows][4]; a unit is four columns. */
+export function packLeftUnit(
+  unit: i32,
+  samples: i32,
+  rows: i32,
+  left: usize,
+  leftRow: usize,
+  leftSample: usize,
+  packed: usize,
+): void {
+  const total = samples * rows;
+  const at = <usize>unit << 4;
+  packColumns(total, 0, 0, rows, left + at, leftRow, leftSample, 16, packed + at * <usize>total);
+}
+
 /**
- * out[i, j] = Σ over all rows of all samples of left[row, i]·right[row, j]: the gradient of a packed matrix. `m` is a
- * multiple of 4; `n` is rounded up to a multiple of 8 and `outRow` has room for it, as has the end of `right`.
- * `scratch`: max(packSize, 32·(m + n)) floats, n rounded up.
+ * out[i, j] = Σ over all rows of all samples of left[row, i]·right[row, j]: the gradient of a packed matrix; a unit is
+ * eight columns j. `m` is a multiple of 4; columns are rounded up to a multiple of 8 and `outRow` has room for them, as
+ * has the end of `right`. `packed`: the left side as {@link packLeftUnit} packs it where {@link isPacked}. `scratch`:
+ * 32·{@link run} bytes.
  */
-export function crossProduct(
+export function crossUnit(
+  unit: i32,
   samples: i32,
   rows: i32,
   m: i32,
-  n: i32,
   left: usize,
   leftRow: usize,
   leftSample: usize,
@@ -272,35 +289,27 @@ export function crossProduct(
   rightSample: usize,
   out: usize,
   outRow: usize,
+  packed: usize,
   scratch: usize,
 ): void {
-  const n8 = (n + 7) & ~7;
-  const columns = <usize>n8 << 2;
-  const leftColumns = <usize>m << 2;
-  // long samples of few channels go through one by one, where they lie; short ones are packed together
-  const packed = m >= packFrom || rows < 32;
+  const column = <usize>unit << 5;
   const total = samples * rows;
-  const most = packed ? min(run, max(32, packSize / (m + n8))) : run;
+  const tall = isPacked(rows, m);
   for (let first = 0, count = 0; first < total; first += count) {
     const sample = first / rows, row = first % rows;
-    count = min(most, packed ? total - first : rows - row);
-    let a = left + <usize>sample * leftSample + <usize>row * leftRow;
-    let b = right + <usize>sample * rightSample + <usize>row * rightRow;
-    let aGroup: usize = 16, bGroup: usize = 32;
-    if (packed) {
-      aGroup = <usize>count << 4;
-      bGroup = <usize>count << 5;
-      a = scratch;
-      b = scratch + <usize>m * (<usize>count << 2);
-      packColumns(count, sample, row, rows, left, leftRow, leftSample, leftColumns, 16, a);
-      packColumns(count, sample, row, rows, right, rightRow, rightSample, columns, 32, b);
-    }
-    for (let column: usize = 0; column < columns; column += 32, b += bGroup) {
-      let o = out + column;
-      let at = a;
-      for (let i = 0; i < m; i += 4, at += aGroup, o += outRow << 2)
-        if (packed) packedTile(count, at, b, o, outRow, first > 0);
-        else columnsTile(count, at, leftRow, b, rightRow, o, outRow, first > 0);
+    let o = out + column;
+    if (tall) {
+      count = min(run, total - first);
+      packColumns(count, sample, row, rows, right + column, rightRow, rightSample, 32, scratch);
+      let a = packed + (<usize>first << 4);
+      for (let i = 0; i < m; i += 4, a += <usize>total << 4, o += outRow << 2)
+        packedTile(count, a, scratch, o, outRow, first > 0);
+    } else {
+      count = min(run, rows - row);
+      const b = right + column + <usize>sample * rightSample + <usize>row * rightRow;
+      let a = left + <usize>sample * leftSample + <usize>row * leftRow;
+      for (let i = 0; i < m; i += 4, a += 16, o += outRow << 2)
+        columnsTile(count, a, leftRow, b, rightRow, o, outRow, first > 0);
     }
   }
 }

@@ -2,7 +2,7 @@
  * Batch and group norm with ReLU over rows of positions, forward and backward. Columns are channels, padded to a
  * multiple of 4 by channels that stay zero. A segment is what shares statistics: all samples with batch norm, one
  * sample with group norm. Per segment and padded channel, `stats` holds mean, 1/√(variance + ε), γ/√(variance + ε) and
- * β, four vectors of `channels4` floats.
+ * β, four vectors of `channels4` floats. A unit is `block` channels: a multiple of 4, and of whole groups.
  */
 
 /** Rows whose float32 sums are added to a float64 sum at a time. */
@@ -82,8 +82,9 @@ function addSquares(rows: i32, x: usize, row: usize, mean: v128): void {
   }
 }
 
-/** out[column] = Σ x over all rows of all samples, for the first `channels` of 4-padded columns. */
-export function columnSums(
+/** out[column] = Σ x over all rows of all samples, for four of the `channels` 4-padded columns. */
+export function columnSumsUnit(
+  unit: i32,
   samples: i32,
   rows: i32,
   channels: i32,
@@ -91,22 +92,20 @@ export function columnSums(
   row: usize,
   sample: usize,
   out: usize,
-  sums: usize,
+  scratch: usize,
 ): void {
-  for (let channel = 0; channel < channels; channel += 4) {
-    clearSums();
-    for (let s = 0; s < samples; s++) addColumns(rows, x + <usize>s * sample + (<usize>channel << 2), row);
-    storeSums(sums);
-    for (let c = 0; c < min(4, channels - channel); c++)
-      store<f32>(out + (<usize>(channel + c) << 2), <f32>load<f64>(sums + (<usize>c << 3)));
-  }
+  const channel = unit << 2;
+  clearSums();
+  for (let s = 0; s < samples; s++) addColumns(rows, x + <usize>s * sample + (<usize>channel << 2), row);
+  storeSums(scratch);
+  for (let c = 0; c < min(4, channels - channel); c++)
+    store<f32>(out + (<usize>(channel + c) << 2), <f32>load<f64>(scratch + (<usize>c << 3)));
 }
 
-/** Replaces the sums of the channels of each group by their group's sum. */
-function poolGroups(channels: i32, groups: i32, sums: usize): void {
-  const size = channels / groups;
-  for (let group = 0; group < groups; group++) {
-    const start = sums + (<usize>(group * size) << 3);
+/** Replaces the sums of channels `first` to `end` by their groups' sums. */
+function poolGroups(first: i32, end: i32, size: i32, sums: usize): void {
+  for (let group = first; group < end; group += size) {
+    const start = sums + (<usize>group << 3);
     let total: f64 = 0;
     for (let c = 0; c < size; c++) total += load<f64>(start + (<usize>c << 3));
     for (let c = 0; c < size; c++) store<f64>(start + (<usize>c << 3), total);
@@ -115,9 +114,11 @@ function poolGroups(channels: i32, groups: i32, sums: usize): void {
 
 /**
  * out = ReLU(norm(y)). `running` (batch norm only) holds means, then variances; by batch, the moved ones are written
- * to `moved`. `sums` is scratch of channels4 float64.
+ * to `moved`. `scratch`: channels4 float64.
  */
-export function normForward(
+export function normForwardUnit(
+  unit: i32,
+  block: i32,
   kind: i32,
   samples: i32,
   rows: i32,
@@ -132,16 +133,19 @@ export function normForward(
   running: usize,
   moved: usize,
   stats: usize,
-  sums: usize,
   epsilon: f64,
   momentum: f64,
+  scratch: usize,
 ): void {
   const channels4 = (channels + 3) & ~3;
+  const first = unit * block, end = min(first + block, channels);
+  const firstColumn = <usize>first << 2, endColumn = <usize>min(first + block, channels4) << 2;
+  const size = channels / groups;
   const row = <usize>channels4 << 2;
   const sample = <usize>rows * row;
   const segments = kind == byGroup ? samples : 1;
   const within = kind == byGroup ? 1 : samples;
-  const count = <f64>(within * rows) * (kind == byGroup ? <f64>(channels / groups) : 1);
+  const count = <f64>(within * rows) * (kind == byGroup ? <f64>size : 1);
   for (let segment = 0; segment < segments; segment++) {
     const from = y + <usize>segment * sample;
     const mean = stats + <usize>segment * 4 * row;
@@ -149,31 +153,31 @@ export function normForward(
     const scale = inverse + row;
     const shift = scale + row;
     if (kind == byRunning) {
-      for (let c = 0; c < channels; c++) {
+      for (let c = first; c < end; c++) {
         const at = <usize>c << 2;
         store<f32>(mean + at, load<f32>(running + at));
         const variance = <f64>load<f32>(running + (<usize>channels << 2) + at);
         store<f32>(inverse + at, <f32>(1 / sqrt<f64>(variance + epsilon)));
       }
     } else {
-      for (let c: usize = 0; c < row; c += 16) {
+      for (let c = firstColumn; c < endColumn; c += 16) {
         clearSums();
         for (let s = 0; s < within; s++) addColumns(rows, from + <usize>s * sample + c, row);
-        storeSums(sums + (c << 1));
+        storeSums(scratch + (c << 1));
       }
-      if (kind == byGroup) poolGroups(channels, groups, sums);
-      for (let c = 0; c < channels; c++)
-        store<f32>(mean + (<usize>c << 2), <f32>(load<f64>(sums + (<usize>c << 3)) / count));
-      for (let c: usize = 0; c < row; c += 16) {
+      if (kind == byGroup) poolGroups(first, end, size, scratch);
+      for (let c = first; c < end; c++)
+        store<f32>(mean + (<usize>c << 2), <f32>(load<f64>(scratch + (<usize>c << 3)) / count));
+      for (let c = firstColumn; c < endColumn; c += 16) {
         clearSums();
         const centre = v128.load(mean + c);
         for (let s = 0; s < within; s++) addSquares(rows, from + <usize>s * sample + c, row, centre);
-        storeSums(sums + (c << 1));
+        storeSums(scratch + (c << 1));
       }
-      if (kind == byGroup) poolGroups(channels, groups, sums);
-      for (let c = 0; c < channels; c++) {
+      if (kind == byGroup) poolGroups(first, end, size, scratch);
+      for (let c = first; c < end; c++) {
         const at = <usize>c << 2;
-        const squares = load<f64>(sums + (<usize>c << 3));
+        const squares = load<f64>(scratch + (<usize>c << 3));
         store<f32>(inverse + at, <f32>(1 / sqrt<f64>(squares / count + epsilon)));
         if (kind != byGroup) {
           const variances = <usize>channels << 2;
@@ -187,14 +191,14 @@ export function normForward(
         }
       }
     }
-    for (let c = 0; c < channels; c++) {
+    for (let c = first; c < end; c++) {
       const at = <usize>c << 2;
       const factor = load<f32>(gamma + at) * load<f32>(inverse + at);
       store<f32>(scale + at, factor);
       store<f32>(shift + at, load<f32>(beta + at));
     }
     for (let s = 0; s < within; s++)
-      for (let c: usize = 0; c < row; c += 16) {
+      for (let c = firstColumn; c < endColumn; c += 16) {
         const centre = v128.load(mean + c);
         const factor = v128.load(scale + c);
         const offset = v128.load(shift + c);
@@ -276,10 +280,12 @@ function spread(
 }
 
 /**
- * Gradient of {@link normForward}: `dy` (rows padded, `dySample` apart) from `dout`, and those of γ, β and of the
- * convolution's bias before the norm. `sums` is scratch of 4·channels4 float64.
+ * Gradient of {@link normForwardUnit}: `dy` (rows padded, `dySample` apart) from `dout`, and those of γ, β and of the
+ * convolution's bias before the norm. `scratch`: 4·channels4 float64.
  */
-export function normBackward(
+export function normBackwardUnit(
+  unit: i32,
+  block: i32,
   kind: i32,
   samples: i32,
   rows: i32,
@@ -294,26 +300,30 @@ export function normBackward(
   dgamma: usize,
   dbeta: usize,
   dbias: usize,
-  sums: usize,
+  scratch: usize,
 ): void {
   const channels4 = (channels + 3) & ~3;
+  const start = unit * block, end = min(start + block, channels), width = min(block, channels4 - start);
+  const startColumn = <usize>start << 2, endColumn = startColumn + (<usize>width << 2);
+  const size = channels / groups;
   const row = <usize>channels4 << 2;
   const sample = <usize>rows * row;
   const segments = kind == byGroup ? samples : 1;
   const within = kind == byGroup ? 1 : samples;
-  const count = <f64>(within * rows) * (kind == byGroup ? <f64>(channels / groups) : 1);
-  const first = sums, second = sums + (row << 1);
+  const count = <f64>(within * rows) * (kind == byGroup ? <f64>size : 1);
+  const first = scratch, second = scratch + (row << 1);
   const slopes = second + (row << 1), levels = slopes + row, biases = levels + row;
-  memory.fill(slopes, 0, row << 2);
-  memory.fill(dgamma, 0, <usize>channels << 2);
-  memory.fill(dbeta, 0, <usize>channels << 2);
+  memory.fill(slopes + startColumn, 0, <usize>width << 2);
+  memory.fill(levels + startColumn, 0, <usize>width << 2);
+  memory.fill(dgamma + startColumn, 0, <usize>(end - start) << 2);
+  memory.fill(dbeta + startColumn, 0, <usize>(end - start) << 2);
   for (let segment = 0; segment < segments; segment++) {
     const from = <usize>segment * sample;
     const mean = stats + <usize>segment * 4 * row;
     const inverse = mean + row;
     const scale = inverse + row;
     const shift = scale + row;
-    for (let c: usize = 0; c < row; c += 16) {
+    for (let c = startColumn; c < endColumn; c += 16) {
       clearSums();
       for (let s = 0; s < within; s++) {
         const at = from + <usize>s * sample + c;
@@ -325,7 +335,7 @@ export function normBackward(
       v128.store(second + (c << 1), otherLow);
       v128.store(second + (c << 1), otherHigh, 16);
     }
-    for (let c = 0; c < channels; c++) {
+    for (let c = start; c < end; c++) {
       const at = <usize>c << 2, at8 = <usize>c << 3;
       const weight = <f64>load<f32>(gamma + at);
       const total = load<f64>(first + at8);
@@ -337,17 +347,17 @@ export function normBackward(
     }
     if (kind != byRunning) {
       if (kind == byGroup) {
-        poolGroups(channels, groups, first);
-        poolGroups(channels, groups, second);
+        poolGroups(start, end, size, first);
+        poolGroups(start, end, size, second);
       }
-      for (let c = 0; c < channels; c++) {
+      for (let c = start; c < end; c++) {
         const at = <usize>c << 2, at8 = <usize>c << 3;
         const deviation = <f64>load<f32>(inverse + at);
         store<f32>(slopes + at, <f32>((-deviation * deviation * load<f64>(second + at8)) / count));
         store<f32>(levels + at, <f32>((-deviation * load<f64>(first + at8)) / count));
       }
     }
-    for (let c: usize = 0; c < row; c += 16) {
+    for (let c = startColumn; c < endColumn; c += 16) {
       if (segment == 0) clearSums();
       else {
         sumLow = v128.load(biases + (c << 1));
@@ -363,13 +373,13 @@ export function normBackward(
       storeSums(biases + (c << 1));
     }
   }
-  for (let c = 0; c < channels; c++)
+  for (let c = start; c < end; c++)
     store<f32>(dbias + (<usize>c << 2), <f32>load<f64>(biases + (<usize>c << 3)));
 }
 
-/** out[i] = max(x[2i], x[2i+1]) over `rows` rows out of twice as many or one more. */
-export function poolForward(
-  samples: i32,
+/** out[i] = max(x[2i], x[2i+1]) over `rows` rows out of twice as many or one more; a unit is a sample. */
+export function poolForwardUnit(
+  unit: i32,
   rows: i32,
   channels4: i32,
   x: usize,
@@ -379,18 +389,19 @@ export function poolForward(
   outSample: usize,
 ): void {
   const row = <usize>channels4 << 2;
-  for (let s = 0; s < samples; s++) {
-    let from = x + <usize>s * xSample;
-    let to = out + <usize>s * outSample;
-    for (let i = 0; i < rows; i++, from += xRow << 1, to += row)
-      for (let c: usize = 0; c < row; c += 16)
-        v128.store(to + c, f32x4.max(v128.load(from + c), v128.load(from + xRow + c)));
-  }
+  let from = x + <usize>unit * xSample;
+  let to = out + <usize>unit * outSample;
+  for (let i = 0; i < rows; i++, from += xRow << 1, to += row)
+    for (let c: usize = 0; c < row; c += 16)
+      v128.store(to + c, f32x4.max(v128.load(from + c), v128.load(from + xRow + c)));
 }
 
-/** Adds `dout` to the gradient `dx` of the larger of each pair, the first of equals. `dx` and `dout` have no padding. */
-export function poolBackward(
-  samples: i32,
+/**
+ * Adds `dout` to the gradient `dx` of the larger of each pair, the first of equals; a unit is a sample. `dx` and `dout`
+ * have no padding.
+ */
+export function poolBackwardUnit(
+  unit: i32,
   rows: i32,
   rowsBefore: i32,
   channels4: i32,
@@ -401,16 +412,14 @@ export function poolBackward(
   dx: usize,
 ): void {
   const row = <usize>channels4 << 2;
-  let slope = dout;
-  for (let s = 0; s < samples; s++) {
-    let from = x + <usize>s * xSample;
-    let to = dx + <usize>(s * rowsBefore) * row;
-    for (let i = 0; i < rows; i++, from += xRow << 1, to += row << 1, slope += row)
-      for (let c: usize = 0; c < row; c += 16) {
-        const d = v128.load(slope + c);
-        const first = f32x4.ge(v128.load(from + c), v128.load(from + xRow + c));
-        v128.store(to + c, f32x4.add(v128.load(to + c), v128.and(d, first)));
-        v128.store(to + row + c, f32x4.add(v128.load(to + row + c), v128.andnot(d, first)));
-      }
-  }
+  let slope = dout + <usize>(unit * rows) * row;
+  let from = x + <usize>unit * xSample;
+  let to = dx + <usize>(unit * rowsBefore) * row;
+  for (let i = 0; i < rows; i++, from += xRow << 1, to += row << 1, slope += row)
+    for (let c: usize = 0; c < row; c += 16) {
+      const d = v128.load(slope + c);
+      const first = f32x4.ge(v128.load(from + c), v128.load(from + xRow + c));
+      v128.store(to + c, f32x4.add(v128.load(to + c), v128.and(d, first)));
+      v128.store(to + row + c, f32x4.add(v128.load(to + row + c), v128.andnot(d, first)));
+    }
 }

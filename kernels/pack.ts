@@ -208,24 +208,42 @@ export function unpackPoint(gradient: usize, row: usize, output: i32, input: i32
     memory.copy(dweight + (<usize>(o * input) << 2), gradient + <usize>o * row, <usize>input << 2);
 }
 
-/** Rows of positions, [rows][channels4], `sample` bytes apart, from planes [samples][channels][rows]. */
-export function planesToRows(samples: i32, channels: i32, rows: i32, planes: usize, out: usize, sample: usize): void {
+/** Rows of positions, [rows][channels4], `sample` bytes apart, from planes [samples][channels][rows]; a unit is a sample. */
+export function planesToRowsUnit(
+  unit: i32,
+  channels: i32,
+  rows: i32,
+  planes: usize,
+  out: usize,
+  sample: usize,
+): void {
   const row = <usize>pad4(channels) << 2;
-  let from = planes;
-  for (let s = 0; s < samples; s++)
-    for (let c = 0; c < channels; c++) {
-      let to = out + <usize>s * sample + (<usize>c << 2);
-      for (let i = 0; i < rows; i++, from += 4, to += row) store<f32>(to, load<f32>(from));
-    }
+  let from = planes + (<usize>(unit * channels * rows) << 2);
+  for (let c = 0; c < channels; c++) {
+    let to = out + <usize>unit * sample + (<usize>c << 2);
+    for (let i = 0; i < rows; i++, from += 4, to += row) store<f32>(to, load<f32>(from));
+  }
 }
 
-/** The reverse of {@link planesToRows}. */
-export function rowsToPlanes(samples: i32, channels: i32, rows: i32, x: usize, sample: usize, planes: usize): void {
+/** The reverse of {@link planesToRowsUnit}. */
+export function rowsToPlanesUnit(
+  unit: i32,
+  channels: i32,
+  rows: i32,
+  x: usize,
+  sample: usize,
+  planes: usize,
+): void {
   const row = <usize>pad4(channels) << 2;
-  let to = planes;
-  for (let s = 0; s < samples; s++)
-    for (let c = 0; c < channels; c++) {
-      let from = x + <usize>s * sample + (<usize>c << 2);
-      for (let i = 0; i < rows; i++, to += 4, from += row) store<f32>(to, load<f32>(from));
-    }
+  let to = planes + (<usize>(unit * channels * rows) << 2);
+  for (let c = 0; c < channels; c++) {
+    let from = x + <usize>unit * sample + (<usize>c << 2);
+    for (let i = 0; i < rows; i++, to += 4, from += row) store<f32>(to, load<f32>(from));
+  }
+}
+
+/** `count` floats at `to`, and zeros up to a multiple of 4. */
+export function padBias(from: usize, count: i32, to: usize): void {
+  memory.fill(to, 0, <usize>pad4(count) << 2);
+  memory.copy(to, from, <usize>count << 2);
 }

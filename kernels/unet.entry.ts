@@ -1,15 +1,38 @@
-// asc unet:
-export { columnSums, normBackward, normForward, poolBackward, poolForward } from './norm';
-export { crossProduct, product } from './matrix';
-export {
-  packConv,
-  packConvBack,
-  packPoint,
-  packUp,
-  packUpBack,
-  planesToRows,
-  rowsToPlanes,
-  unpackConv,
-  unpackPoint,
-  unpackUp,
-} from './pack';
+// One memory for all threads: kernels/unet-program.ts computes units of a phase, crew.ts shares them out.
+// asc unet: --enable threads --sharedMemory --maximumMemory 65536
+import { awaitRound, closeRound, finishUnit, openRound, planOf, roundOf, scratchOf, takeUnit } from './crew';
+import { runUnit } from './unet-program';
+// What is exported is not inlined: V8 keeps the sums of a small function in registers, those of a large one not.
+export { columnsTile, packedTile, rowsTile } from './matrix';
+
+/** Takes units until none is left. */
+function work(control: usize, thread: i32): void {
+  for (let unit = takeUnit(control); unit >= 0; unit = takeUnit(control)) {
+    runUnit(planOf(control), unit, scratchOf(control, thread));
+    finishUnit(control);
+  }
+}
+
+/**
+ * Runs the phases of a program on this thread and all that serve: per phase, the address of its ops and its units, u32.
+ * Returns 0, or 1 if a thread failed.
+ */
+export function runProgram(control: usize, phases: usize, count: i32): i32 {
+  const end = phases + (<usize>count << 3);
+  for (let phase = phases; phase < end; phase += 8) {
+    const units = load<i32>(phase, 4);
+    openRound(control, 0, <usize>load<u32>(phase), units);
+    work(control, 0);
+    if (closeRound(control, units)) return 1;
+  }
+  return 0;
+}
+
+/** A thread's life: works on each round, waits between them. */
+export function serve(control: usize, thread: i32): void {
+  while (true) {
+    const round = roundOf(control);
+    work(control, thread);
+    awaitRound(control, round);
+  }
+}

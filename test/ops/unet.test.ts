@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Fault } from '../../src/fault.js';
 import { insistOnForm, isFused, opForms } from '../../src/ops/form.js';
-import { planUnet } from '../../src/ops/fused/unet-plan.js';
+import { slotFor } from '../../src/ops/fused/unet-room.js';
 import { startTensorflow } from '../../src/ops/tensorflow.js';
 import { unet } from '../../src/ops/unet.js';
 import { type UnetSpec, unetLayout } from '../../src/ops/unet-layout.js';
@@ -211,7 +211,8 @@ test('batch norm over one value per channel is refused', () => {
 
 test('a UNet that no memory holds is refused before anything is allocated', () => {
   const huge: UnetSpec = { ...published, width: 256, depth: 7 };
-  expect(() => planUnet(huge, 4)).toThrow(/^kernel memory: \d+\.\d GiB/);
+  expect(() => slotFor(huge, 4)).toThrow(/^kernel memory: \d+\.\d GiB/);
+  expect(() => slotFor(small, 2)).not.toThrow();
 });
 
 test('vectors of another length are refused', () => {

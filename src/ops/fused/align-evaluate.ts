@@ -1,8 +1,9 @@
 import type { AlignLossInputs } from '../align-loss.js';
 import { expandBand } from '../apply-mapping.js';
-import { type AlignPlan, control } from './align-plan.js';
+import type { AlignPlan } from './align-plan.js';
 import { roomFor } from './align-room.js';
 import { arrangeWeights } from './conv-weights.js';
+import { control } from './threads.js';
 
 /** Passes of kernels/align.entry.ts. */
 const pass = { conv: 0, error: 1, gradient: 2, whole: 3 } as const;

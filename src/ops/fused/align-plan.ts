@@ -1,7 +1,7 @@
 import { Fault } from '../../fault.js';
 import { knotPositions } from '../apply-mapping.js';
 import { memoryPlan } from './load.js';
-import { maxThreads } from './threads.js';
+import { firstFree } from './threads.js';
 
 /** What fixes the memory of the fused loss. */
 export interface AlignShape {
@@ -64,19 +64,14 @@ export type AlignPlan = Record<(typeof fields)[number], number> & {
   bytes: number;
 };
 
-/** Start of the memory: what the threads agree upon, for good. */
-export const control = 1024;
-export const scratchAt = control + 64;
-export const failedAt = 24;
-
 /**
  * Rows of a strip, the unit of work and of summing: fixed, so that results do not depend on the threads. Small
  * enough to share four patches out evenly, large enough that the two rows computed twice cost little.
  */
 const stripRows = 128;
 
-/** A ticket of kernels/align.entry.ts has 16 bits for them. */
-const maxUnits = 65535;
+/** A ticket of kernels/crew.ts has 24 bits for them. */
+const maxUnits = 2 ** 24 - 1;
 
 const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
 
@@ -107,7 +102,7 @@ export const planAlign = (
     (3 + 5 * channels) * rowBytes + 3 * channels * stride + 4 * taps + 16 + 16 * taps * channels,
     64,
   );
-  const { take, size } = memoryPlan(scratchAt + 4 * maxThreads);
+  const { take, size } = memoryPlan(firstFree);
   const address = take(4 * fields.length);
   const perChannel = (): number => take(4 * channels);
   const plan = {

@@ -1,7 +1,7 @@
 import type { PatchPixels } from '../../dataset/patch.js';
-import { type AlignPlan, control, failedAt, planAlign, scratchAt, writePlan } from './align-plan.js';
+import { type AlignPlan, planAlign, writePlan } from './align-plan.js';
 import { loadKernel } from './load.js';
-import { reserve, sharedMemory, startThreads, threadCount } from './threads.js';
+import { reserve, scratchAt, sharedMemory, startThreads, threadCount } from './threads.js';
 
 /** kernels/align.entry.ts */
 interface AlignKernel {
@@ -35,12 +35,16 @@ export const roomFor = (
   if (!room.plan || room.key !== key || room.plan.samples < batch.length || wanted > room.threads) {
     const samples = Math.max(batch.length, room.key === key ? (room.plan?.samples ?? 0) : 0);
     const plan = planAlign({ samples, width, height, knots, bandMax }, Math.max(wanted, room.threads));
-    reserve(room.memory, plan.bytes + 1024);
+    reserve(
+      room.memory,
+      plan.bytes + 1024,
+      `batch: ${Math.ceil(plan.bytes / 2 ** 20)} MiB of pixels; lower train.batchSize or cut smaller patches`,
+    );
     writePlan(plan, bandMax, room.memory.buffer);
     const words = new Uint32Array(room.memory.buffer);
     for (let thread = 0; thread < Math.max(wanted, room.threads); thread++)
       words[scratchAt / 4 + thread] = plan.scratch + thread * plan.scratchBytes;
-    startThreads('align', room.memory, control, failedAt, room.threads, wanted);
+    startThreads('align', room.memory, room.threads, wanted);
     room = { ...room, key, plan, threads: Math.max(wanted, room.threads) };
   }
   return room as Room & { plan: AlignPlan };

@@ -3,6 +3,18 @@ import { Worker } from 'node:worker_threads';
 import { Fault } from '../../fault.js';
 import { kernelModule } from './load.js';
 
+/** What the threads of a memory agree upon, at its start (kernels/crew.ts); bytes. */
+export const control = 1024;
+/** Addresses of the threads' scratch memories, u32. */
+export const scratchAt = control + 64;
+const failedAt = control + 24;
+
+/** As many as a control block has room for. */
+export const maxThreads = 32;
+
+/** Where a kernel's own part of such a memory begins. */
+export const firstFree = scratchAt + 4 * maxThreads;
+
 /** 64 KiB pages of a shared memory at most; all of WebAssembly's 4 GiB where the host grants the addresses. */
 const maxima = [65536, 32768, 8192];
 
@@ -18,17 +30,18 @@ export const sharedMemory = (): WebAssembly.Memory => {
   throw refusal;
 };
 
-/** Makes the memory `bytes` long at least; views of a buffer taken before do not see what is added. */
-export const reserve = (memory: WebAssembly.Memory, bytes: number): void => {
+/**
+ * Makes the memory `bytes` long at least; views of a buffer taken before do not see what is added.
+ *
+ * @throws Fault with the words of `refusal` where it cannot be so long
+ */
+export const reserve = (memory: WebAssembly.Memory, bytes: number, refusal: string): void => {
   const missing = Math.ceil(bytes / 65536) - memory.buffer.byteLength / 65536;
   if (missing <= 0) return;
   try {
     memory.grow(missing);
   } catch {
-    throw new Fault(
-      `batch: ${Math.ceil(bytes / 2 ** 20)} MiB of pixels; lower train.batchSize or cut smaller patches`,
-      1,
-    );
+    throw new Fault(refusal, 1);
   }
 };
 
@@ -40,9 +53,6 @@ export const threadCount = (): number => {
     throw new Fault(`BANDALIGN_THREADS: ${wish}; a whole number from 1 to ${maxThreads}`);
   return Number(wish);
 };
-
-/** As many as a control block has room for. */
-export const maxThreads = 32;
 
 /** Runs in each thread; text, so that it needs no file of its own wherever the library is bundled or run from. */
 const life = `
@@ -60,23 +70,10 @@ try {
  * Starts threads 1 … count − 1 of kernel `name` on `memory`; they take units of work as its `serve` does and never
  * hold the process back from its end. Where the host grants no thread, the caller does all units itself.
  */
-export const startThreads = (
-  name: string,
-  memory: WebAssembly.Memory,
-  control: number,
-  failedAt: number,
-  from: number,
-  count: number,
-): void => {
+export const startThreads = (name: string, memory: WebAssembly.Memory, from: number, count: number): void => {
   for (let thread = from; thread < count; thread++)
     try {
-      const workerData = {
-        module: kernelModule(name),
-        memory,
-        control,
-        thread,
-        failedAt: control + failedAt,
-      };
+      const workerData = { module: kernelModule(name), memory, control, thread, failedAt };
       const worker = new Worker(life, { eval: true, workerData, execArgv: [], stdin: false });
       worker.on('error', () => {});
       worker.unref();

@@ -1,16 +1,20 @@
-import { normEpsilon, normMomentum } from '../unet-signature.js';
-import type { NormKind, UnetKernel } from './unet-kernel.js';
-
-/** Rows of positions of all samples: address of the first row, distances of rows and of samples, bytes. */
-export interface Rows {
-  at: number;
-  row: number;
-  sample: number;
-}
+import {
+  bySample,
+  columnSums,
+  crossProduct,
+  type NormKind,
+  normBackward,
+  normForward,
+  pad4,
+  pad8,
+  product,
+  type Rows,
+  whole,
+} from './unet-ops.js';
+import { type Op, opCode, type Phase } from './unet-program.js';
 
 /** What all layers of one plan share. Addresses in bytes. */
 export interface Room {
-  kernel: UnetKernel;
   samples: number;
   groups: number;
   theta: number;
@@ -18,26 +22,45 @@ export interface Room {
   running: number;
   /** Running statistics moved by the batch. */
   moved: number;
-  /** One packed matrix, its gradient, and scratch of the products. */
-  panels: number;
-  matrixGradient: number;
-  scratch: number;
-  /** Scratch of the norms and of column sums. */
-  sums: number;
-  /** Address of the bias at `at`, padded by zeros to a multiple of 4. */
-  biasOf(at: number, channels: number): number;
+  /** The left side of one cross product, packed. */
+  packed: number;
+  /** Takes room for floats. */
+  floats(count: number): number;
 }
 
+/** What a layer does in each part of a pass. */
 export interface Layer {
-  forward(kind: NormKind): void;
-  backward(kind: NormKind): void;
+  /** Before the way forward, and before the way back: weights packed. */
+  pack: Op[];
+  packBack: Op[];
+  forward(kind: NormKind): Phase[];
+  backward(kind: NormKind): Phase[];
+  /** After the way back: gradients laid out as weights. */
+  unpack: Op[];
 }
 
-export const pad4 = (count: number): number => (count + 3) & ~3;
-const pad8 = (count: number): number => (count + 7) & ~7;
+/** Rows of `channels` (padded) without gaps. */
+export const denseRows = (at: number, length: number, channels: number): Rows => ({
+  at,
+  row: pad4(channels) * 4,
+  sample: length * pad4(channels) * 4,
+});
 
-/** Floats of the gradient of a matrix of `m` by `n`, as crossProduct writes it. */
-export const matrixGradientSize = (m: number, n: number): number => pad4(m) * pad8(n);
+/** The row after the zero row that leads each sample. */
+const inside = (rows: Rows): Rows => ({ ...rows, at: rows.at + rows.row });
+
+/** The bias at `at`, padded by zeros to a multiple of 4, and the op that pads it where it is needed. */
+const padBias = (room: Room, at: number, channels: number): { bias: number; pad: Op[] } => {
+  if (channels % 4 === 0) return { bias: at, pad: [] };
+  const bias = room.floats(pad4(channels));
+  return { bias, pad: [whole(opCode.padBias, at, channels, bias)] };
+};
+
+/** Room for the gradient of a matrix of `m` by `n` as cross products write it. */
+const matrixGradient = (room: Room, m: number, n: number): { matrix: number; matrixRow: number } => ({
+  matrix: room.floats(pad4(m) * pad8(n)),
+  matrixRow: pad8(n) * 4,
+});
 
 /** Where a layer's tensors lie in theta and gradient, and its norm's in the running statistics, bytes. */
 interface ConvPlace {
@@ -69,122 +92,108 @@ export const convNormLayer = (
     dx: readonly number[];
   },
 ): Layer => {
-  const { kernel, samples, panels } = room;
-  const { length, input, halves, output, x, y, out, dy } = layer;
+  const { samples, theta, gradient } = room;
+  const { length, input, halves, output, x, y, out, dy, stats } = layer;
   const input4 = pad4(input);
   const output4 = pad4(output);
   const columns = 3 * halves * input4;
-  const weight = room.theta + layer.weight;
-  const gamma = room.theta + layer.gamma;
+  const weight = theta + layer.weight;
+  const panels = room.floats(columns * output4);
+  const backPanels = layer.dx.map(() => room.floats(3 * output4 * input4));
+  const { matrix, matrixRow } = matrixGradient(room, output4, columns);
+  const { bias, pad } = padBias(room, theta + layer.bias, output);
+  const norm = { samples, rows: length, channels: output, groups: room.groups, y, stats };
+  const gamma = theta + layer.gamma;
   return {
-    forward: (kind) => {
-      const bias = room.biasOf(room.theta + layer.bias, output);
-      kernel.packConv(weight, output, input, halves, panels);
-      kernel.product(
-        samples,
-        length,
-        columns,
-        output4,
-        x.at,
-        x.row,
-        x.sample,
-        panels,
-        bias,
-        y,
-        output4 * 4,
-        length * output4 * 4,
-      );
-      kernel.normForward(
-        kind,
-        samples,
-        length,
-        output,
-        room.groups,
-        y,
-        out.at,
-        out.row,
-        out.sample,
-        gamma,
-        room.theta + layer.beta,
-        room.running + layer.running,
-        room.moved + layer.running,
-        layer.stats,
-        room.sums,
-        normEpsilon,
-        normMomentum,
-      );
-    },
-    backward: (kind) => {
-      const { gradient } = room;
-      const dyRows = dy.at + dy.row;
-      kernel.normBackward(
-        kind,
-        samples,
-        length,
-        output,
-        room.groups,
-        y,
-        layer.dout,
-        dyRows,
-        dy.sample,
-        gamma,
-        layer.stats,
-        gradient + layer.gamma,
-        gradient + layer.beta,
-        gradient + layer.bias,
-        room.sums,
-      );
-      const matrixRow = pad8(columns) * 4;
-      kernel.crossProduct(
-        samples,
-        length,
-        output4,
-        columns,
-        dyRows,
-        dy.row,
-        dy.sample,
-        x.at,
-        x.row,
-        x.sample,
-        room.matrixGradient,
-        matrixRow,
-        room.scratch,
-      );
-      kernel.unpackConv(room.matrixGradient, matrixRow, output, input, halves, gradient + layer.weight);
-      for (const [half, dx] of layer.dx.entries()) {
-        kernel.packConvBack(weight, output, input, halves, half, panels);
-        kernel.product(
+    pack: [whole(opCode.packConv, weight, output, input, halves, panels), ...pad],
+    packBack: backPanels.map((place, half) =>
+      whole(opCode.packConvBack, weight, output, input, halves, half, place),
+    ),
+    forward: (kind) => [
+      [
+        product({
           samples,
-          length,
-          3 * output4,
-          input4,
-          dy.at,
-          dy.row,
-          dy.sample,
+          rows: length,
+          k: columns,
+          n: output4,
+          a: x,
           panels,
-          0,
-          dx,
-          input4 * 4,
-          length * input4 * 4,
-        );
-      }
+          bias,
+          out: denseRows(y, length, output),
+        }),
+      ],
+      [
+        normForward({
+          ...norm,
+          kind,
+          out,
+          gamma,
+          beta: theta + layer.beta,
+          running: room.running + layer.running,
+          moved: room.moved + layer.running,
+        }),
+      ],
+    ],
+    backward: (kind) => {
+      const { pack, cross } = crossProduct({
+        samples,
+        rows: length,
+        m: output4,
+        n: columns,
+        left: inside(dy),
+        right: x,
+        out: matrix,
+        outRow: matrixRow,
+        packed: room.packed,
+      });
+      const carried = layer.dx.map((dx, half) =>
+        product({
+          samples,
+          rows: length,
+          k: 3 * output4,
+          n: input4,
+          a: dy,
+          panels: backPanels[half],
+          bias: 0,
+          out: denseRows(dx, length, input),
+        }),
+      );
+      return [
+        [
+          normBackward({
+            ...norm,
+            kind,
+            dout: layer.dout,
+            dy: inside(dy),
+            gamma,
+            dgamma: gradient + layer.gamma,
+            dbeta: gradient + layer.beta,
+            dbias: gradient + layer.bias,
+          }),
+        ],
+        pack,
+        [cross, ...carried],
+      ];
     },
+    unpack: [whole(opCode.unpackConv, matrix, matrixRow, output, input, halves, gradient + layer.weight)],
   };
 };
 
 /** Max-pool of 2; its gradient is added to the input's. */
 export const poolLayer = (
-  room: Room,
+  { samples }: Room,
   layer: { length: number; channels: number; x: Rows; out: Rows; dout: number; dx: number },
 ): Layer => {
-  const { kernel, samples } = room;
-  const { length, x, out } = layer;
+  const { length, x, out, dout, dx } = layer;
   const half = length >> 1;
   const channels4 = pad4(layer.channels);
+  const from = [x.at, x.row, x.sample];
   return {
-    forward: () => kernel.poolForward(samples, half, channels4, x.at, x.row, x.sample, out.at, out.sample),
-    backward: () =>
-      kernel.poolBackward(samples, half, length, channels4, x.at, x.row, x.sample, layer.dout, layer.dx),
+    pack: [],
+    packBack: [],
+    forward: () => [[bySample(opCode.poolForward, samples, half, channels4, ...from, out.at, out.sample)]],
+    backward: () => [[bySample(opCode.poolBackward, samples, half, length, channels4, ...from, dout, dx)]],
+    unpack: [],
   };
 };
 
@@ -206,80 +215,68 @@ export const upLayer = (
     dx: number;
   },
 ): Layer => {
-  const { kernel, samples, panels } = room;
-  const { length, input, output, x, out, dout, doutSample } = layer;
+  const { samples, gradient } = room;
+  const { length, input, output, out, dout, doutSample } = layer;
   const input4 = pad4(input);
   const output4 = pad4(output);
-  const xRow = input4 * 4;
-  const xSample = length * xRow;
-  const weight = room.theta + layer.weight;
   const pair = 2 * output4;
+  const weight = room.theta + layer.weight;
+  const taps = [0, 1].map(() => room.floats(input4 * output4));
+  const backPanels = room.floats(pair * input4);
+  const { matrix, matrixRow } = matrixGradient(room, input4, pair);
+  const { bias, pad } = padBias(room, room.theta + layer.bias, output);
+  const x = denseRows(layer.x, length, input);
+  /** Both taps' rows side by side. */
+  const pairs = { at: dout, row: pair * 4, sample: doutSample };
   return {
-    forward: () => {
-      const bias = room.biasOf(room.theta + layer.bias, output);
-      for (let tap = 0; tap < 2; tap++) {
-        kernel.packUp(weight, input, output, tap, panels);
-        kernel.product(
+    pack: [...taps.map((panels, tap) => whole(opCode.packUp, weight, input, output, tap, panels)), ...pad],
+    packBack: [whole(opCode.packUpBack, weight, input, output, backPanels)],
+    forward: () => [
+      taps.map((panels, tap) =>
+        product({
           samples,
-          length,
-          input4,
-          output4,
-          x,
-          xRow,
-          xSample,
+          rows: length,
+          k: input4,
+          n: output4,
+          a: x,
           panels,
           bias,
-          out.at + tap * out.row,
-          2 * out.row,
-          out.sample,
-        );
-      }
-    },
+          out: { at: out.at + tap * out.row, row: 2 * out.row, sample: out.sample },
+        }),
+      ),
+    ],
     backward: () => {
-      const { gradient } = room;
-      kernel.columnSums(
+      const { pack, cross } = crossProduct({
+        samples,
+        rows: length,
+        m: input4,
+        n: pair,
+        left: x,
+        right: pairs,
+        out: matrix,
+        outRow: matrixRow,
+        packed: room.packed,
+      });
+      const dbias = columnSums(
         samples,
         2 * length,
         output,
-        dout,
-        output4 * 4,
-        doutSample,
+        { at: dout, row: output4 * 4, sample: doutSample },
         gradient + layer.bias,
-        room.sums,
       );
-      const matrixRow = pad8(pair) * 4;
-      kernel.crossProduct(
+      const carried = product({
         samples,
-        length,
-        input4,
-        pair,
-        x,
-        xRow,
-        xSample,
-        dout,
-        pair * 4,
-        doutSample,
-        room.matrixGradient,
-        matrixRow,
-        room.scratch,
-      );
-      kernel.unpackUp(room.matrixGradient, matrixRow, input, output, gradient + layer.weight);
-      kernel.packUpBack(weight, input, output, panels);
-      kernel.product(
-        samples,
-        length,
-        pair,
-        input4,
-        dout,
-        pair * 4,
-        doutSample,
-        panels,
-        0,
-        layer.dx,
-        xRow,
-        xSample,
-      );
+        rows: length,
+        k: pair,
+        n: input4,
+        a: pairs,
+        panels: backPanels,
+        bias: 0,
+        out: denseRows(layer.dx, length, input),
+      });
+      return [pack, [cross, carried, dbias]];
     },
+    unpack: [whole(opCode.unpackUp, matrix, matrixRow, input, output, gradient + layer.weight)],
   };
 };
 
@@ -298,76 +295,58 @@ export const pointLayer = (
     dx: number;
   },
 ): Layer => {
-  const { kernel, samples, panels } = room;
-  const { length, input, output, x, out, dout } = layer;
+  const { samples, gradient } = room;
+  const { length, input, output } = layer;
   const input4 = pad4(input);
   const output4 = pad4(output);
-  const xSample = length * input4 * 4;
-  const outSample = length * output4 * 4;
   const weight = room.theta + layer.weight;
+  const panels = room.floats(input4 * output4);
+  const backPanels = room.floats(input4 * output4);
+  const { matrix, matrixRow } = matrixGradient(room, output4, input4);
+  const { bias, pad } = padBias(room, room.theta + layer.bias, output);
+  const x = denseRows(layer.x, length, input);
+  const dout = denseRows(layer.dout, length, output);
   return {
-    forward: () => {
-      const bias = room.biasOf(room.theta + layer.bias, output);
-      kernel.packPoint(weight, output, input, 0, panels);
-      kernel.product(
-        samples,
-        length,
-        input4,
-        output4,
-        x,
-        input4 * 4,
-        xSample,
-        panels,
-        bias,
-        out,
-        output4 * 4,
-        outSample,
-      );
-    },
+    pack: [whole(opCode.packPoint, weight, output, input, 0, panels), ...pad],
+    packBack: [whole(opCode.packPoint, weight, output, input, 1, backPanels)],
+    forward: () => [
+      [
+        product({
+          samples,
+          rows: length,
+          k: input4,
+          n: output4,
+          a: x,
+          panels,
+          bias,
+          out: denseRows(layer.out, length, output),
+        }),
+      ],
+    ],
     backward: () => {
-      const { gradient } = room;
-      kernel.columnSums(
+      const { pack, cross } = crossProduct({
         samples,
-        length,
-        output,
-        dout,
-        output4 * 4,
-        outSample,
-        gradient + layer.bias,
-        room.sums,
-      );
-      const matrixRow = pad8(input4) * 4;
-      kernel.crossProduct(
+        rows: length,
+        m: output4,
+        n: input4,
+        left: dout,
+        right: x,
+        out: matrix,
+        outRow: matrixRow,
+        packed: room.packed,
+      });
+      const carried = product({
         samples,
-        length,
-        output4,
-        input4,
-        dout,
-        output4 * 4,
-        outSample,
-        x,
-        input4 * 4,
-        xSample,
-        room.matrixGradient,
-        matrixRow,
-        room.scratch,
-      );
-      kernel.unpackPoint(room.matrixGradient, matrixRow, output, input, gradient + layer.weight);
-      kernel.packPoint(weight, output, input, 1, panels);
-      kernel.product(
-        samples,
-        length,
-        output4,
-        input4,
-        dout,
-        output4 * 4,
-        outSample,
-        panels,
-        0,
-        layer.dx,
-        input4 * 4,
-        xSample,
-      );
+        rows: length,
+        k: output4,
+        n: input4,
+        a: dout,
+        panels: backPanels,
+        bias: 0,
+        out: denseRows(layer.dx, length, input),
+      });
+      return [pack, [cross, carried, columnSums(samples, length, output, dout, gradient + layer.bias)]];
     },
+    unpack: [whole(opCode.unpackPoint, matrix, matrixRow, output, input, gradient + layer.weight)],
   };
 };

@@ -1,19 +1,10 @@
-import { kernelMemory, loadKernel, memoryPlan } from '../../kernels.js';
+import { memoryPlan } from '../../kernels.js';
 import { type UnetSpec, unetLayout } from '../unet-layout.js';
-import type { NormKind, UnetKernel } from './unet-kernel.js';
-import {
-  convNormLayer,
-  type Layer,
-  matrixGradientSize,
-  pad4,
-  pointLayer,
-  poolLayer,
-  type Room,
-  type Rows,
-  upLayer,
-} from './unet-layers.js';
+import { convNormLayer, denseRows, type Layer, pointLayer, poolLayer, upLayer } from './unet-layers.js';
+import { bySample, crossScratch, type NormKind, normKind, pad4, type Rows } from './unet-ops.js';
+import { opCode, type Phase, programBytes, writeProgram } from './unet-program.js';
 
-/** A UNet of one shape and batch size in one memory: every activation, gradient and scratch has its place. */
+/** A UNet of one shape and batch size: every activation, gradient and scratch has its place in the memory. */
 export interface UnetPlan {
   theta: Float32Array;
   gradient: Float32Array;
@@ -24,22 +15,35 @@ export interface UnetPlan {
   input: Float32Array;
   output: Float32Array;
   outputGradient: Float32Array;
-  /** From `input`, `theta` and `running` to `output`. */
-  forward(kind: NormKind): void;
-  /** From `outputGradient` to `gradient`, after {@link UnetPlan.forward} of the same kind. */
-  backward(kind: NormKind): void;
+  /** Address of the program and its number of phases: from `input`, `theta` and `running` to `output`. */
+  forward: Record<NormKind, Program>;
+  /** From `outputGradient` to `gradient`, after `forward` of the same kind. */
+  backward: Record<NormKind, Program>;
+  /** Scratch memory of each thread. */
+  scratch: readonly number[];
 }
 
-/** crossProduct reads up to 4 floats beyond the last row; padded reads of a bias as many beyond theta. */
-const slack = 64;
-/** Floats of scratch of a cross product whose sides add up to `sides` (kernels/matrix.ts). */
-const crossScratch = (sides: number): number => Math.max(65536, 32 * (sides + 8));
+export interface Program {
+  at: number;
+  phases: number;
+}
 
-/** Lays out the memory and wires the layers. */
-export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
+/** Cross products read up to 4 floats beyond the last row; padded reads of a bias as many beyond theta. */
+const slack = 64;
+
+/**
+ * Lays out a memory from `start` on and wires the layers; `open` writes the programs into that memory, whose first `end`
+ * bytes must be there, those from `start` on zero.
+ */
+export const planUnet = (
+  spec: UnetSpec,
+  samples: number,
+  threads: number,
+  start: number,
+): { end: number; open: (memory: ArrayBufferLike) => UnetPlan } => {
   const { bands, knots, width, depth } = spec;
   const layout = unetLayout(spec);
-  const memory = memoryPlan();
+  const memory = memoryPlan(start);
   const floats = (count: number): number => memory.take(count * 4 + slack);
 
   const theta = floats(layout.parameterCount);
@@ -59,11 +63,7 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
     return { at: floats((samples * sample) / 4), row: rowBytes, sample };
   };
   const inside = (rows: Rows, column = 0): Rows => ({ ...rows, at: rows.at + rows.row + column });
-  const unpadded = (at: number, level: number): Rows => ({
-    at,
-    row: row(level),
-    sample: length(level) * row(level),
-  });
+  const unpadded = (at: number, level: number): Rows => denseRows(at, length(level), channels(level));
 
   // gradients, used by the blocks of a level one after the other
   const levels = Array.from({ length: depth + 1 }, (_, level) => ({
@@ -80,13 +80,18 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
     [...layout.parameters, ...layout.running].map(({ name, offset }) => [name, offset * 4]),
   );
   const offset = (name: string): number => offsets.get(`unet.${name}`) ?? 0;
-  const wiring: ((room: Room) => Layer)[] = [];
-  let largest = pad4(width) * pad4(bands);
-  let longest = pad4(width) + pad4(bands);
-  const needsMatrix = (m: number, n: number): void => {
-    largest = Math.max(largest, matrixGradientSize(m, n), matrixGradientSize(n, m));
-    longest = Math.max(longest, pad4(m) + pad4(n));
+  const packedRows = (level: number): number => length(level) * pad4(Math.max(channels(level), bands));
+  const room = {
+    samples,
+    groups: spec.norm === 'group' ? spec.groups : 1,
+    theta,
+    gradient,
+    running,
+    moved,
+    packed: floats(samples * Math.max(...levels.map((_, level) => packedRows(level)))),
+    floats,
   };
+  const layers: Layer[] = [];
 
   const convNorm = (
     name: string,
@@ -99,8 +104,6 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
     dx: readonly number[],
   ): void => {
     const halves = Math.max(1, dx.length);
-    needsMatrix(channels(level), 3 * halves * pad4(inputChannels));
-    needsMatrix(3 * pad4(channels(level)), inputChannels);
     const place = {
       weight: offset(`${name}.${index}.weight`),
       bias: offset(`${name}.${index}.bias`),
@@ -112,7 +115,7 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
     };
     const shape = { length: length(level), input: inputChannels, halves, output: channels(level) };
     const wires = { x, out, dout, dy: levels[level].dy, dx };
-    wiring.push((room) => convNormLayer(room, { ...place, ...shape, ...wires }));
+    layers.push(convNormLayer(room, { ...place, ...shape, ...wires }));
   };
   /** Both convolutions of a block; `dx` are the gradients of the halves of its input. */
   const doubleConv = (
@@ -141,7 +144,7 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
       x = padded(length(level), row(above));
       const pool = { length: length(above), channels: channels(above), x: inside(joined[above]) };
       const wires = { out: inside(x), dout: levels[above].dbelow, dx: levels[above].dskip };
-      wiring.push((room) => poolLayer(room, { ...pool, ...wires }));
+      layers.push(poolLayer(room, { ...pool, ...wires }));
     }
     let out: Rows;
     if (level < depth) {
@@ -159,7 +162,6 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
   for (let step = 1; step <= depth; step++) {
     const level = depth - step;
     const { dskip, dbelow, dout } = levels[level];
-    needsMatrix(channels(level + 1), 2 * pad4(channels(level)));
     const up = {
       weight: offset(`up${step}.up.weight`),
       bias: offset(`up${step}.up.bias`),
@@ -172,7 +174,7 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
       doutSample: length(level) * row(level),
       dx: levels[level + 1].dout,
     };
-    wiring.push((room) => upLayer(room, up));
+    layers.push(upLayer(room, up));
     current = plain(level);
     doubleConv(`up${step}.conv`, level, joined[level], channels(level), unpadded(current, level), dout, [
       dskip,
@@ -190,55 +192,63 @@ export const planUnet = (spec: UnetSpec, samples: number): UnetPlan => {
     dout: rawGradient,
     dx: levels[0].dout,
   };
-  wiring.push((room) => pointLayer(room, point));
+  layers.push(pointLayer(room, point));
+
+  const backwards = [...layers].reverse();
+  const rawRows = denseRows(raw, knots, bands);
+  const planesOp = bySample(opCode.planesToRows, samples, bands, knots);
+  const phasesForward = (kind: NormKind): Phase[] => {
+    const { at, row: rowBytes, sample } = histogram;
+    const read = { ...planesOp, words: [...planesOp.words, input, at + rowBytes, sample] };
+    const written = bySample(opCode.rowsToPlanes, samples, bands, knots, raw, rawRows.sample, output);
+    return [
+      [...backwards.flatMap(({ pack }) => pack), read],
+      ...layers.flatMap((layer) => layer.forward(kind)),
+      [written],
+    ];
+  };
+  const phasesBackward = (kind: NormKind): Phase[] => {
+    const read = { ...planesOp, words: [...planesOp.words, outputGradient, rawGradient, rawRows.sample] };
+    return [
+      [...layers.flatMap(({ packBack }) => packBack), read],
+      ...backwards.flatMap((layer) => layer.backward(kind)),
+      layers.flatMap(({ unpack }) => unpack),
+    ];
+  };
+  const kinds: NormKind[] = spec.norm === 'group' ? [normKind.group] : [normKind.batch, normKind.running];
+  const programs: { phases: Phase[]; at: number }[] = [];
+  const planned = (phases: Phase[]): Program => {
+    const kept = phases.filter((ops) => ops.length > 0);
+    const at = memory.take(programBytes(kept));
+    programs.push({ phases: kept, at });
+    return { at, phases: kept.length };
+  };
+  const byKind = (phasesOf: (kind: NormKind) => Phase[]): Record<NormKind, Program> =>
+    Object.fromEntries(kinds.map((kind) => [kind, planned(phasesOf(kind))])) as Record<NormKind, Program>;
+  const forward = byKind(phasesForward);
+  const backward = byKind(phasesBackward);
 
   const widest = pad4(Math.max(channels(depth), bands));
-  const [panels, matrixGradient] = [floats(largest), floats(largest)];
-  const scratch = floats(crossScratch(longest));
-  const sums = memory.take(64 * widest);
-  const paddedBias = floats(widest);
-
-  const instance = kernelMemory(memory.size());
-  const kernel = loadKernel<UnetKernel>('unet', instance);
-  const view = (at: number, count: number): Float32Array => new Float32Array(instance.buffer, at, count);
-  const bias = view(paddedBias, widest);
-  const room: Room = {
-    kernel,
-    samples,
-    groups: spec.norm === 'group' ? spec.groups : 1,
-    theta,
-    gradient,
-    running,
-    moved,
-    panels,
-    matrixGradient,
-    scratch,
-    sums,
-    biasOf: (at, count) => {
-      if (count % 4 === 0) return at;
-      bias.fill(0).set(view(at, count));
-      return paddedBias;
-    },
-  };
-  const layers = wiring.map((make) => make(room));
-  const rawSample = knots * pad4(bands) * 4;
+  const scratch = Array.from({ length: threads }, () =>
+    memory.take(Math.max(crossScratch, 32 * widest) + slack),
+  );
   return {
-    theta: view(theta, layout.parameterCount),
-    gradient: view(gradient, layout.parameterCount),
-    running: view(running, layout.runningCount),
-    moved: view(moved, layout.runningCount),
-    input: view(input, planes),
-    output: view(output, planes),
-    outputGradient: view(outputGradient, planes),
-    forward: (kind) => {
-      const { at, row: rowBytes, sample } = histogram;
-      kernel.planesToRows(samples, bands, knots, input, at + rowBytes, sample);
-      for (const layer of layers) layer.forward(kind);
-      kernel.rowsToPlanes(samples, bands, knots, raw, rawSample, output);
-    },
-    backward: (kind) => {
-      kernel.planesToRows(samples, bands, knots, outputGradient, rawGradient, rawSample);
-      for (let i = layers.length - 1; i >= 0; i--) layers[i].backward(kind);
+    end: memory.size(),
+    open: (buffer) => {
+      for (const { phases, at } of programs) writeProgram(phases, buffer, at);
+      const view = (at: number, count: number): Float32Array => new Float32Array(buffer, at, count);
+      return {
+        theta: view(theta, layout.parameterCount),
+        gradient: view(gradient, layout.parameterCount),
+        running: view(running, layout.runningCount),
+        moved: view(moved, layout.runningCount),
+        input: view(input, planes),
+        output: view(output, planes),
+        outputGradient: view(outputGradient, planes),
+        forward,
+        backward,
+        scratch,
+      };
     },
   };
 };

@@ -3,19 +3,11 @@ import { takeVector } from '../spare-vectors.js';
 import type { UnetSpec } from '../unet-layout.js';
 import type { UnetInputs, UnetOutputs } from '../unet-signature.js';
 import { type CpuCall, registerCpuKernel } from './cpu-backend.js';
-import { type NormKind, normKind } from './unet-kernel.js';
-import { planUnet, type UnetPlan } from './unet-plan.js';
+import { type NormKind, normKind } from './unet-ops.js';
+import { runProgram, type Slot, slotFor } from './unet-room.js';
 
 /** Samples that go through at once where they do not depend on each other: bounds the memory of large batches. */
 const chunk = 32;
-/** Plans kept: training, its last short batch, evaluation, its last chunk. */
-const plansKept = 4;
-
-/** A plan and the number of the last forward pass through it. */
-interface Slot {
-  plan: UnetPlan;
-  pass: number;
-}
 
 /** Says in which pass through which slot a forward call left its activations. */
 interface Ticket {
@@ -28,18 +20,6 @@ interface Attributes {
   kind: NormKind;
   ticket: Ticket;
 }
-
-const slots = new Map<string, Slot>();
-
-const slotFor = (spec: UnetSpec, samples: number): Slot => {
-  const { bands, knots, width, depth, norm, groups } = spec;
-  const key = [samples, bands, knots, width, depth, norm, norm === 'group' ? groups : 0].join();
-  const slot = slots.get(key) ?? { plan: planUnet(spec, samples), pass: 0 };
-  slots.delete(key);
-  slots.set(key, slot);
-  if (slots.size > plansKept) slots.delete(slots.keys().next().value as string);
-  return slot;
-};
 
 interface Values {
   theta: Float32Array;
@@ -54,7 +34,7 @@ const forward = (slot: Slot, { theta, running, x }: Values, { spec, kind }: Attr
   plan.theta.set(theta);
   if (spec.norm === 'batch') plan.running.set(running);
   plan.input.set(x);
-  plan.forward(kind);
+  runProgram(slot, 'forward', kind);
 };
 
 /** Ranges of samples that may go through apart. */
@@ -107,7 +87,7 @@ registerCpuKernel<Attributes>('BandalignUnetGradient', (call) => {
     if (ticket.slot !== slot || ticket.pass !== slot.pass)
       forward(slot, { ...values, x: values.x.subarray(from * size, to * size) }, attributes);
     slot.plan.outputGradient.set(dout.subarray(from * size, to * size));
-    slot.plan.backward(kind);
+    runProgram(slot, 'backward', kind);
     if (!gradient) {
       gradient = takeVector(slot.plan.gradient.length);
       gradient.set(slot.plan.gradient);

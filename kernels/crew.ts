@@ -1,0 +1,78 @@
+/**
+ * Shares the units of a round out among threads that work on one memory. At `control`, zero at first: the ticket holds
+ * the round (high 16 bits), its number of units (24) and the next unit (24), so that taking a unit and knowing that it
+ * is one of this round are the same exchange. A kernel's entry says what a unit is.
+ */
+const ticketAt: usize = 0; // i64
+const roundAt: usize = 8; // i32
+const doneAt: usize = 12; // i32
+/** What the round is about: the entry's words. */
+const taskAt: usize = 16; // i32
+const planAt: usize = 20; // u32
+/** Set by the host when a thread has failed. */
+const failedAt: usize = 24; // i32
+/** Threads asleep, and whether the host is: who is awake needs no waking. */
+const sleepersAt: usize = 28; // i32
+const hostSleepsAt: usize = 32; // i32
+/** Each thread's scratch memory, u32; thread 0 is the host's. */
+const scratchAt: usize = 64;
+
+/** Looks at a number that another thread will change before falling asleep over it: 20 to 50 µs. */
+const patience: i32 = 30_000;
+
+@inline export function taskOf(control: usize): i32 { return load<i32>(control + taskAt); }
+@inline export function planOf(control: usize): usize { return <usize>load<u32>(control + planAt); }
+@inline export function roundOf(control: usize): i32 { return atomic.load<i32>(control + roundAt); }
+@inline export function scratchOf(control: usize, thread: i32): usize {
+  return <usize>load<u32>(control + scratchAt + (<usize>thread << 2));
+}
+
+/** A unit for the caller, or −1 when none is left. */
+export function takeUnit(control: usize): i32 {
+  while (true) {
+    const ticket = atomic.load<i64>(control + ticketAt);
+    const unit = <i32>(ticket & 0xffffff), units = <i32>((ticket >> 24) & 0xffffff);
+    if (unit >= units) return -1;
+    if (atomic.cmpxchg<i64>(control + ticketAt, ticket, ticket + 1) == ticket) return unit;
+  }
+}
+
+/** The caller has done a unit. */
+export function finishUnit(control: usize): void {
+  const units = <i32>((atomic.load<i64>(control + ticketAt) >> 24) & 0xffffff);
+  if (atomic.add<i32>(control + doneAt, 1) + 1 == units && atomic.load<i32>(control + hostSleepsAt))
+    atomic.notify(control + doneAt, 1);
+}
+
+/** Opens a round of `units`, at most 16 777 215. */
+export function openRound(control: usize, task: i32, plan: usize, units: i32): void {
+  const round = atomic.load<i32>(control + roundAt) + 1;
+  store<i32>(control + taskAt, task);
+  store<u32>(control + planAt, <u32>plan);
+  atomic.store<i32>(control + doneAt, 0);
+  atomic.store<i64>(control + ticketAt, (<i64>(round & 0xffff) << 48) | (<i64>units << 24));
+  atomic.store<i32>(control + roundAt, round);
+  // one that is about to sleep sees the new round first
+  if (atomic.load<i32>(control + sleepersAt)) atomic.notify(control + roundAt, -1);
+}
+
+/** Waits until all units are done; returns 0, or 1 if a thread has failed. */
+export function closeRound(control: usize, units: i32): i32 {
+  let look = 0;
+  for (let done = atomic.load<i32>(control + doneAt); done != units; done = atomic.load<i32>(control + doneAt)) {
+    if (atomic.load<i32>(control + failedAt)) return 1;
+    if (look++ < patience) continue;
+    atomic.store<i32>(control + hostSleepsAt, 1);
+    atomic.wait<i32>(control + doneAt, done, 100_000_000);
+    atomic.store<i32>(control + hostSleepsAt, 0);
+  }
+  return 0;
+}
+
+/** Waits for a round after `round`. */
+export function awaitRound(control: usize, round: i32): void {
+  for (let look = 0; look < patience; look++) if (roundOf(control) != round) return;
+  atomic.add<i32>(control + sleepersAt, 1);
+  atomic.wait<i32>(control + roundAt, round, -1);
+  atomic.sub<i32>(control + sleepersAt, 1);
+}
