@@ -2,7 +2,9 @@
 // asc align: --enable threads --sharedMemory --maximumMemory 65536
 import { convPass, errorPass, gradientPass, wholePass } from './align';
 export { foldTables, scratchBytes } from './align';
-// What is exported is not inlined: V8 keeps the sums of a small function in registers, those of a large one not.
+// What is exported is not inlined. V8 keeps the sums of a small function in registers, those of a large one not; and it
+// optimises a function when it is called again, which a thread's life is not.
+export { awaitRound } from './crew';
 export { convRow, weightRow } from './conv-rows';
 export { addRow, readRow } from './look-up';
 export { errorRow, momentRow, slopeRow } from './align';
@@ -16,7 +18,7 @@ function run(pass: i32, plan: usize, unit: i32, scratch: usize): void {
 }
 
 /** Takes units until none is left. */
-function work(control: usize, thread: i32): void {
+export function work(control: usize, thread: i32): void {
   for (let unit = takeUnit(control); unit >= 0; unit = takeUnit(control)) {
     run(taskOf(control), planOf(control), unit, scratchOf(control, thread));
     finishUnit(control);

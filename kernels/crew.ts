@@ -17,8 +17,8 @@ const hostSleepsAt: usize = 32; // i32
 /** Each thread's scratch memory, u32; thread 0 is the host's. */
 const scratchAt: usize = 64;
 
-/** Looks at a number that another thread will change before falling asleep over it: 20 to 50 µs. */
-const patience: i32 = 30_000;
+/** Looks at a number that another thread will change before falling asleep over it: some 100 µs, more than lies between two passes. */
+const patience: i32 = 200_000;
 
 @inline export function taskOf(control: usize): i32 { return load<i32>(control + taskAt); }
 @inline export function planOf(control: usize): usize { return <usize>load<u32>(control + planAt); }

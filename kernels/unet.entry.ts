@@ -2,11 +2,14 @@
 // asc unet: --enable threads --sharedMemory --maximumMemory 65536
 import { awaitRound, closeRound, finishUnit, openRound, planOf, roundOf, scratchOf, takeUnit } from './crew';
 import { runUnit } from './unet-program';
-// What is exported is not inlined: V8 keeps the sums of a small function in registers, those of a large one not.
-export { columnsTile, packedTile, rowsTile } from './matrix';
+// What is exported is not inlined. V8 keeps the sums of a small function in registers, those of a large one not; and it
+// optimises a function when it is called again, which a thread's life is not.
+export { awaitRound } from './crew';
+export { columnsTile, crossUnit, packedTile, packLeftUnit, productUnit, rowsTile } from './matrix';
+export { runUnit } from './unet-program';
 
 /** Takes units until none is left. */
-function work(control: usize, thread: i32): void {
+export function work(control: usize, thread: i32): void {
   for (let unit = takeUnit(control); unit >= 0; unit = takeUnit(control)) {
     runUnit(planOf(control), unit, scratchOf(control, thread));
     finishUnit(control);
