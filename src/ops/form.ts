@@ -2,7 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { Fault } from '../fault.js';
 import { hasKernel, hasSimd } from '../kernels.js';
 
-/** `composed`: TensorFlow.js ops, on any backend. `fused`: a WebAssembly kernel of ours, on the cpu backend. */
+/**
+ * `composed`: TensorFlow.js ops, on any backend. `fused`: a WebAssembly kernel of ours, on the cpu backend, or WebGPU
+ * shaders on the webgpu backend.
+ */
 export type Form = 'composed' | 'fused';
 
 /** Each op that has a fused form, and the kernel (dist/kernels/NAME.wasm) it needs; null: plain JavaScript. */
@@ -14,10 +17,14 @@ const kernelOf = {
   'quadratic-mse': null,
   'lut-head': null,
   regularisers: null,
+  'resident-loss': null,
 } as const satisfies Record<string, string | null>;
 
 /** Ops on plain arrays, which no backend of TensorFlow.js hinders. */
 const onArrays: ReadonlySet<string> = new Set(['apply-conv', 'adam']);
+
+/** Ops on pixels that lie on a device. */
+const onDevices: ReadonlySet<string> = new Set(['resident-loss']);
 
 export type Op = keyof typeof kernelOf;
 
@@ -38,6 +45,7 @@ const wished = (): Form | null => {
 
 const obstacle = (op: Op): string | null => {
   const backend = tf.getBackend();
+  if (onDevices.has(op)) return backend === 'webgpu' ? null : `the ${backend || 'missing'} backend`;
   if (backend !== 'cpu' && !onArrays.has(op)) return `the ${backend || 'missing'} backend`;
   const kernel = kernelOf[op];
   if (kernel === null) return null;
@@ -51,7 +59,11 @@ export const formOf = (op: Op): { form: Form; why: string } => {
   const wish = wished();
   if (wish === 'composed') return { form: 'composed', why: 'asked for' };
   const hindrance = obstacle(op);
-  if (!hindrance) return { form: 'fused', why: wish ? 'asked for' : 'cpu backend' };
+  if (!hindrance)
+    return {
+      form: 'fused',
+      why: wish ? 'asked for' : onDevices.has(op) ? `${tf.getBackend()} backend` : 'cpu backend',
+    };
   if (wish === 'fused') throw new Fault(`op ${op}: no fused form on ${hindrance}; unset BANDALIGN_OPS`);
   return { form: 'composed', why: `no fused form on ${hindrance}` };
 };
@@ -60,8 +72,9 @@ export const formOf = (op: Op): { form: Form; why: string } => {
 export const isFused = (op: Op): boolean => formOf(op).form === 'fused';
 
 /** The form of every op that has two, for `--verbose`, run records and the benchmark. */
-export const opForms = (): Record<Op, { form: Form; why: string }> => {
-  const forms = {} as Record<Op, { form: Form; why: string }>;
-  for (const op of Object.keys(kernelOf) as Op[]) forms[op] = formOf(op);
+export const opForms = (): Partial<Record<Op, { form: Form; why: string }>> => {
+  const forms: Partial<Record<Op, { form: Form; why: string }>> = {};
+  const isHost = tf.getBackend() === 'cpu';
+  for (const op of Object.keys(kernelOf) as Op[]) if (!isHost || !onDevices.has(op)) forms[op] = formOf(op);
   return forms;
 };

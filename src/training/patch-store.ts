@@ -3,12 +3,7 @@ import type { PatchPixels } from '../dataset/patch.js';
 import { Fault } from '../fault.js';
 import type { UnetLutShape } from '../models/unet-lut.js';
 import { onDevice } from '../ops/backends/device-trouble.js';
-import {
-  type ResidentPatch,
-  releasePatch,
-  residentBytes,
-  uploadPatch,
-} from '../ops/composed/resident-loss.js';
+import { type ResidentPatch, releasePatch, residentBytes, uploadPatch } from '../ops/resident-loss.js';
 import { runningBackend } from '../ops/tensorflow.js';
 import { splitsSteps } from './split-gradient.js';
 
@@ -64,7 +59,7 @@ export const patchStore = ({ data }: Experiment, shape: UnetLutShape): PatchStor
           if (kept.has(row)) continue;
           const patch = uploadPatch(pixels[i], shape.spec.knots, data.bandMax);
           brought.set(row, patch);
-          const bytes = residentBytes(pixels[i]);
+          const bytes = residentBytes(pixels[i], shape.spec.knots);
           if (bytes <= room) {
             room -= bytes;
             kept.set(row, patch);

@@ -2,13 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Experiment } from '../config/schema.js';
 import { hasKernel } from '../kernels.js';
 import { batchLuts, type UnetLutShape } from '../models/unet-lut.js';
-import {
-  type ResidentPatch,
-  releasePatch,
-  residentAlignLoss,
-  uploadPatch,
-} from '../ops/composed/resident-loss.js';
 import { isFused } from '../ops/form.js';
+import { pixelGradient, releasePatch, uploadPatch } from '../ops/resident-loss.js';
 import { giveVector, takeVector } from '../ops/spare-vectors.js';
 import { readFloats, regularised } from './regularised.js';
 import type { Batch, StepGradient } from './step.js';
@@ -19,55 +14,6 @@ import type { Batch, StepGradient } from './step.js';
  */
 export const splitsSteps = (shape: UnetLutShape): boolean =>
   shape.conv !== null && tf.getBackend() !== 'cpu' && isFused('adam') && hasKernel('unet');
-
-/** Reads tensors in one transfer. */
-const readTogether = async (tensors: tf.Tensor[]): Promise<Float32Array[]> => {
-  const joined = tf.tidy(() => tf.concat(tensors.map((tensor) => tf.reshape(tensor, [-1]))));
-  try {
-    const values = await readFloats(joined);
-    let end = 0;
-    return tensors.map(({ size }) => {
-      end += size;
-      return values.slice(end - size, end);
-    });
-  } finally {
-    joined.dispose();
-  }
-};
-
-/** Loss of the pixels and its gradients for the LUTs and the conv module, on the backend that is set. */
-const pixelGradient = async (
-  lut: Float32Array,
-  lutShape: [number, number, number],
-  conv: Float32Array,
-  running: Float32Array,
-  patches: readonly ResidentPatch[],
-  norm: 'batch' | 'running',
-) => {
-  const results: tf.Tensor[] = [];
-  try {
-    tf.tidy(() => {
-      let kept: tf.Tensor | null = null;
-      const { value, grads } = tf.valueAndGrads((knots, module) => {
-        const loss = residentAlignLoss(
-          knots as tf.Tensor3D,
-          module as tf.Tensor1D,
-          tf.tensor1d(running),
-          patches,
-          norm,
-        );
-        kept = tf.keep(loss.running);
-        return loss.mse;
-      })([tf.tensor3d(lut, lutShape), tf.tensor1d(conv)]);
-      results.push(value, ...grads, kept!);
-      for (const tensor of results) tf.keep(tensor);
-    });
-    const [mse, ofLut, ofConv, after] = await readTogether(results);
-    return { mse: mse[0], ofLut, ofConv, running: after };
-  } finally {
-    tf.dispose(results);
-  }
-};
 
 /**
  * What stepGradient computes, in two places: LUTs on the host, the pixels' loss and its gradient on the device, the
@@ -82,7 +28,7 @@ export const splitGradient = async (
   norm: 'batch' | 'running',
 ): Promise<StepGradient> => {
   const { data, loss } = experiment;
-  const { bands, knots } = shape.spec;
+  const { knots } = shape.spec;
   const { parameterCount, runningCount } = shape.unet;
   const device = tf.getBackend();
   const theta = weights.theta.subarray(0, parameterCount);
@@ -95,14 +41,14 @@ export const splitGradient = async (
 
     await tf.setBackend(device);
     const patches = batch.resident ?? batch.pixels!.map((patch) => uploadPatch(patch, knots, data.bandMax));
-    const pixels = await pixelGradient(
+    const pixels = await pixelGradient({
       lut,
-      [batch.samples, bands, knots],
-      weights.theta.subarray(parameterCount),
-      weights.running.subarray(runningCount),
+      conv: weights.theta.subarray(parameterCount),
+      running: weights.running.subarray(runningCount),
       patches,
+      bandMax: data.bandMax,
       norm,
-    ).finally(() => {
+    }).finally(() => {
       if (!batch.resident) patches.forEach(releasePatch);
     });
 

@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { PatchPixels } from '../../dataset/patch.js';
-import type { AlignLoss } from '../align-loss.js';
+import type { PixelGradient, PixelLossInputs } from '../resident-loss.js';
 import { applyModule, sumByIndex } from './align-loss.js';
 import type { GradSaver } from './conv3x3.js';
 
 /** A patch as tensors on the device, in the order in which the conv module reads it. */
-export interface ResidentPatch {
+export interface PatchTensors {
+  form: 'composed';
   /** Where each source value stands among the knots, [height, width, bands], in 0 … knots − 1. */
   position: tf.Tensor3D;
   /** [height, width, bands] */
@@ -17,11 +18,15 @@ export interface ResidentPatch {
 }
 
 /** Bytes of a patch on the device. */
-export const residentBytes = ({ width, height, bands }: PatchPixels): number =>
+export const tensorBytes = ({ width, height, bands }: PatchPixels): number =>
   4 * width * height * (2 * bands + 1);
 
 /** Brings a patch to the device that is set. */
-export const uploadPatch = (patch: PatchPixels, knots: number, bandMax: readonly number[]): ResidentPatch => {
+export const uploadTensors = (
+  patch: PatchPixels,
+  knots: number,
+  bandMax: readonly number[],
+): PatchTensors => {
   const { width, height, bands, source, target, mask } = patch;
   const pixels = width * height;
   const position = new Float32Array(pixels * bands);
@@ -39,6 +44,7 @@ export const uploadPatch = (patch: PatchPixels, knots: number, bandMax: readonly
   for (let i = 0; i < pixels; i++) valid += mask[i];
   const shape: [number, number, number] = [height, width, bands];
   return {
+    form: 'composed',
     position: tf.tensor3d(position, shape),
     target: tf.tensor3d(wanted, shape),
     mask: tf.tensor3d(Float32Array.from(mask), [height, width, 1]),
@@ -47,7 +53,7 @@ export const uploadPatch = (patch: PatchPixels, knots: number, bandMax: readonly
 };
 
 /** Gives a patch's room on the device back. */
-export const releasePatch = ({ position, target, mask }: ResidentPatch): void =>
+export const releaseTensors = ({ position, target, mask }: PatchTensors): void =>
   tf.dispose([position, target, mask]);
 
 /**
@@ -85,22 +91,66 @@ const readKnots = (lut: tf.Tensor3D, position: tf.Tensor4D): tf.Tensor4D => {
   return read(lut) as tf.Tensor4D;
 };
 
-/** {@link alignLoss} on patches that lie on the device; what comes back is as small as the LUTs. */
-export const residentAlignLoss = (
+/** The loss on patches that lie on the device, as alignLoss defines it. */
+const lossOf = (
   lut: tf.Tensor3D,
   conv: tf.Tensor1D,
   running: tf.Tensor1D,
-  patches: readonly ResidentPatch[],
+  patches: readonly PatchTensors[],
   norm: 'batch' | 'running',
-): AlignLoss =>
-  tf.tidy(() => {
-    const stacked = (key: 'position' | 'target' | 'mask'): tf.Tensor4D =>
-      tf.stack(patches.map((patch) => patch[key])) as tf.Tensor4D;
-    const bands = lut.shape[1];
-    const y = readKnots(lut, stacked('position'));
-    const { out, running: kept } = applyModule(y, conv, running, norm);
-    const valid = patches.reduce((sum, patch) => sum + patch.valid, 0);
-    const error = tf.mul(tf.sub(out, stacked('target')), stacked('mask'));
-    const mse = tf.div(tf.sum(tf.square(error)), Math.max(valid, 1) * bands);
-    return { mse: mse as tf.Scalar, running: kept };
-  });
+): { mse: tf.Scalar; running: tf.Tensor1D } => {
+  const stacked = (key: 'position' | 'target' | 'mask'): tf.Tensor4D =>
+    tf.stack(patches.map((patch) => patch[key])) as tf.Tensor4D;
+  const bands = lut.shape[1];
+  const y = readKnots(lut, stacked('position'));
+  const { out, running: kept } = applyModule(y, conv, running, norm);
+  const valid = patches.reduce((sum, patch) => sum + patch.valid, 0);
+  const error = tf.mul(tf.sub(out, stacked('target')), stacked('mask'));
+  const mse = tf.div(tf.sum(tf.square(error)), Math.max(valid, 1) * bands);
+  return { mse: mse as tf.Scalar, running: kept };
+};
+
+/** Reads tensors in one transfer. */
+const readTogether = async (tensors: tf.Tensor[]): Promise<Float32Array[]> => {
+  const joined = tf.tidy(() => tf.concat(tensors.map((tensor) => tf.reshape(tensor, [-1]))));
+  try {
+    const values = (await joined.data()) as Float32Array;
+    let end = 0;
+    return tensors.map(({ size }) => {
+      end += size;
+      return values.slice(end - size, end);
+    });
+  } finally {
+    joined.dispose();
+  }
+};
+
+/** Value and gradients from TensorFlow.js ops, for every backend; what comes back is as small as the LUTs. */
+export const composedPixelGradient = async ({
+  lut,
+  conv,
+  running,
+  patches,
+  bandMax,
+  norm,
+}: PixelLossInputs<PatchTensors>): Promise<PixelGradient> => {
+  const bands = bandMax.length;
+  const lutShape: [number, number, number] = [patches.length, bands, lut.length / (patches.length * bands)];
+  const results: tf.Tensor[] = [];
+  try {
+    tf.tidy(() => {
+      let kept: tf.Tensor | null = null;
+      const { value, grads } = tf.valueAndGrads((knots, module) => {
+        const loss = lossOf(knots as tf.Tensor3D, module as tf.Tensor1D, tf.tensor1d(running), patches, norm);
+        kept = tf.keep(loss.running);
+        return loss.mse;
+      })([tf.tensor3d(lut, lutShape), tf.tensor1d(conv)]);
+      results.push(value, ...grads, kept!);
+      for (const tensor of results) tf.keep(tensor);
+    });
+    const [mse, ofLut, ofConv, after] = await readTogether(results);
+    return { mse: mse[0], ofLut, ofConv, running: after };
+  } finally {
+    tf.dispose(results);
+  }
+};
