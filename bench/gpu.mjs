@@ -3,8 +3,9 @@
 // setup:tensorflow`, `npm run setup:webgpu`, and a Python with PyTorch and NumPy (BENCH_PYTHON=…; GDAL is not needed).
 // Where PyTorch is to take one processor alone, run it under `taskset`: its threads wait for each other on a busy machine.
 // Without a card it says so and writes nothing. `--imitation` measures a driver that imitates one, or TensorFlow on the CPU,
-// and prints what it found: a test of this script, no result. `--edge`, `--patches`, `--seconds` make it smaller, `--backend`
-// and `--step lut|conv` measure one alone.
+// and prints what it found: a test of this script, no result. `--edge`, `--patches`, `--seconds`, `--batches` make it smaller,
+// `--backend` and `--step lut|conv` measure one alone. A row is printed as soon as it is measured; where a card was asked for
+// by name and does not work, or the peer trains another model, it ends with 1.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,10 +32,11 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '20' },
     backend: { type: 'string' },
     step: { type: 'string' },
+    batches: { type: 'string', default: '4,32' },
   },
 });
 const [edge, patches, seconds] = ['edge', 'patches', 'seconds'].map((name) => Number(values[name]));
-const batchSizes = [4, 32];
+const batchSizes = values.batches.split(',').map(Number);
 const say = (text) => process.stderr.write(`${text}\n`);
 
 /** The published recipe with its losses, without validation. */
@@ -54,6 +56,7 @@ const findCards = async () => {
       if (isGpu || values.imitation) found.push({ name, device, version, isGpu });
       else say(`${name}: ${device}; no graphics card`);
     } catch (error) {
+      if (values.backend) throw error;
       say(error.message);
     }
   }
@@ -123,6 +126,8 @@ const turnsOn = (backend, kind, batchSize, data) => {
   };
 };
 
+const title = { lut: 'UNet-LUT', conv: 'UNet-LUT and conv module' };
+
 const measure = async (folder, cards) => {
   const root = join(folder, 'data');
   mkdirSync(root);
@@ -159,7 +164,10 @@ const measure = async (folder, cards) => {
         if (peer)
           contestants.peer = async () =>
             (await peer.ask({ do: 'steps', model: kind, memory: true, steps: 16 })).ms;
-        rows.push({ kind, batchSize, turns: await takeTurns(contestants, seconds) });
+        const turns = await takeTurns(contestants, seconds);
+        rows.push({ kind, batchSize, turns });
+        const found = Object.entries(turns).map(([name, taken]) => `${name} ${median(taken).toFixed(1)} ms`);
+        say(`${title[kind]}, batch ${batchSize}: ${found.join(', ')}`);
       }
     }
   } finally {
@@ -168,8 +176,6 @@ const measure = async (folder, cards) => {
   }
   return { rows, peer };
 };
-
-const title = { lut: 'UNet-LUT', conv: 'UNet-LUT and conv module' };
 
 const render = async (cards, { rows, peer }) => {
   const machine = await describeMachine();
