@@ -141,6 +141,23 @@ describe('the fused form keeps passes apart', () => {
     expect(unetGradient(values, 'fused')).toEqual(unetGradient(values, 'fused'));
   });
 
+  test('any number of threads gives the same bits', () => {
+    const before = process.env['BANDALIGN_THREADS'];
+    const cases = [unetCase(published, 3, 'batch', 7), unetCase({ ...small, norm: 'group' }, 5, 'batch', 9)];
+    try {
+      for (const each of cases) {
+        const results = ['1', '2', '3', '8'].map((threads) => {
+          process.env['BANDALIGN_THREADS'] = threads;
+          return [unetForward(each, 'fused'), unetGradient(each, 'fused')];
+        });
+        for (const result of results) expect(result).toStrictEqual(results[0]);
+      }
+    } finally {
+      if (before === undefined) delete process.env['BANDALIGN_THREADS'];
+      else process.env['BANDALIGN_THREADS'] = before;
+    }
+  });
+
   test('another forward pass before the backward one changes nothing', () => {
     const other = unetCase(small, 3, 'batch', 6);
     const alone = unetGradient(values, 'fused');
