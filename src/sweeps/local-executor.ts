@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, open } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { reason } from '../fault.js';
+import { processors } from '../processors.js';
 import { type Executor, type Job, mostRetries, type Task } from './executor.js';
 import { isTaskMessage } from './task-message.js';
 import { workerCommand } from './worker-command.js';
@@ -17,8 +17,8 @@ interface End {
 /** Environment of a worker: no more threads than its share of the cores, and a tracked run of its own. */
 const workerEnvironment = (jobs: number): NodeJS.ProcessEnv => {
   const { MLFLOW_RUN_ID: _, ...env } = process.env;
-  const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
-  return { BANDALIGN_THREADS: String(Math.min(threads, 4)), ...env };
+  const threads = Math.max(1, Math.floor(processors() / jobs));
+  return { BANDALIGN_THREADS: String(Math.min(threads, 16)), ...env };
 };
 
 const startTask = async <T extends Task>(job: Job<T>, task: T): Promise<End> => {

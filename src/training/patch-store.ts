@@ -5,7 +5,7 @@ import type { UnetLutShape } from '../models/unet-lut.js';
 import { onDevice } from '../ops/backends/device-trouble.js';
 import { type ResidentPatch, releasePatch, residentBytes, uploadPatch } from '../ops/resident-loss.js';
 import { runningBackend } from '../ops/tensorflow.js';
-import { splitsSteps } from './split-gradient.js';
+import { keepsUnetOnHost } from './split-gradient.js';
 
 /** Patches on the device, by row of the statistics table. */
 export interface PatchStore {
@@ -34,7 +34,7 @@ const deviceRoom = (): number => {
  * Null where steps are not split (see split-gradient.ts): the fused kernels of `cpu` read the packed pixels themselves.
  */
 export const patchStore = ({ data }: Experiment, shape: UnetLutShape): PatchStore | null => {
-  if (!splitsSteps(shape)) return null;
+  if (shape.conv === null || !keepsUnetOnHost()) return null;
   let room = deviceRoom();
   const kept = new Map<number, ResidentPatch>();
   let planned: number[][] = [];

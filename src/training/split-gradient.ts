@@ -9,11 +9,32 @@ import { readFloats, regularised } from './regularised.js';
 import type { Batch, StepGradient } from './step.js';
 
 /**
- * Whether a step is split: the pixels on the device, the UNet in its fused kernels on the host. The UNet has 256
- * positions a sample, too few for a card: it waits for a thousand small launches, where the kernels take milliseconds.
+ * Whether the UNet runs in its fused kernels on the host though a device is set. It has 256 positions a sample, too few
+ * for a card: that waits for a thousand small launches, where the kernels take milliseconds. What is left to the device
+ * are the pixels of a conv module.
  */
-export const splitsSteps = (shape: UnetLutShape): boolean =>
-  shape.conv !== null && tf.getBackend() !== 'cpu' && isFused('adam') && hasKernel('unet');
+export const keepsUnetOnHost = (): boolean =>
+  tf.getBackend() !== 'cpu' && isFused('adam') && hasKernel('unet');
+
+/** What `compute` gives on `cpu`; the backend that is set is set again at the end. */
+export const onHost = async <T>(compute: () => Promise<T>): Promise<T> => {
+  const device = tf.getBackend();
+  await tf.setBackend('cpu');
+  try {
+    return await compute();
+  } finally {
+    await tf.setBackend(device);
+  }
+};
+
+/** A value of 0 whose gradient for `lut` is `slope`. */
+const withSlope = (lut: tf.Tensor3D, slope: Float32Array): tf.Scalar => {
+  const attach = tf.customGrad((values) => ({
+    value: tf.scalar(0),
+    gradFunc: () => tf.tensor3d(slope, (values as tf.Tensor3D).shape),
+  }));
+  return attach(lut) as tf.Scalar;
+};
 
 /**
  * What stepGradient computes, in two places: LUTs on the host, the pixels' loss and its gradient on the device, the
@@ -59,8 +80,7 @@ export const splitGradient = async (
       const { value, grad } = tf.valueAndGrad((unetTheta) => {
         const { running, lut: again } = forward(unetTheta as tf.Tensor1D);
         after = tf.keep(running);
-        const along = tf.sum(tf.mul(again, tf.tensor3d(pixels.ofLut, again.shape)));
-        const total = regularised(along as tf.Scalar, again, loss);
+        const total = regularised(withSlope(again, pixels.ofLut), again, loss);
         penalties = total.terms.map((term) => tf.keep(term));
         return total.loss;
       })(tf.tensor1d(theta));

@@ -10,7 +10,7 @@ import type { ResidentPatch } from '../ops/resident-loss.js';
 import { giveVector, takeVector } from '../ops/spare-vectors.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import { readFloats, regularised } from './regularised.js';
-import { splitGradient, splitsSteps } from './split-gradient.js';
+import { keepsUnetOnHost, onHost, splitGradient } from './split-gradient.js';
 import type { TrainingState } from './state.js';
 
 /** What one optimiser step sees: histograms, and the pixels' statistics or, with a conv module, the pixels. */
@@ -104,8 +104,12 @@ const computeGradient = async (
  */
 export const stepGradient = async (...inputs: Parameters<typeof computeGradient>): Promise<StepGradient> => {
   await startTensorflow();
-  const compute = splitsSteps(inputs[1]) ? splitGradient : computeGradient;
-  return onDevice(() => compute(...inputs));
+  if (!keepsUnetOnHost()) return onDevice(() => computeGradient(...inputs));
+  const { pixels, resident } = inputs[3];
+  // from statistics alone there is nothing for a device to do
+  return pixels || resident
+    ? onDevice(() => splitGradient(...inputs))
+    : onHost(() => computeGradient(...inputs));
 };
 
 /** One optimiser step: moves `state` in place, returns the losses before it. */

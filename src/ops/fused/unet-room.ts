@@ -17,10 +17,11 @@ interface UnetKernel {
   runProgram(control: number, phases: number, count: number): number;
 }
 
-/** A plan and the number of the last forward pass through it. */
+/** A plan, and the number and the kind of the last forward pass through it. */
 export interface Slot {
   plan: UnetPlan;
   pass: number;
+  kind: NormKind | null;
 }
 
 interface Room {
@@ -61,7 +62,7 @@ const addSlot = (within: Room, key: string, spec: UnetSpec, samples: number): Sl
   const { buffer } = within.memory;
   // what another plan left behind: padding must be zero
   new Uint8Array(buffer, within.end, end - within.end).fill(0);
-  const slot = { plan: open(buffer), pass: 0 };
+  const slot: Slot = { plan: open(buffer), pass: 0, kind: null };
   within.end = end;
   within.slots.set(key, slot);
   return slot;
