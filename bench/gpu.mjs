@@ -191,11 +191,13 @@ const render = async (cards, { rows, peer }) => {
   const line = (words) => `| ${words.join(' | ')} |`;
   const [first] = cards;
   return [
-    `# Training steps on ${first.device}`,
+    `# Training steps on ${peer?.card ?? first.device}`,
     '',
     ...(cards.every(({ isGpu }) => isGpu)
       ? []
       : ['**No graphics card was used here: this is a test of the script and no result.**', '']),
+    'A step from statistics (UNet-LUT alone) reads no pixel and runs on the host whatever the backend; with the conv module the UNet runs on the host and the pixels stay on the card.',
+    '',
     `Patches of ${edge}² pixels and 4 bands, on the card from the second epoch on; medians of ${rows.map(({ turns }) => turns.cpu.length).join(', ')} rounds in turns. Above 1× is faster than PyTorch.`,
     '',
     line(header),

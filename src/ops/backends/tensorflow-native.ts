@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import util, { promisify } from 'node:util';
+import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { Fault } from '../../fault.js';
+import { nvidiaCards } from './card-name.js';
 import type { Loaded } from './loaded.js';
 import { findPackage, importPackage, requireFile, shortReason } from './optional-package.js';
 
@@ -67,13 +67,6 @@ const attempts = (): { name: string; load: () => Promise<string> }[] => {
   return [...own, ...released];
 };
 
-/** The card's name in the words of its driver. */
-const cardName = async (): Promise<string> =>
-  promisify(execFile)('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], { timeout: 10_000 }).then(
-    ({ stdout }) => stdout.trim().split('\n').join(', '),
-    () => 'graphics card',
-  );
-
 /**
  * TensorFlow's own library behind tfjs-node's addon: the one built by `npm run setup:tensorflow`, else
  * @tensorflow/tfjs-node-gpu, else @tensorflow/tfjs-node where they are installed.
@@ -92,7 +85,9 @@ export const loadTensorflowNative = async (): Promise<Loaded> => {
       const { isUsingGpuDevice, binding } = tf.backend() as NativeBackend;
       return {
         version: `${version}, libtensorflow ${binding.TF_Version}`,
-        device: isUsingGpuDevice ? await cardName() : `${cpus()[0]?.model ?? 'CPU'} (no graphics card used)`,
+        device: isUsingGpuDevice
+          ? ((await nvidiaCards()) ?? 'graphics card')
+          : `${cpus()[0]?.model ?? 'CPU'} (no graphics card used)`,
         isGpu: isUsingGpuDevice,
       };
     } catch (error) {

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { Fault } from '../../fault.js';
+import { nvidiaCards } from './card-name.js';
 import { clearTrouble, noteTrouble } from './device-trouble.js';
 import type { Loaded } from './loaded.js';
 import { findPackage, importPackage, type OptionalPackage, shortReason } from './optional-package.js';
@@ -113,9 +114,11 @@ export const loadWebgpu = async (): Promise<Loaded> => {
   tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => new WebGPUBackend(device, adapter.info));
   const { vendor, architecture, device: card, description } = adapter.info ?? {};
+  // Dawn tells the version of NVIDIA's driver, not the card
+  const name = vendor === 'nvidia' ? await nvidiaCards() : null;
   return {
     version: `${tfjs.name} ${tfjs.version} on ${dawn.name} ${dawn.version}`,
-    device: [description || card || 'unnamed adapter', [vendor, architecture].filter(Boolean).join(' ')]
+    device: [name, description || card || 'unnamed adapter', [vendor, architecture].filter(Boolean).join(' ')]
       .filter(Boolean)
       .join(', '),
     isGpu: !/swiftshader|llvmpipe|lavapipe|basic render/i.test(`${description} ${card} ${architecture}`),
