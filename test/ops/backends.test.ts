@@ -135,17 +135,16 @@ describe.each([...backendNames])('%s', (name) => {
     },
   );
 
-  test.skipIf(name === 'webgpu')(
-    'tensors do not grow over 1000 steps with, 100 without the conv module',
-    { timeout: 600_000 },
-    async (context) => {
-      const why = refused.get(name);
-      if (why !== undefined) return context.skip(why);
-      await startTensorflow(name);
-      for (const conv of [false, true])
-        expect((await trainHere(conv, conv ? 1000 : 100)).left).toEqual({ tensors: 0, buffers: 0, bytes: 0 });
-    },
-  );
+  test('tensors do not grow over 1000 steps with, 100 without the conv module', {
+    timeout: 600_000,
+  }, async (context) => {
+    const why = refused.get(name);
+    if (why !== undefined) return context.skip(why);
+    await startTensorflow(name);
+    // without it, webgpu composes a thousand launches a step
+    for (const conv of name === 'webgpu' ? [true] : [false, true])
+      expect((await trainHere(conv, conv ? 1000 : 100)).left).toEqual({ tensors: 0, buffers: 0, bytes: 0 });
+  });
 });
 
 test('cpu works everywhere, and is what auto takes while the kernels are built', async () => {

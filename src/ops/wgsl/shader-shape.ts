@@ -17,6 +17,8 @@ export const vectorsOf = (bands: number): number => Math.ceil(bands / 4);
 const workgroupBytes = ({ bands, knots, tile, ownSums }: ShaderShape): number =>
   16 * vectorsOf(bands) * ((tile + 4) ** 2 + (tile + 2) ** 2) + (ownSums ? 8 * bands * knots : 0);
 
+const mostVectors = 4;
+
 const wishes = [
   { tile: 16, ownSums: true },
   { tile: 8, ownSums: true },
@@ -30,8 +32,13 @@ export const shaderShape = (
   bands: number,
   knots: number,
 ): ShaderShape | null => {
-  // 9 matrices of 4×4 for each pair of vectors
-  if (9 * 64 * vectorsOf(bands) ** 2 + 1024 > limits.maxUniformBufferBindingSize) return null;
+  // a thread holds a 4×4 matrix for each pair of vectors in its registers, a uniform nine of them
+  const vectors = vectorsOf(bands);
+  if (
+    vectors > mostVectors ||
+    16 * (36 * vectors ** 2 + 3 * vectors + 1) > limits.maxUniformBufferBindingSize
+  )
+    return null;
   for (const wish of wishes) {
     const shape = { bands, knots, ...wish };
     if (
