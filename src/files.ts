@@ -7,6 +7,9 @@ import { dirname, join } from 'node:path';
 export const temporaryName = (path: string): string =>
   join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
 
+/** Is this the name of a file that was being written? */
+export const isTemporary = (name: string): boolean => /^\.[0-9a-f]{12}\.tmp$/.test(name);
+
 /**
  * Writes a file so that a reader sees the old content or the new, never a part: temporary name, fsync, rename.
  * Creates the folder. On failure the temporary file is removed and `path` is untouched.

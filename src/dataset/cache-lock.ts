@@ -60,17 +60,20 @@ export const withLock = async <T>(
   folder: string,
   work: () => Promise<T>,
   {
+    name = 'lock',
     onWait,
     signal,
     fault = cacheFault,
   }: {
+    /** Its file in the folder. */
+    name?: string;
     onWait: () => void;
     signal?: AbortSignal;
     /** What is thrown for a lock that cannot be written. */
     fault?: (folder: string, error: unknown) => unknown;
   },
 ): Promise<T> => {
-  const path = join(folder, 'lock');
+  const path = join(folder, name);
   let waited = false;
   try {
     while (!(await take(path))) {

@@ -1,7 +1,21 @@
 import type { Experiment } from '../config/schema.js';
 import { identityKnots, type StatisticsTable } from '../dataset/statistics-table.js';
+import { Fault } from '../fault.js';
 import { histogramInput } from '../models/histogram-input.js';
 import type { QuadraticBatch } from '../ops/quadratic-mse.js';
+
+/**
+ * Looks that batch norm can train on every batch: the UNet's lowest level must have two values per channel.
+ * @param patches patches that train
+ * @throws Fault where the smallest batch, mostly the last one of an epoch, has too few
+ */
+export const checkBatches = ({ model, train }: Experiment, patches: number): void => {
+  const smallest = patches % train.batchSize || Math.min(patches, train.batchSize);
+  if (model.unet.norm === 'batch' && smallest * (model.knots >> model.unet.depth) < 2)
+    throw new Fault(
+      `model.unet.depth: ${model.unet.depth}; ${model.knots} knots halved so often leave one value per channel in a batch of ${smallest} (${patches} patches by train.batchSize=${train.batchSize}), too few for batch norm: set fewer levels or another batch size`,
+    );
+};
 
 /** The identity LUT of every band, [bands·knots], stored units. */
 export const identityBands = (bandMax: readonly number[], knots: number): Float32Array =>

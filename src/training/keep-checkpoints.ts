@@ -23,6 +23,22 @@ const copyAtomic = async (from: string, to: string): Promise<void> => {
   await rename(temporary, to);
 };
 
+/** Is there an `epoch-N` for this epoch? */
+const isNumbered = ({ train }: Experiment, epoch: number): boolean =>
+  epoch % train.checkpointEvery === 0 || epoch === train.epochs;
+
+/** Gives `last`, which holds `state`, its other names: `best` after the best validation so far, `epoch-N` where it is due. */
+export const nameCheckpoint = async (
+  folder: RunFolder,
+  experiment: Experiment,
+  { epoch, best }: Pick<TrainingState, 'epoch' | 'best'>,
+): Promise<void> => {
+  if (best?.epoch === epoch) await copyAtomic(folder.last, folder.best);
+  if (!isNumbered(experiment, epoch)) return;
+  await copyAtomic(folder.last, folder.epoch(epoch));
+  await prune(folder, experiment.train.keep);
+};
+
 /**
  * Writes the checkpoints of a run: `last` after every epoch that is numbered, best or the final one, and otherwise at most
  * every ten seconds; `best` when validation improved; `epoch-N` every `train.checkpointEvery` epochs, `train.keep` of
@@ -34,7 +50,6 @@ export const keepCheckpoints = (
   shape: UnetLutShape,
   base: Float32Array | null,
 ) => {
-  const { checkpointEvery, epochs, keep } = experiment.train;
   let written = performance.now();
   let latest: TrainingState | null = null;
   const write = async (state: TrainingState): Promise<void> => {
@@ -45,15 +60,11 @@ export const keepCheckpoints = (
   return {
     epoch: async (state: TrainingState, record: EpochRecord): Promise<void> => {
       const isBest = record.val !== undefined && state.best?.epoch === state.epoch;
-      const isNumbered = state.epoch % checkpointEvery === 0 || state.epoch === epochs;
       latest = state;
-      if (!isBest && !isNumbered && performance.now() - written < 10_000) return;
+      const isDue = isBest || isNumbered(experiment, state.epoch);
+      if (!isDue && performance.now() - written < 10_000) return;
       await write(state);
-      if (isBest) await copyAtomic(folder.last, folder.best);
-      if (isNumbered) {
-        await copyAtomic(folder.last, folder.epoch(state.epoch));
-        await prune(folder, keep);
-      }
+      await nameCheckpoint(folder, experiment, state);
     },
     /** Writes the last whole epoch, if it is not on disk yet: called when training ends early. */
     flush: async (): Promise<void> => {

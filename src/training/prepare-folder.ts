@@ -1,8 +1,9 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { flatten } from '../config/override.js';
 import type { Experiment } from '../config/schema.js';
-import { Fault } from '../fault.js';
-import { writeJson } from '../files.js';
+import { Fault, reason } from '../fault.js';
+import { isTemporary, writeJson } from '../files.js';
 import { type RunResult, readResult } from './result.js';
 import type { RunFolder } from './run-folder.js';
 
@@ -30,17 +31,36 @@ export const changedSettings = (before: unknown, now: unknown): string[] => {
     .map((key) => `${key}=${old[key] ?? 'absent'} (now ${fresh[key] ?? 'absent'})`);
 };
 
+/** Names of which a run's folder holds one at least, from its first moments on. */
+const ofRun = new Set(['experiment.json', 'result.json', 'tracking.json', 'checkpoints']);
+
+/** Nothing that is no run is removed, whatever `--tag` and `--output-dir` name. */
+const checkOverwrite = async ({ folder, tag }: RunFolder): Promise<void> => {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return [];
+    throw new Fault(`tag: ${tag}; ${folder} cannot be read (${reason(error)}), --tag names another`);
+  });
+  if (names.length > 0 && !names.some((name) => ofRun.has(name)))
+    throw new Fault(
+      `--overwrite: ${tag}; ${folder} holds ${names.slice(0, 3).join(', ')} and no run: --tag names another`,
+    );
+};
+
 /**
  * Looks whether a run may be written, before anything costly: a finished one comes back as its result under `resume`.
  *
- * @throws Fault where the folder holds a run and neither option is given, or where `resume` meets other settings
+ * @throws Fault where the folder holds a run and neither option is given, where `resume` meets other settings, or where
+ *   `overwrite` would remove what is no run
  */
 export const inspectFolder = async (
   folder: RunFolder,
   experiment: Experiment,
   { resume, overwrite }: FolderOptions,
 ): Promise<RunResult | null> => {
-  if (overwrite) return null;
+  if (overwrite) {
+    await checkOverwrite(folder);
+    return null;
+  }
   const result = await readResult(folder.result);
   const stored = await storedExperiment(folder.experiment);
   if (stored === null && result === null) return null;
@@ -56,7 +76,7 @@ export const inspectFolder = async (
   return result;
 };
 
-/** Makes a run's folder, an old run removed first under `overwrite`. */
+/** Makes a run's folder: an old run is removed first under `overwrite`, else only what a killed process was just writing. */
 export const createFolder = async (
   folder: RunFolder,
   experiment: Experiment,
@@ -64,5 +84,8 @@ export const createFolder = async (
 ): Promise<void> => {
   if (overwrite) await rm(folder.folder, { recursive: true, force: true });
   await mkdir(folder.checkpoints, { recursive: true });
+  for (const place of [folder.folder, folder.checkpoints])
+    for (const name of await readdir(place))
+      if (isTemporary(name)) await rm(join(place, name), { force: true });
   await writeJson(folder.experiment, experiment);
 };

@@ -9,7 +9,7 @@ export interface RunResult {
   kind: Experiment['model']['kind'];
   seed: number;
   finished: string;
-  /** Wall-clock seconds of the run, all its continuations together. */
+  /** Wall-clock seconds of the process that finished it; `metrics.jsonl` has those of each epoch. */
   seconds: number;
   data: { root: string; digest: string; train: number; val: number; test: number; skipped: number };
   /** Trainable values; null for the oracle, which has none of its own. */

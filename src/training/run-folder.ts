@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { Fault } from '../fault.js';
 
 /** The files of one run (design: runs). A run without a valid `result.json` is not finished. */
 export interface RunFolder {
@@ -20,8 +21,17 @@ export interface RunFolder {
   epoch: (epoch: number) => string;
 }
 
-/** Where a tag's run lies: `<outputDir>/<tag>`. */
+/** A name, or names with `/` between (`sweep/trial`), that cannot lead out of the folder of runs. */
+const isTag = (tag: string): boolean =>
+  tag.split(/[/\\]/).every((part) => !['', '.', '..'].includes(part.trim()));
+
+/**
+ * Where a tag's run lies: `<outputDir>/<tag>`.
+ * @throws Fault for a tag that names no folder beneath `outputDir`: empty, absolute, with `.` or `..`
+ */
 export const runFolder = (tag: string, outputDir = 'outputs'): RunFolder => {
+  if (!isTag(tag))
+    throw new Fault(`tag: ${JSON.stringify(tag)}; give a name beneath ${outputDir}, such as unet-lut-1`);
   const folder = resolve(outputDir, tag);
   const checkpoints = join(folder, 'checkpoints');
   return {

@@ -1,7 +1,6 @@
 import type { Experiment } from '../config/schema.js';
 import { evaluate, noResiduals, valueResiduals } from '../evaluation/evaluate.js';
 import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
-import { Fault, reason } from '../fault.js';
 import { fileDigest, writeAtomic, writeJson } from '../files.js';
 import type { Aligner } from '../models/aligner.js';
 import { fitClosedForm, fitOracle } from '../models/fitted.js';
@@ -10,14 +9,17 @@ import { startTensorflow } from '../ops/tensorflow.js';
 import type { OnProgress } from '../progress.js';
 import type { TrackedRun } from '../tracking/tracker.js';
 import { loadAligner } from './aligner.js';
+import { checkBatches } from './batches.js';
 import { domainTensors, writeWeights } from './checkpoint.js';
 import { mappingTensors } from './closed-form.js';
+import { diskFault } from './disk-fault.js';
 import { trainingDomain } from './domain.js';
 import { describeEnvironment } from './environment.js';
 import { type PreparedData, prepareData } from './prepare-data.js';
 import { createFolder, type FolderOptions, inspectFolder } from './prepare-folder.js';
 import type { RunResult } from './result.js';
 import { type RunFolder, runFolder } from './run-folder.js';
+import { withRunLock } from './run-lock.js';
 import { addTensors, trainUnetLut } from './train-unet-lut.js';
 
 /** What a run is made of. */
@@ -148,32 +150,16 @@ export const recordResult = async (
   if (result.weights) await tracked.logArtifact(folder.best, 'checkpoints/best.safetensors');
 };
 
-const diskFaults: Record<string, string> = {
-  ENOSPC: 'free some space, then --resume',
-  EDQUOT: 'raise the quota, then --resume',
-  EROFS: 'the file system is read-only; choose another --output-dir',
-  EACCES: 'no permission; choose another --output-dir',
-};
+/** What a call of {@link runExperiment} comes to. */
+export interface RunOutcome {
+  result: RunResult;
+  folder: string;
+  /** The run was finished before; nothing was done. */
+  resumed: boolean;
+}
 
-/** A full disk and the like, as a fault that says what to do; anything else as it is. */
-const diskFault = (error: unknown, folder: RunFolder): unknown => {
-  const advice = diskFaults[(error as NodeJS.ErrnoException | null)?.code ?? ''];
-  return advice === undefined
-    ? error
-    : new Fault(`run: ${folder.folder}; cannot be written (${reason(error)}): ${advice}`, 1, {
-        cause: error,
-      });
-};
-
-/**
- * Makes one run: prepares the data, fits, scores on validation and test lists, writes the run's folder (design: runs).
- * `result.json` comes last; until then `resume` continues.
- *
- * @throws Fault for bad input, a finished tag without `resume` or `overwrite`, a loss that is not finite, a full disk
- */
-export const runExperiment = async (
-  options: RunOptions,
-): Promise<{ result: RunResult; folder: string; resumed: boolean }> => {
+/** {@link runExperiment} for a caller that holds the run's lock. */
+export const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
   const { experiment, root, tag, tracked, onNote, signal } = options;
   const folder = runFolder(tag, options.outputDir);
   const started = performance.now();
@@ -189,6 +175,7 @@ export const runExperiment = async (
   const data = await prepareData(experiment, root, options);
   for (const note of data.notes) onNote(note);
   try {
+    if (experiment.model.kind === 'unet-lut') checkBatches(experiment, data.lists.train.length);
     await createFolder(folder, experiment, options);
     await options.onFolder?.(folder);
     await writeJson(folder.environment, await describeEnvironment());
@@ -235,3 +222,13 @@ export const runExperiment = async (
     await data.close();
   }
 };
+
+/**
+ * Makes one run: prepares the data, fits, scores on validation and test lists, writes the run's folder (design: runs).
+ * `result.json` comes last; until then `resume` continues.
+ *
+ * @throws Fault for bad input, a finished tag without `resume` or `overwrite`, a tag that another process is at, a loss that
+ *   is not finite, a full disk
+ */
+export const runExperiment = async (options: RunOptions): Promise<RunOutcome> =>
+  withRunLock(runFolder(options.tag, options.outputDir), () => makeRun(options), options.signal);

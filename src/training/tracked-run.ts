@@ -5,9 +5,9 @@ import { Fault, reason } from '../fault.js';
 import { writeJson } from '../files.js';
 import type { EndStatus, RunSpec, TrackedRun, Tracker } from '../tracking/tracker.js';
 import { inspectFolder } from './prepare-folder.js';
-import type { RunResult } from './result.js';
-import { type RunOptions, recordResult, recordStart, runExperiment } from './run.js';
+import { makeRun, type RunOptions, type RunOutcome, recordResult, recordStart } from './run.js';
 import { runFolder } from './run-folder.js';
+import { withRunLock } from './run-lock.js';
 import { recordEpochs } from './train-unet-lut.js';
 
 /** `tracking.json` beside what is tracked: which run of the tracking store it is, and whether its record is complete. */
@@ -83,22 +83,17 @@ export const closeTrackedRun = async (
   if (run && status === 'FINISHED') await writeNote(path, run.runId, true);
 };
 
-/**
- * {@link runExperiment}, recorded: one tracked run for a run's folder however often it is continued. A run that was killed
- * after its result but before its record was complete has the record completed and nothing else done.
- */
-export const runTracked = async (
+const recordRun = async (
   options: Omit<RunOptions, 'tracked' | 'onFolder'>,
-  tracker: Tracker | null,
+  tracker: Tracker,
   spec: RunSpec,
-): Promise<{ result: RunResult; folder: string; resumed: boolean }> => {
-  if (!tracker) return runExperiment(options);
+): Promise<RunOutcome> => {
   const { experiment, onNote, signal } = options;
   const folder = runFolder(options.tag, options.outputDir);
   const path = trackingFile(folder.folder);
   const finished = await inspectFolder(folder, experiment, options);
   const note = await readTrackingNote(path);
-  if (finished && note?.complete !== false) return runExperiment(options);
+  if (finished && note?.complete !== false) return makeRun(options);
   if (options.overwrite && note) await writeNote(path, randomBytes(16).toString('hex'), false);
   const tracked = await openTrackedRun(tracker, spec, path, onNote);
   let made = note !== null;
@@ -112,7 +107,7 @@ export const runTracked = async (
       made = true;
       if (tracked) await writeNote(path, tracked.runId, false);
     };
-    const outcome = await runExperiment({ ...options, tracked, onFolder });
+    const outcome = await makeRun({ ...options, tracked, onFolder });
     await closeTrackedRun(tracked, path, 'FINISHED');
     return outcome;
   } catch (error) {
@@ -123,3 +118,18 @@ export const runTracked = async (
     throw error;
   }
 };
+
+/**
+ * `runExperiment`, recorded: one tracked run for a run's folder however often it is continued. A run that was killed
+ * after its result but before its record was complete has the record completed and nothing else done.
+ */
+export const runTracked = async (
+  options: Omit<RunOptions, 'tracked' | 'onFolder'>,
+  tracker: Tracker | null,
+  spec: RunSpec,
+): Promise<RunOutcome> =>
+  withRunLock(
+    runFolder(options.tag, options.outputDir),
+    () => (tracker ? recordRun(options, tracker, spec) : makeRun(options)),
+    options.signal,
+  );

@@ -1,4 +1,4 @@
-import { access, copyFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { seededRandom } from '../config/random.js';
 import type { Experiment } from '../config/schema.js';
 import { writeAtomic } from '../files.js';
@@ -9,7 +9,7 @@ import type { TrackedRun } from '../tracking/tracker.js';
 import { readState } from './checkpoint.js';
 import { logEpoch, rewindLog } from './epoch-log.js';
 import { type EpochRecord, fitWeights } from './fit.js';
-import { keepCheckpoints } from './keep-checkpoints.js';
+import { keepCheckpoints, nameCheckpoint } from './keep-checkpoints.js';
 import type { PreparedData } from './prepare-data.js';
 import type { RunResult } from './result.js';
 import { readLines } from './result.js';
@@ -66,8 +66,8 @@ const startState = async (
     ? readState(folder.last, await readSafetensors(folder.last), shape)
     : freshState(experiment, shape);
   await rewindLog(folder.metrics, state.epoch);
-  // a run killed between the two writes has the best weights only under `last`
-  if (goesOn && state.best?.epoch === state.epoch) await copyFile(folder.last, folder.best);
+  // a run killed right after writing `last` has the best weights, or a numbered checkpoint, only under that name
+  if (goesOn) await nameCheckpoint(folder, experiment, state);
   return state;
 };
 
