@@ -19,17 +19,26 @@ import { flatten, type TensorFile } from './tensor-file.js';
 const assumed = 'paper/unet-lut-conv-tv';
 
 const readWeights = async (path: string): Promise<TensorFile> => {
-  if (/\.(pth|pt)$/.test(path)) return readPth(path);
-  if (/\.safetensors$/.test(path)) return readSafetensors(path);
-  throw new Fault(`weights: ${path}; a .safetensors or a PyTorch .pth file`);
+  if (/\.(pth|pt|ckpt)$/i.test(path)) return readPth(path);
+  if (/\.safetensors$/i.test(path)) return readSafetensors(path);
+  throw new Fault(`weights: ${path}; a .safetensors or a PyTorch .pth file (.pt, .ckpt) is needed`);
 };
 
-const experimentOf = async (file: TensorFile, words: readonly string[]): Promise<Experiment> => {
-  const text = file.metadata['bandalign'];
-  return text === undefined
-    ? loadExperiment(assumed, words)
-    : // the machine that trained is not the one that predicts
-      resolveExperiment(override({ ...JSON.parse(text), backend: 'auto' }, words));
+const experimentOf = async (
+  path: string,
+  { metadata }: TensorFile,
+  words: readonly string[],
+): Promise<Experiment> => {
+  const text = metadata['bandalign'];
+  if (text === undefined) return loadExperiment(assumed, words);
+  let stored: object;
+  try {
+    stored = JSON.parse(text);
+  } catch {
+    throw new Fault(`weights: ${path}: its configuration is no JSON; take another copy`);
+  }
+  // the machine that trained is not the one that predicts
+  return resolveExperiment(override({ ...stored, backend: 'auto' }, words));
 };
 
 const whole = (name: string, ...shape: number[]): Slot => ({
@@ -46,7 +55,9 @@ const closedForm = (path: string, file: TensorFile, { data, model }: Experiment)
     const [slope, intercept] = ['mapping.slope', 'mapping.intercept'].map((name) => {
       const tensor = file.tensors.get(name);
       if (tensor?.dtype !== 'F64' || tensor.data.length !== bands)
-        throw new Fault(`weights: ${path}; it lacks ${name}, ${bands} × F64`);
+        throw new Fault(`weights: ${path} lacks ${name}, ${bands} × F64; is it of this model?`);
+      if (!tensor.data.every(Number.isFinite))
+        throw new Fault(`weights: ${path} has NaN or infinity in ${name}; fit it again`);
       return [...tensor.data];
     });
     return { form: 'affine', slope, intercept };
@@ -64,7 +75,7 @@ const closedForm = (path: string, file: TensorFile, { data, model }: Experiment)
  */
 export const loadAligner = async (path: string, words: readonly string[] = []): Promise<Aligner> => {
   const file = await readWeights(path);
-  const experiment = await experimentOf(file, words);
+  const experiment = await experimentOf(path, file, words);
   const common = { experiment, weightsDigest: await fileDigest(path), ...readDomain(file) };
   if (experiment.model.kind === 'oracle')
     throw new Fault(`weights: ${path}; the oracle has none, it is fitted on each test tile`);

@@ -56,6 +56,13 @@ export interface FitInput {
 const chunks = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 
+/** The fault of a run that diverged at its last step. */
+const diverged = (what: string, { step, epoch }: TrainingState): Fault =>
+  new Fault(
+    `${what} at step ${step} (epoch ${epoch + 1}); lower train.lr or look at the data; the last good checkpoint is kept`,
+    1,
+  );
+
 const mean = (steps: readonly StepLosses[], key: keyof StepLosses): number =>
   steps.reduce((sum, step) => sum + step[key], 0) / steps.length;
 
@@ -107,10 +114,7 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
           lr,
         );
         if (!Number.isFinite(losses.loss))
-          throw new Fault(
-            `loss: ${losses.loss} at step ${state.step + 1} (epoch ${state.epoch + 1}); lower train.lr or look at the data; the last good checkpoint is kept`,
-            1,
-          );
+          throw diverged(`loss: ${losses.loss}`, { ...state, step: state.step + 1 });
         steps.push(losses);
         input.onProgress({
           stage: 'training',
@@ -123,6 +127,8 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
     } finally {
       await pixels?.return?.();
     }
+    // a finite loss of the last step may have had a gradient that is not: such weights must not become a checkpoint
+    if (!state.theta.every(Number.isFinite)) throw diverged('weights: not finite', state);
     state.epoch += 1;
     state.random = random.state();
     const record: EpochRecord = {
@@ -137,6 +143,8 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
     };
     if (state.epoch % validateEvery === 0 || state.epoch === epochs) {
       record.val = await input.validate(evaluationWeights(state, base));
+      if (!Number.isFinite(record.val.mse))
+        throw diverged(`validation: MSE ${record.val.mse}`, { ...state, epoch: state.epoch - 1 });
       if (state.best === null || record.val.mse < state.best.valMse)
         state.best = { epoch: state.epoch, valMse: record.val.mse };
       if (batchNorm === 'published') state.frozen = true;
@@ -150,7 +158,7 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
  * Trains a UNet-LUT to the configured number of epochs. The same input gives the same state, whether run at once or
  * stopped and continued from any epoch's end. Between steps the event loop gets its turn at least every 50 ms.
  *
- * @throws Fault on a loss that is not finite (with the step), and the signal's reason when aborted; the state of the
+ * @throws Fault on a loss, weights or a validation that are not finite (with the step), and the signal's reason when aborted; the state of the
  * last whole epoch has then been handed to `onEpoch`.
  */
 export const fitWeights = async (input: FitInput): Promise<TrainingState> => {

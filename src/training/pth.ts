@@ -15,7 +15,7 @@ import {
 const holds = 'tensors, numbers and text (a state_dict, not a whole model)';
 
 /** Keys under which training programs keep the weights; the original's first. */
-const modelKeys = ['model_state', 'model_state_dict', 'state_dict'];
+const modelKeys = ['model_state', 'model_state_dict', 'state_dict', 'model'];
 const optimiserKeys = ['optimizer_state', 'optimizer_state_dict', 'optimizer'];
 
 type Dict = Map<unknown, unknown>;
@@ -24,22 +24,30 @@ const isDict = (value: unknown): value is Dict => value instanceof Map;
 const pick = (root: Dict, keys: readonly string[]): Dict | undefined =>
   keys.map((key) => root.get(key)).find(isDict);
 
-/** Named tensors of a state_dict; `module.`, which DataParallel puts before every name, is left out. */
+/** What DataParallel, torch.compile and Lightning put before every name. */
+const wrapper = /^(module|_orig_mod|model)\./;
+
+const unwrapped = (named: Map<string, TorchTensor>): Map<string, TorchTensor> => {
+  const [first] = named.keys();
+  const prefix = wrapper.exec(first)?.[0];
+  return prefix && [...named.keys()].every((name) => name.startsWith(prefix))
+    ? unwrapped(new Map([...named].map(([name, tensor]) => [name.slice(prefix.length), tensor])))
+    : named;
+};
+
+/** Named tensors of a state_dict; what wraps all names alike is left out. */
 const namedTensors = (path: string, state: Dict): Map<string, TorchTensor> => {
   const named = new Map<string, TorchTensor>();
   for (const [name, value] of state) {
     if (typeof name !== 'string' || !isTorchTensor(value))
       throw new Fault(
-        `weights: ${path} has ${String(name).slice(0, 80)}, which is no tensor; give a state_dict`,
+        `weights: ${path} has ${String(name).slice(0, 80)}, which is no tensor; give a state_dict, alone or as ${modelKeys.join(', ')}`,
       );
     named.set(name, value);
   }
   if (named.size === 0)
     throw new Fault(`weights: ${path} holds no tensors; give a checkpoint with a state_dict`);
-  const parallel = [...named.keys()].every((name) => name.startsWith('module.'));
-  return parallel
-    ? new Map([...named].map(([name, tensor]) => [name.slice('module.'.length), tensor]))
-    : named;
+  return unwrapped(named);
 };
 
 const isParameter = (name: string): boolean =>
@@ -151,7 +159,8 @@ const readTensors = async (
 
 /**
  * Reads a PyTorch checkpoint (zip format, PyTorch ≥ 1.6): the original's `{model_state, optimizer_state}`, the common
- * `{model_state_dict | state_dict, …}`, or a bare state_dict. No code in it is run.
+ * `{model_state_dict | state_dict | model, …}`, or a bare state_dict; `module.`, `_orig_mod.` or `model.` before every
+ * name is left out. No code in it is run.
  *
  * Weights keep their names. Adam's state comes as `optimizer.exp_avg.<weight>`, `optimizer.exp_avg_sq.<weight>` and
  * `optimizer.step.<weight>` (a scalar), where the weight ever got a gradient; the settings of its first group as JSON

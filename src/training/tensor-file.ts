@@ -51,13 +51,22 @@ const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((size, axis) => size === b[axis]);
 
+const namesShown = 8;
+
+/** One line for all tensors that are wrong in one way. */
+const fault = (path: string, what: string, tensors: readonly string[], advice: string): string[] => {
+  if (tensors.length === 0) return [];
+  const more = tensors.length > namesShown ? `, … (${tensors.length} in all)` : '';
+  return [`weights: ${path} ${what} ${tensors.slice(0, namesShown).join(', ')}${more}; ${advice}`];
+};
+
 /**
  * Copies tensors (F32, or F64 rounded to it) into one flat vector per part, laid out by its slots.
  *
  * @param path the file's name, for messages
  * @param ignore extra tensors that may be there (default {@link besideWeights})
  * @returns a vector for each part, in order
- * @throws Fault that lists every missing, extra, wrongly shaped and non-float tensor
+ * @throws Fault with a line for what is missing, extra, of another shape, no float, and not finite
  */
 export const flatten = (
   path: string,
@@ -65,28 +74,41 @@ export const flatten = (
   parts: readonly Part[],
   ignore: (name: string) => boolean = besideWeights,
 ): Float32Array[] => {
-  const faults: string[] = [];
   const used = new Set<string>();
+  const wrong: Record<'missing' | 'shaped' | 'typed' | 'infinite' | 'extra', string[]> = {
+    missing: [],
+    shaped: [],
+    typed: [],
+    infinite: [],
+    extra: [],
+  };
   const vectors = parts.map(({ slots, prefix = '' }) => {
     const vector = new Float32Array(slots.reduce((end, slot) => Math.max(end, slot.offset + slot.size), 0));
     for (const slot of slots) {
       const name = prefix + slot.name;
       used.add(name);
       const tensor = file.tensors.get(name);
-      if (!tensor)
-        faults.push(`weights: ${path} lacks ${name} ${shapeText(slot.shape)}; is it of this model?`);
+      if (!tensor) wrong.missing.push(`${name} ${shapeText(slot.shape)}`);
       else if (!sameShape(tensor.shape, slot.shape))
-        faults.push(
-          `weights: ${path} has ${name} of shape ${shapeText(tensor.shape)}; the model needs ${shapeText(slot.shape)}`,
-        );
-      else if (tensor.dtype === 'F32' || tensor.dtype === 'F64') vector.set(tensor.data, slot.offset);
-      else faults.push(`weights: ${path} has ${name} as ${tensor.dtype}; F32 or F64 is needed`);
+        wrong.shaped.push(`${name} of shape ${shapeText(tensor.shape)} for ${shapeText(slot.shape)}`);
+      else if (tensor.dtype !== 'F32' && tensor.dtype !== 'F64')
+        wrong.typed.push(`${name} as ${tensor.dtype}`);
+      else {
+        vector.set(tensor.data, slot.offset);
+        // a moment of the optimiser may overflow and do no harm
+        if (!name.startsWith('training.') && !tensor.data.every(Number.isFinite)) wrong.infinite.push(name);
+      }
     }
     return vector;
   });
-  for (const [name, tensor] of file.tensors)
-    if (!used.has(name) && !ignore(name))
-      faults.push(`weights: ${path} has ${name} ${shapeText(tensor.shape)}; the model has no such tensor`);
-  refuse(faults);
+  for (const [name, { shape }] of file.tensors)
+    if (!used.has(name) && !ignore(name)) wrong.extra.push(`${name} ${shapeText(shape)}`);
+  refuse([
+    ...fault(path, 'lacks', wrong.missing, 'is it of this model?'),
+    ...fault(path, 'has', wrong.shaped, 'is it of this model?'),
+    ...fault(path, 'has', wrong.typed, 'F32 or F64 is needed'),
+    ...fault(path, 'has NaN or infinity in', wrong.infinite, 'take an earlier checkpoint'),
+    ...fault(path, 'has', wrong.extra, 'the model has no such tensor'),
+  ]);
   return vectors;
 };

@@ -226,6 +226,18 @@ describe('bad archives', () => {
     expect(await faultOf(await archive(pickle, storages))).toMatch(message);
   });
 
+  test.each([
+    ['under `model`, compiled and in parallel', `}U\x05model`, '_orig_mod.module.', 's.'],
+    ['of a Lightning module', `}U\x0astate_dict`, 'model.', 's.'],
+  ])('weights %s', async (_, before, prefix, after) => {
+    const state = tensor(4, 1, 2, 2).replace(
+      'U\x01w',
+      `U${String.fromCharCode(prefix.length + 1)}${prefix}w`,
+    );
+    const { tensors } = await readPth(await archive(`${before}${state.slice(0, -1)}${after}`, { 0: four }));
+    expect([...tensors.keys()]).toEqual(['w']);
+  });
+
   test('damaged contents, sizes that lie, archives without data.pkl, repeated names', async () => {
     expect(await faultOf(await archive(tensor(4, 0, 4, 1), { 0: four }, {}, ['x/data/0']))).toMatch(
       /x\/data\/0 is damaged/,

@@ -231,8 +231,8 @@ describe('flatten', () => {
   test('reports everything missing, extra, of another shape or type', async () => {
     const file = weights(['a', f32([1, 2], 1, 2)], ['c', f32([1], 1)]);
     expect(await faultsOf(() => flatten('w.pth', file, [{ slots }]))).toEqual([
-      'weights: w.pth has a of shape [1, 2]; the model needs [2, 1]',
       'weights: w.pth lacks b []; is it of this model?',
+      'weights: w.pth has a of shape [1, 2] for [2, 1]; is it of this model?',
       'weights: w.pth has c [1]; the model has no such tensor',
     ]);
     const half = weights(
@@ -242,5 +242,18 @@ describe('flatten', () => {
     expect(await faultsOf(() => flatten('w', half, [{ slots }]))).toEqual([
       'weights: w has b as F16; F32 or F64 is needed',
     ]);
+    const broken = weights(['a', f32([2, 1], 1, Number.NaN)], ['b', f32([], Number.POSITIVE_INFINITY)]);
+    expect(await faultsOf(() => flatten('w', broken, [{ slots }]))).toEqual([
+      'weights: w has NaN or infinity in a, b; take an earlier checkpoint',
+    ]);
+  });
+
+  test('tells of another model in a line, not in one for each tensor', async () => {
+    const many = weights(...Array.from({ length: 100 }, (_, i) => [`x${i}`, f32([1], 1)] as const));
+    const faults = await faultsOf(() => flatten('w', many, [{ slots: [] }]));
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(
+      /^weights: w has x0 \[1\], .*x7 \[1\], … \(100 in all\); the model has no such tensor$/,
+    );
   });
 });
