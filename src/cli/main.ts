@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { didYouMean } from '../config/spelling.js';
 import { Fault, reason } from '../fault.js';
 import { ignoreProgress } from '../progress.js';
 import type { Call, Command, CommandOption } from './command.js';
@@ -32,6 +33,15 @@ const joinNegative = (argv: string[], options: Record<string, CommandOption>): s
   return joined;
 };
 
+/** What to type instead: the commands of a group, or the one that is spelt like it. */
+const unknownCommand = ([first, second]: string[]): Fault => {
+  const paths = Object.keys(commands);
+  const group = paths.filter((path) => path.startsWith(`${first} `));
+  if (group.length > 0)
+    return new Fault(`command: ${[first, second].filter(Boolean).join(' ')}; one of ${group.join(', ')}`);
+  return new Fault(`command: ${first}; ${didYouMean(first, paths)}see \`bandalign --help\``);
+};
+
 const parse = (command: Command, argv: string[]) => {
   const options = { ...command.options, ...globalOptions };
   try {
@@ -39,8 +49,11 @@ const parse = (command: Command, argv: string[]) => {
   } catch (error) {
     // node says "Unknown option '--x'. To specify a positional …"; the first sentence is what helps
     const text = reason(error).split('. ')[0];
+    const [, option] = /^Unknown option '--([^']+)'/.exec(text) ?? [];
+    const hint =
+      option === undefined ? '' : didYouMean(option, Object.keys(options)).replace('mean ', 'mean --');
     throw new Fault(
-      `call: ${text[0].toLowerCase()}${text.slice(1)}; see \`bandalign ${command.path.join(' ')} --help\``,
+      `call: ${text[0].toLowerCase()}${text.slice(1)}; ${hint}see \`bandalign ${command.path.join(' ')} --help\``,
     );
   }
 };
@@ -83,7 +96,7 @@ const main = async (): Promise<void> => {
       if (argv.length === 0 || argv[0] === '--help' || argv[0] === '-h')
         return await emit(await programHelp());
       if (argv[0] === '--version') return await emit(`${await (await import('./version.js')).version()}\n`);
-      throw new Fault(`command: ${argv[0]}; see \`bandalign --help\``);
+      throw unknownCommand(argv);
     }
     const { command } = await commands[path]();
     const { values, positionals } = parse(command, translateOriginal(path, argv.slice(command.path.length)));

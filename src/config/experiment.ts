@@ -1,11 +1,15 @@
 import type { z } from 'zod';
 import { refuse } from '../fault.js';
 import { type Experiment, type ExperimentInput, experimentSchema } from './schema.js';
+import { didYouMean } from './spelling.js';
 
 /** A typed experiment file's default export; checked when it is resolved, so that overrides come first. */
 export const defineExperiment = (experiment: ExperimentInput): ExperimentInput => experiment;
 
-const show = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
+const show = (value: unknown): string => {
+  if (value === undefined) return 'nothing';
+  return typeof value === 'number' ? String(value) : JSON.stringify(value);
+};
 
 const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>((node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key], value);
@@ -27,7 +31,9 @@ const allowed = (issue: z.core.$ZodIssue): string => {
       ? `at most ${issue.maximum} values`
       : `${issue.inclusive ? 'at most' : 'below'} ${issue.maximum}`;
   if (issue.code === 'invalid_type')
-    return issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`;
+    return issue.expected === 'int'
+      ? 'a whole number'
+      : `${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`;
   return issue.message;
 };
 
@@ -35,10 +41,11 @@ const faultsOf = (error: z.ZodError, input: unknown): string[] =>
   error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys')
-      return issue.keys.map(
-        (key) =>
-          `unknown setting: ${[...path, key].join('.')}=${show(at(input, [...issue.path, key]))}; allowed here: ${keysAt(issue.path).join(', ')}`,
-      );
+      return issue.keys.map((key) => {
+        const keys = keysAt(issue.path);
+        const setting = `${[...path, key].join('.')}=${show(at(input, [...issue.path, key]))}`;
+        return `unknown setting: ${setting}; ${didYouMean(key, keys)}allowed here: ${keys.join(', ')}`;
+      });
     return `setting ${path.join('.')}: ${show(at(input, issue.path))}; allowed: ${allowed(issue)}`;
   });
 

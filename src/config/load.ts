@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createJiti } from 'jiti';
@@ -6,6 +6,7 @@ import { Fault, reason } from '../fault.js';
 import { defineExperiment, resolveExperiment } from './experiment.js';
 import { override } from './override.js';
 import type { Experiment, ExperimentInput } from './schema.js';
+import { didYouMean } from './spelling.js';
 import { defineSweep } from './sweep.js';
 
 const authoring = { defineExperiment, defineSweep };
@@ -18,11 +19,32 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
+const isPath = (name: string): boolean => /\.[mc]?[tj]s$/.test(name);
+
 /** Where `name` may stand: a path, or a name under `experiments/` here or in the package. */
 const candidates = (name: string): string[] => {
-  if (/\.[mc]?[tj]s$/.test(name)) return [isAbsolute(name) ? name : resolve(name)];
+  if (isPath(name)) return [isAbsolute(name) ? name : resolve(name)];
   return [process.cwd(), packageRoot].flatMap((root) =>
     ['', 'paper', 'demo'].map((folder) => join(root, 'experiments', folder, `${name}.ts`)),
+  );
+};
+
+/** Names under `experiments/` here and in the package, without `paper/` and `demo/`. */
+const knownNames = async (): Promise<string[]> => {
+  const folders = [process.cwd(), packageRoot].flatMap((root) =>
+    ['', 'paper', 'demo'].map((folder) => join(root, 'experiments', folder)),
+  );
+  const found = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])));
+  const names = found.flat().filter((name) => name.endsWith('.ts'));
+  return [...new Set(names.map((name) => name.slice(0, -'.ts'.length)))].sort();
+};
+
+const unknownFault = async (name: string): Promise<Fault> => {
+  if (isPath(name)) return new Fault(`experiment: ${resolve(name)}; no such file`);
+  const names = await knownNames();
+  const [last] = name.split('/').slice(-1);
+  return new Fault(
+    `experiment: ${name}; no such file or name, ${didYouMean(last, names)}there are ${names.join(', ')}, or give a path ending in .ts`,
   );
 };
 
@@ -35,8 +57,7 @@ export const loadTyped = async (name: string): Promise<{ path: string; value: un
   const paths = [...new Set(candidates(name))];
   let path: string | undefined;
   for (const candidate of paths) if (path === undefined && (await exists(candidate))) path = candidate;
-  if (path === undefined)
-    throw new Fault(`experiment: ${name}; no such file or name, looked for ${paths.join(', ')}`);
+  if (path === undefined) throw await unknownFault(name);
   const jiti = createJiti(import.meta.url, { virtualModules: { bandalign: authoring }, fsCache: false });
   try {
     return { path, value: await jiti.import(path, { default: true }) };

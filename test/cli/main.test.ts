@@ -41,10 +41,22 @@ describe('the frame', () => {
   });
 
   test.each([
-    [['frain'], /^bandalign: command: frain; see `bandalign --help`\n$/],
+    [['frain'], /^bandalign: command: frain; did you mean train\? see `bandalign --help`\n$/],
+    [['xyzzy'], /^bandalign: command: xyzzy; see `bandalign --help`\n$/],
+    [['runs', 'lst'], /^bandalign: command: runs lst; one of runs list, runs show, runs compare\n$/],
+    [
+      ['train', 'linear', '--set', 'train.epoch=5', '--data', 'x'],
+      /train\.epoch=5; did you mean epochs\? allowed here: /,
+    ],
+    [['train', 'linear', '--set', 'train.epochs=1e400', '--data', 'x'], /train\.epochs: Infinity; allowed: /],
+    [
+      ['train', 'linear', '--data', 'x', '--tag', '../up'],
+      /^bandalign: tag: "\.\.\/up"; give a name beneath outputs/,
+    ],
+    [['train', '--train=True', '--useTVLoss=maybe'], /^bandalign: --useTVLoss: maybe; True or False\n$/],
     [
       ['train', 'linear', '--dta', 'x'],
-      /^bandalign: call: unknown option '--dta'; see `bandalign train --help`\n$/,
+      /^bandalign: call: unknown option '--dta'; did you mean --data\? see `bandalign train --help`\n$/,
     ],
     [['train', 'linear'], /^bandalign: --data: missing; give --data DATA\n$/],
     [['train', 'linear', 'other', '--data', 'x'], /^bandalign: call: linear other; give one experiment/],
@@ -52,7 +64,7 @@ describe('the frame', () => {
     [['test', '--data', 'x'], /^bandalign: call: neither --run nor --weights/],
     [
       ['test', '--data', 'x', '--weights', 'w.bin'],
-      /^bandalign: weights: w\.bin; a \.safetensors or a PyTorch \.pth file\n$/,
+      /^bandalign: weights: w\.bin; a \.safetensors or a PyTorch \.pth file \(\.pt, \.ckpt\) is needed\n$/,
     ],
     [['runs', 'show', 'nobody'], /^bandalign: run: nobody; no such run under outputs\n$/],
     [['runs', 'compare', '--format', 'pdf'], /^bandalign: --format: pdf; one of md, csv, tex\n$/],
@@ -162,6 +174,22 @@ describe('train, test and runs', () => {
     expect(stderr).toContain('99XXX_20200105-00-00.tif');
     expect(existsSync(join(folder, 'outputs/broken'))).toBe(false);
   });
+});
+
+test.each([
+  ['its schedules', ['--lrMode=poly'], ['--set', 'train.schedule=polynomial']],
+  [
+    'values that stand apart',
+    ['--lrMode', 'exp', '--dataRoot', 'D'],
+    ['--set', 'train.schedule=exponential', '--data', 'D'],
+  ],
+  ['weights of regularisers that are off', ['--lambdaSmooth=0.1', '--useTVLoss=False'], []],
+] as const)('translateOriginal knows %s', (_, words, ours) => {
+  expect(translateOriginal('train', [...words])).toEqual(['paper/unet-lut-conv', ...ours]);
+});
+
+test('translateOriginal takes an experiment that is named', () => {
+  expect(translateOriginal('train', ['linear', '--seed=3'])).toEqual(['linear', '--set', 'seed=3']);
 });
 
 test('translateOriginal leaves our own calls alone', () => {

@@ -32,10 +32,10 @@ describe('resolveExperiment', () => {
     ).toMatchInlineSnapshot(`
       [
         "setting model.kind: "forest"; allowed: one of identity, linear, histogram-matching, global-lut, unet-lut, oracle",
-        "unknown setting: model.konts=3; allowed here: kind, knots, conv, linear, globalLut, unet",
+        "unknown setting: model.konts=3; did you mean knots? allowed here: kind, knots, conv, linear, globalLut, unet",
         "setting train.epochs: "many"; allowed: a number",
         "setting train.lr: -1; allowed: above 0",
-        "unknown setting: sed=1; allowed here: name, description, seed, backend, data, split, model, loss, train",
+        "unknown setting: sed=1; did you mean seed? allowed here: name, description, seed, backend, data, split, model, loss, train",
       ]
     `);
   });
@@ -100,9 +100,13 @@ describe('loadExperiment', () => {
     expect((await loadExperiment('unet-lut-conv-tv')).train.batchNorm).toBe('published');
   });
 
-  test('an unknown name says where it was looked for', async () => {
+  test('an unknown name is told the names there are, and the nearest', async () => {
     await expect(loadExperiment('forest')).rejects.toThrow(
-      /^experiment: forest; no such file or name, looked for .*forest\.ts/,
+      /^experiment: forest; no such file or name, there are .*, linear, .*, or give a path ending in \.ts$/,
+    );
+    await expect(loadExperiment('paper/unet-ult')).rejects.toThrow(/did you mean unet-lut\? there are/);
+    await expect(loadExperiment('./forest.ts')).rejects.toThrow(
+      /^experiment: \/.*\/forest\.ts; no such file$/,
     );
   });
 });
