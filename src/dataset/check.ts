@@ -73,7 +73,9 @@ const checkPickles = async (root: string, data: Data, lists: Lists) => {
       continue;
     }
     try {
-      const read = await readHistogramPickle(path, data.bands.length, data.bins);
+      // of other bins or bands it is passed over, as training does
+      const passOver = data.histograms === 'auto' ? () => {} : undefined;
+      const read = await readHistogramPickle(path, data.bands.length, data.bins, undefined, passOver);
       const missing = [...names].filter((key) => !read.has(key));
       pickles.push({ path, names: read.size, missing: missing.length });
       if (data.histograms === 'pickle')

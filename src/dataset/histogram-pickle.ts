@@ -6,11 +6,20 @@ import { PickleError } from './pickle-reader.js';
 
 const holds = 'numpy arrays by name';
 
+/** The one shape that all arrays have, where it is of two axes and not the one needed: made for other bins or bands. */
+const otherShape = (values: readonly unknown[], needed: string): readonly number[] | null => {
+  const [first] = values;
+  if (!isNumpyArray(first) || first.shape.length !== 2 || first.shape.join() === needed) return null;
+  const shape = first.shape.join();
+  return values.every((value) => isNumpyArray(value) && value.shape.join() === shape) ? first.shape : null;
+};
+
 /**
  * Reads the paper's histogram pickles: `{name: array [bands, bins]}`, name being a patch's file name or a tile's
  * `<tile>_<date>`. No code in the file is run.
  *
  * @param only names wanted; others are not decoded (default: all)
+ * @param onOtherShape called, and nothing read, where all histograms wanted are of one other shape; else that is a fault
  * @returns counts [bands·bins] by name, in the file's order
  * @throws Fault for a file that is missing, cut or no such pickle, that asks for any constructor but numpy's, or
  *   whose histograms have another shape or values below zero (every such name is reported)
@@ -20,6 +29,7 @@ export const readHistogramPickle = async (
   bands: number,
   bins: number,
   only?: ReadonlySet<string>,
+  onOtherShape?: (shape: readonly number[]) => void,
 ): Promise<Map<string, Float64Array>> => {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new Fault(`histograms: ${path} cannot be read (${reason(error)}); give a readable file`);
@@ -28,17 +38,32 @@ export const readHistogramPickle = async (
   if (!(root instanceof Map))
     throw new Fault(`histograms: ${path} holds no dictionary; {name: array [${bands}, ${bins}]} is needed`);
 
+  const wanted = [...(root as Map<unknown, unknown>)].filter(
+    ([name]) => !only || typeof name !== 'string' || only.has(name),
+  );
+  const other = otherShape(
+    wanted.map(([, value]) => value),
+    `${bands},${bins}`,
+  );
+  if (other) {
+    if (!onOtherShape)
+      throw new Fault(
+        `histograms: ${path} has histograms of [${other.join(', ')}] where [${bands}, ${bins}] is needed; data.histograms=computed counts anew`,
+      );
+    onOtherShape(other);
+    return new Map();
+  }
+
   const faults: string[] = [];
   const histograms = new Map<string, Float64Array>();
   const decoded = new Map<NumpyArray, Float64Array>();
   // every value of an honest file takes a byte at least: more is one array named again and again
   let budget = bytes.length;
-  for (const [name, value] of root as Map<unknown, unknown>) {
+  for (const [name, value] of wanted) {
     if (typeof name !== 'string') {
       faults.push(`histograms: ${path} has a name that is no text; names of patches or tiles are needed`);
       continue;
     }
-    if (only && !only.has(name)) continue;
     if (!isNumpyArray(value) || value.shape.join() !== `${bands},${bins}`) {
       const found = isNumpyArray(value) ? `of shape [${value.shape.join(', ')}]` : 'as no array';
       faults.push(`histograms: ${path} has ${name} ${found}; [${bands}, ${bins}] is needed`);

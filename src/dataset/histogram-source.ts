@@ -15,6 +15,8 @@ export interface Histograms {
   from: 'pickle' | 'computed';
   /** Names that the pickle lacks (then all are computed); empty without one. */
   missing: string[];
+  /** Shape of the pickle's histograms where it is of other bins or bands (then all are computed). */
+  otherShape: readonly number[] | null;
   /**
    * How far a pickle is from the counts of the pixels: mean over names and bands of the share of pixels that stand in
    * other bins, 0 to 1. Large when it was made with another bandMax or of other images. 0 when computed.
@@ -68,8 +70,23 @@ const choose = async (
 ): Promise<Histograms> => {
   const insisted = histograms === 'pickle';
   if (histograms === 'computed' || (!insisted && !(await isThere(path))))
-    return { counts: computed(table, rowNames), from: 'computed', missing: [], difference: 0 };
-  const stored = await readHistogramPickle(path, table.bands, table.bins, new Set(keys.values()));
+    return {
+      counts: computed(table, rowNames),
+      from: 'computed',
+      missing: [],
+      otherShape: null,
+      difference: 0,
+    };
+  let otherShape: Histograms['otherShape'] = null;
+  const stored = await readHistogramPickle(
+    path,
+    table.bands,
+    table.bins,
+    new Set(keys.values()),
+    insisted ? undefined : (shape) => (otherShape = shape),
+  );
+  if (otherShape)
+    return { counts: computed(table, rowNames), from: 'computed', missing: [], otherShape, difference: 0 };
   const missing = [...keys].filter(([, key]) => !stored.has(key)).map(([, key]) => key);
   if (insisted)
     refuse(
@@ -78,19 +95,20 @@ const choose = async (
       ),
     );
   if (missing.length > 0)
-    return { counts: computed(table, rowNames), from: 'computed', missing, difference: 0 };
+    return { counts: computed(table, rowNames), from: 'computed', missing, otherShape, difference: 0 };
   const counts = new Map([...keys].map(([name, key]) => [name, stored.get(key) as Float64Array]));
   return {
     counts,
     from: 'pickle',
     missing,
+    otherShape,
     difference: difference(counts, computed(table, rowNames), table.bands),
   };
 };
 
 /**
  * Source histogram of each tile (validation and test use these): from the dataset's pickle where `data.histograms` allows
- * it and every tile is in it, else the sum over the tile's patches in every list.
+ * it, it is of the bins asked for and every tile is in it, else the sum over the tile's patches in every list.
  *
  * @param root the dataset's folder
  * @param table statistics of all patches of the dataset

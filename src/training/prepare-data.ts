@@ -124,7 +124,11 @@ export const prepareData = async (
     notes.push(
       `${listed(cache.skipped.length, 'patch')} without a valid pixel left out: ${cache.skipped.slice(0, 5).join(', ')}`,
     );
-  for (const { missing, difference } of [patchCounts, tileCounts]) {
+  for (const { missing, otherShape, difference } of [patchCounts, tileCounts]) {
+    if (otherShape)
+      notes.push(
+        `a histogram pickle is of [${otherShape.join(', ')}], not [${data.bands.length}, ${data.bins}]: histograms are counted anew`,
+      );
     if (missing.length > 0)
       notes.push(
         `a histogram pickle lacks ${missing.length} keys (${missing[0]}, …): histograms are counted anew`,

@@ -156,6 +156,20 @@ describe('where histograms come from', () => {
     expect(whole.difference).toBeCloseTo(1 / 3, 12);
   });
 
+  test('a pickle of other bins: counted with auto, one fault when insisted on', async () => {
+    await write('Patch512Historam256-S2.pickle', '\x80\x02}', `(U\x05a.tif${array(1, 2)}u.`);
+    const finer = { ...table(['R/a.tif'], ['t']), bins: 3, sourceHistogram: Uint32Array.of(4, 5, 6) };
+    const auto = await patchHistograms(folder, finer, { histograms: 'auto' });
+    expect([auto.from, auto.otherShape, [...auto.counts.get('R/a.tif')!]]).toEqual([
+      'computed',
+      [1, 2],
+      [4, 5, 6],
+    ]);
+    expect(await faultsOf(patchHistograms(folder, finer, { histograms: 'pickle' }))).toEqual([
+      `histograms: ${join(folder, 'Patch512Historam256-S2.pickle')} has histograms of [1, 2] where [1, 3] is needed; data.histograms=computed counts anew`,
+    ]);
+  });
+
   test('a pickle that asks for code is a fault also with auto', async () => {
     await write('tileHistoram256-S2.pickle', "cos\nsystem\n(S'true'\ntR.");
     expect((await faultsOf(tileHistograms(folder, three, { histograms: 'auto' })))[0]).toMatch(
