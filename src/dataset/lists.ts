@@ -34,9 +34,9 @@ export const parseListLine = (line: string, where: string): ListedPatch | null =
  * Returns what could be read and every fault: missing, empty, a malformed line, a line that stands twice.
  */
 export const readList = async (path: string): Promise<{ patches: ListedPatch[]; faults: string[] }> => {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const fault = missing
@@ -44,9 +44,12 @@ export const readList = async (path: string): Promise<{ patches: ListedPatch[]; 
       : `list: ${path}; cannot be read (${reason(error)})`;
     return { patches: [], faults: [fault] };
   }
+  // a text in UTF-16, or no text at all, has zeros
+  if (bytes.includes(0)) return { patches: [], faults: [`list: ${path}; not UTF-8 text, save it as UTF-8`] };
   const faults: string[] = [];
   const seen = new Map<string, ListedPatch>();
-  text
+  bytes
+    .toString()
     .replace(/^\uFEFF/, '')
     .split('\n')
     .forEach((raw, index) => {

@@ -68,6 +68,15 @@ describe('openDataset', () => {
     `);
   });
 
+  it('asks for UTF-8 in a line, and shows no bytes of another coding', async () => {
+    await writeAll();
+    await writeLists(root, { train: ids[0], val: ids[1], test: ids[2] });
+    await writeFile(join(root, 'divide/test.txt'), Buffer.from(`\uFEFF${ids[2]}\r\n`, 'utf16le'));
+    expect(await faultsOf(() => openDataset(root, dataOf()))).toEqual([
+      `list: ${join(root, 'divide/test.txt')}; not UTF-8 text, save it as UTF-8`,
+    ]);
+  });
+
   it('names a folder that is missing once, not its thousand files', async () => {
     await writeAll();
     await rm(join(root, 'B', 'mask'), { recursive: true });
