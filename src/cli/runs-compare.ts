@@ -85,7 +85,9 @@ export const command: Command = {
     const tags =
       call.words.length > 0
         ? await tagsOf(call.words, outputDir)
-        : (await listRuns(outputDir)).filter(({ result }) => result).map(({ folder }) => folder.tag);
+        : (await listRuns(outputDir, call.note))
+            .filter(({ result }) => result)
+            .map(({ folder }) => folder.tag);
     if (tags.length === 0) throw new Fault(`runs: none finished under ${outputDir}; train one first`);
     const runs = await finishedRuns(tags, outputDir);
     const rows = await labelRuns(runs, outputDir);

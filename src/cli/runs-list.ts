@@ -7,7 +7,7 @@ export const command: Command = {
   summary: 'the runs under the folder of runs',
   options: outputOption,
   run: async (call) => {
-    const runs = await listRuns(text(call, 'output-dir'));
+    const runs = await listRuns(text(call, 'output-dir'), call.note);
     if (runs.length === 0) call.note(`no runs under ${text(call, 'output-dir')}`);
     for (const { folder, experiment, result } of runs) {
       const scores = result

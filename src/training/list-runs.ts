@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { resolveExperiment } from '../config/experiment.js';
 import type { Experiment } from '../config/schema.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
-import { Fault } from '../fault.js';
+import { Fault, reason } from '../fault.js';
 import { type RunResult, readResult, readTiles } from './result.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 
@@ -20,27 +20,53 @@ export interface FinishedRun extends StoredRun {
   tiles: TileRecord[];
 }
 
-/** Reads one run; null where the folder holds none. */
+const storedExperiment = (text: string, { tag, experiment: path }: RunFolder): Experiment => {
+  try {
+    return resolveExperiment(JSON.parse(text));
+  } catch (error) {
+    throw new Fault(`run: ${tag}; ${path} cannot be read (${reason(error)}), mend or remove it`);
+  }
+};
+
+/**
+ * Reads one run; null where the folder holds none.
+ * @throws Fault for a configuration that is cut or of another version
+ */
 export const readRun = async (tag: string, outputDir?: string): Promise<StoredRun | null> => {
   const folder = runFolder(tag, outputDir);
   const text = await readFile(folder.experiment, 'utf8').catch(() => null);
   if (text === null) return null;
-  return { folder, experiment: resolveExperiment(JSON.parse(text)), result: await readResult(folder.result) };
+  return { folder, experiment: storedExperiment(text, folder), result: await readResult(folder.result) };
 };
 
-/** Every run under a folder of runs, by tag; runs of sweeps (`sweep/trial`) included. */
-export const listRuns = async (outputDir = 'outputs'): Promise<StoredRun[]> => {
+/**
+ * Every run under a folder of runs, by tag; runs of sweeps (`sweep/trial`) included.
+ * @param onFault hears of runs that cannot be read, which are left out
+ */
+export const listRuns = async (
+  outputDir = 'outputs',
+  onFault: (text: string) => void = () => {},
+): Promise<StoredRun[]> => {
+  const read = async (tag: string): Promise<StoredRun | null> => {
+    try {
+      return await readRun(tag, outputDir);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      error.faults.forEach(onFault);
+      return null;
+    }
+  };
   const entries = await readdir(outputDir, { withFileTypes: true }).catch(() => []);
   const runs: StoredRun[] = [];
   for (const { name } of entries
     .filter((entry) => entry.isDirectory())
     .sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const run = await readRun(name, outputDir);
+    const run = await read(name);
     if (run) runs.push(run);
     else
       for (const nested of await readdir(join(outputDir, name), { withFileTypes: true }))
         if (nested.isDirectory()) {
-          const trial = await readRun(join(name, nested.name), outputDir);
+          const trial = await read(join(name, nested.name));
           if (trial) runs.push(trial);
         }
   }
