@@ -65,6 +65,10 @@ export const cacheFault = (folder: string, error: unknown, bytes?: number): unkn
 export interface CacheWriter {
   /** Writes a block; returns its offset. */
   append: (bytes: Uint8Array) => Promise<number>;
+  /** Leaves room for a block of so many bytes, to be filled piece by piece by `write`; returns its offset. */
+  reserve: (bytes: number) => number;
+  /** Writes a piece of reserved room. */
+  write: (bytes: Uint8Array, offset: number) => Promise<void>;
   /** Writes index and head, flushes, and renames the file to `path`. */
   finish: (path: string, index: unknown) => Promise<void>;
   /** Closes and removes the file; nothing happens after `finish`. */
@@ -104,15 +108,20 @@ export const createCacheFile = async (
       done += (await opened.write(bytes, done, length, at + done)).bytesWritten;
     }
   };
-  const append = (bytes: Uint8Array): Promise<number> =>
-    guard(async () => {
-      const at = position;
-      await write(bytes, at);
-      position = at + Math.ceil(bytes.length / alignment) * alignment;
-      return at;
-    });
+  const reserve = (bytes: number): number => {
+    const at = position;
+    position = at + Math.ceil(bytes / alignment) * alignment;
+    return at;
+  };
   return {
-    append,
+    append: (bytes) =>
+      guard(async () => {
+        const at = reserve(bytes.length);
+        await write(bytes, at);
+        return at;
+      }),
+    reserve,
+    write: (bytes, offset) => guard(() => write(bytes, offset)),
     finish: (path, index) =>
       guard(async () => {
         const text = Buffer.from(JSON.stringify(index));

@@ -20,10 +20,10 @@ import {
   writeManifest,
 } from './cache-manifest.js';
 import type { Dataset } from './layout.js';
-import { columnsOfPacked, packPatches } from './pack.js';
+import { addPacked, packPatches } from './pack.js';
 import { type PackedIndex, type PackedReader, packedReader } from './packed.js';
 import { type Patch, type RasterRef, tileKey } from './patch.js';
-import { readStatistics, writeStatistics } from './statistics-file.js';
+import { readStatistics, statisticsWriter } from './statistics-file.js';
 import type { StatisticsTable, TableShape } from './statistics-table.js';
 
 export interface CacheOptions {
@@ -133,18 +133,6 @@ const tilesOf = (place: Place, ids: readonly string[]): string[] => {
   return ids.map((id) => byId.get(id) as string);
 };
 
-const keepStatistics = (
-  place: Place,
-  contents: string,
-  columns: Parameters<typeof writeStatistics>[3],
-  { ids, skipped }: { ids: string[]; skipped: string[] },
-): Promise<void> =>
-  writeStatistics(place.folder, statisticsPath(place, contents), place.shape, columns, {
-    ids,
-    tiles: tilesOf(place, ids),
-    skipped,
-  });
-
 /** Builds what is missing; returns the number of patches read. */
 const build = async (
   place: Place,
@@ -152,37 +140,54 @@ const build = async (
   { data, pixels, onProgress = ignoreProgress, signal }: CacheOptions,
 ): Promise<number> => {
   await removeLeftovers(place.folder);
+  const begin = async () => ({
+    shape: place.shape,
+    writer: await statisticsWriter(place.folder, place.shape, place.patches.length),
+  });
+  const finish = (
+    { writer }: Awaited<ReturnType<typeof begin>>,
+    contents: string,
+    { ids, skipped }: { ids: string[]; skipped: string[] },
+  ): Promise<void> =>
+    writer.finish(statisticsPath(place, contents), { ids, tiles: tilesOf(place, ids), skipped });
   const packed = manifest && (await openPixels(place, manifest.digest));
   if (packed && manifest) {
+    const statistics = await begin();
     try {
-      const columns = await columnsOfPacked(packed, place.shape, onProgress, signal);
-      await keepStatistics(place, manifest.digest, columns, packed.index);
+      await addPacked(packed, statistics, onProgress, signal);
+      await finish(statistics, manifest.digest, packed.index);
       return packed.length;
     } finally {
+      await statistics.writer.discard();
       await packed.close();
     }
   }
-  const statistics = manifest && (await openCacheFile(statisticsPath(place, manifest.digest)));
-  await statistics?.file.close();
-  const made = await packPatches({
-    patches: place.patches,
-    bands: data.bands,
-    shape: statistics ? null : place.shape,
-    pixels: pixels ? place.folder : null,
-    known: manifest?.inputs ?? new Map(),
-    onProgress,
-    signal,
-  });
-  const contents = contentsDigest(place.key, made.inputs);
+  const stored = manifest && (await openCacheFile(statisticsPath(place, manifest.digest)));
+  await stored?.file.close();
+  const statistics = stored ? null : await begin();
   try {
-    await made.pixels?.writer.finish(pixelsPath(place, contents), made.pixels.index);
-    if (made.columns) await keepStatistics(place, contents, made.columns, made);
+    const made = await packPatches({
+      patches: place.patches,
+      bands: data.bands,
+      statistics,
+      pixels: pixels ? place.folder : null,
+      known: manifest?.inputs ?? new Map(),
+      onProgress,
+      signal,
+    });
+    const contents = contentsDigest(place.key, made.inputs);
+    try {
+      await made.pixels?.writer.finish(pixelsPath(place, contents), made.pixels.index);
+      if (statistics) await finish(statistics, contents, made);
+    } finally {
+      await made.pixels?.writer.discard();
+    }
+    await writeManifest(place.folder, { inputs: made.inputs, digest: contents });
+    await removeOtherContents(place.folder, contents);
+    return place.patches.length;
   } finally {
-    await made.pixels?.writer.discard();
+    await statistics?.writer.discard();
   }
-  await writeManifest(place.folder, { inputs: made.inputs, digest: contents });
-  await removeOtherContents(place.folder, contents);
-  return place.patches.length;
 };
 
 /** Contents may change between two looks, or another process may build for newer ones; not for ever. */

@@ -7,14 +7,15 @@ import type { PackedIndex, PackedReader, PackedRecord } from './packed.js';
 import type { Patch } from './patch.js';
 import type { Row } from './read-row.js';
 import { rowReader } from './row-reader.js';
-import { makeColumns, patchColumns, setRow, type TableColumns, type TableShape } from './statistics-table.js';
+import type { StatisticsWriter } from './statistics-file.js';
+import { patchColumns, type TableShape } from './statistics-table.js';
 
 /** What a pass over the patches is asked for. */
 export interface PackJob {
   patches: readonly Patch[];
   bands: readonly string[];
-  /** Statistics of this shape; null for none. */
-  shape: TableShape | null;
+  /** Statistics of this shape, and where their rows go; null for none. */
+  statistics: { shape: TableShape; writer: StatisticsWriter } | null;
   /** The folder to write packed pixels into; null for none. */
   pixels: string | null;
   /** What is known of the files, so that unchanged ones need not be hashed. */
@@ -28,8 +29,6 @@ export interface Packed {
   /** Ids of the rows: every patch with a valid pixel, in the job's order. */
   ids: string[];
   skipped: string[];
-  /** Columns for `ids`, with room for all patches; null when not asked for. */
-  columns: TableColumns | null;
   /** Unfinished file of pixels and its index; null when not asked for. */
   pixels: { writer: CacheWriter; index: PackedIndex } | null;
   inputs: Map<string, Input>;
@@ -45,12 +44,13 @@ export const filesOf = ({ source, target, mask }: Patch): string[] => [
 
 /**
  * Reads every patch once, in parallel, for statistics, packed pixels or both. Files that change while they are read are
- * found by their times. Memory holds the table and a few patches.
+ * found by their times. Memory holds a few patches.
  *
  * @throws Fault with what is wrong with the first 20 faulty patches; with a full disk; when no patch has a valid pixel
  */
 export const packPatches = async (job: PackJob): Promise<Packed> => {
-  const { patches, bands, shape, known, onProgress, signal } = job;
+  const { patches, bands, statistics, known, onProgress, signal } = job;
+  const shape = statistics?.shape ?? null;
   let expected: number | undefined;
   const writer = job.pixels === null ? null : await createCacheFile(job.pixels, () => expected);
   const reader = rowReader(patches.length);
@@ -84,7 +84,6 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
   };
 
   try {
-    const columns = shape && makeColumns(shape, patches.length);
     const records: PackedRecord[] = [];
     const ids: string[] = [];
     const skipped: string[] = [];
@@ -105,7 +104,7 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
       }
       // a table or file with faulty patches left out is of no use
       if (faults.length > 0) return;
-      if (columns && shape && result.columns) setRow(columns, shape, ids.length, result.columns);
+      if (result.columns) await statistics?.writer.add(result.columns);
       if (writer && result.pixels) {
         expected ??= patches.length * result.pixels.byteLength;
         records.push([await writer.append(new Uint8Array(result.pixels)), result.width, result.height]);
@@ -118,7 +117,7 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
     const inputs = new Map<string, Input>();
     for (const [path, digest] of hashing) inputs.set(path, await digest);
     const index = { bands: bands.length, ids, skipped, records };
-    return { ids, skipped, columns, pixels: writer && { writer, index }, inputs };
+    return { ids, skipped, pixels: writer && { writer, index }, inputs };
   } catch (error) {
     await writer?.discard();
     throw error;
@@ -127,20 +126,18 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
   }
 };
 
-/** Statistics of another shape from pixels that are packed already: nothing is decoded. */
-export const columnsOfPacked = async (
+/** Adds statistics of another shape from pixels that are packed already: nothing is decoded. */
+export const addPacked = async (
   reader: PackedReader,
-  shape: TableShape,
+  { shape, writer }: NonNullable<PackJob['statistics']>,
   onProgress: OnProgress,
   signal?: AbortSignal,
-): Promise<TableColumns> => {
-  const columns = makeColumns(shape, reader.length);
+): Promise<void> => {
   const batches = Array.from({ length: reader.length }, (_, row) => [row]);
-  let row = 0;
+  let done = 0;
   for await (const [pixels] of reader.readAhead(batches, 4)) {
     signal?.throwIfAborted();
-    setRow(columns, shape, row++, patchColumns(pixels, shape));
-    onProgress({ stage: 'counting', done: row, total: reader.length, unit: 'patches' });
+    await writer.add(patchColumns(pixels, shape));
+    onProgress({ stage: 'counting', done: ++done, total: reader.length, unit: 'patches' });
   }
-  return columns;
 };

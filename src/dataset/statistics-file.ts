@@ -3,6 +3,7 @@ import {
   columnWidths,
   makeColumns,
   type StatisticsTable,
+  setRow,
   type TableColumns,
   type TableShape,
 } from './statistics-table.js';
@@ -23,26 +24,57 @@ const names = (shape: TableShape): (keyof TableColumns)[] =>
 const bytesOf = (column: ArrayBufferView): Uint8Array =>
   new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
 
-/** Writes the first `ids.length` rows of `columns` as a cache file. */
-export const writeStatistics = async (
+/** Rows that wait to be written together. */
+const rowsHeld = 64;
+
+/** A file of statistics that is being written, row by row: memory holds a few rows whatever their number. */
+export interface StatisticsWriter {
+  /** Takes the columns of one patch as the next row. */
+  add: (patch: TableColumns) => Promise<void>;
+  /** Writes what is left and renames the file to `path`; `ids` and `tiles` name the rows that were added. */
+  finish: (path: string, rows: { ids: string[]; tiles: string[]; skipped: string[] }) => Promise<void>;
+  /** Removes the file; nothing happens after `finish`. */
+  discard: () => Promise<void>;
+}
+
+/**
+ * Begins a file of statistics in `folder`.
+ * @param capacity rows at most; room for those that are not added stays a hole in the file
+ */
+export const statisticsWriter = async (
   folder: string,
-  path: string,
   shape: TableShape,
-  columns: TableColumns,
-  rows: { ids: string[]; tiles: string[]; skipped: string[] },
-): Promise<void> => {
-  const cells = rows.ids.length * shape.bandMax.length;
+  capacity: number,
+): Promise<StatisticsWriter> => {
+  const held = makeColumns(shape, Math.min(rowsHeld, capacity));
   const width = columnWidths(shape);
-  const parts = names(shape).map((name) => [name, columns[name].subarray(0, cells * width[name])] as const);
-  const total = parts.reduce((sum, [, part]) => sum + part.byteLength, 0);
+  const bytesPerRow = (name: keyof TableColumns): number =>
+    shape.bandMax.length * width[name] * held[name].BYTES_PER_ELEMENT;
+  const total = names(shape).reduce((sum, name) => sum + capacity * bytesPerRow(name), 0);
   const writer = await createCacheFile(folder, () => total);
-  try {
-    const offsets: Partial<StatisticsIndex['offsets']> = {};
-    for (const [name, part] of parts) offsets[name] = await writer.append(bytesOf(part));
-    await writer.finish(path, { shape, ...rows, offsets });
-  } finally {
-    await writer.discard();
-  }
+  const offsets = Object.fromEntries(
+    names(shape).map((name) => [name, writer.reserve(capacity * bytesPerRow(name))]),
+  ) as StatisticsIndex['offsets'];
+  let [written, waiting] = [0, 0];
+  const flush = async (): Promise<void> => {
+    for (const name of names(shape)) {
+      const size = bytesPerRow(name);
+      await writer.write(bytesOf(held[name]).subarray(0, waiting * size), offsets[name] + written * size);
+    }
+    written += waiting;
+    waiting = 0;
+  };
+  return {
+    add: async (patch) => {
+      setRow(held, shape, waiting++, patch);
+      if (waiting === rowsHeld) await flush();
+    },
+    finish: async (path, rows) => {
+      await flush();
+      await writer.finish(path, { shape, ...rows, offsets });
+    },
+    discard: writer.discard,
+  };
 };
 
 /** Reads a whole table; closes the file. */

@@ -341,7 +341,7 @@ describe('processes', () => {
   test('killed while packing: the next one cleans up and packs', async () => {
     expect(await run(process.execPath, [...jiti, await program(), root, 'die'])).toMatch(/SIGKILL$/);
     const left = await filesIn(join(folder, 'cache'));
-    expect(left.filter((name) => name.endsWith('.tmp'))).toHaveLength(1);
+    expect(left.filter((name) => name.endsWith('.tmp'))).toHaveLength(2);
     expect(left).toContain('lock');
     expect((await cached()).built?.patches).toBe(15);
     expect(await filesIn(join(folder, 'cache'))).toEqual([
@@ -393,7 +393,7 @@ describe('packing', () => {
     const [first] = dataset.all;
     const patches = Array.from({ length: 20 }, (_, k) => ({ ...first, id: `${first.id}${k}` }));
     let written: Promise<void> | undefined;
-    const job = { patches, bands: data.bands, shape: null, pixels: null, known: new Map() };
+    const job = { patches, bands: data.bands, statistics: null, pixels: null, known: new Map() };
     const onProgress = (): void => {
       written ??= changeBehindTheTimes(first.source.path);
     };
@@ -411,7 +411,7 @@ describe('packing', () => {
     const job = {
       patches,
       bands: data.bands,
-      shape: null,
+      statistics: null,
       pixels: null,
       known: new Map(),
       onProgress: () => {},

@@ -249,7 +249,7 @@ describe('flatten', () => {
   });
 
   test('tells of another model in a line, not in one for each tensor', async () => {
-    const many = weights(...Array.from({ length: 100 }, (_, i) => [`x${i}`, f32([1], 1)] as const));
+    const many = weights(...Array.from({ length: 100 }, (_, i): [string, Tensor] => [`x${i}`, f32([1], 1)]));
     const faults = await faultsOf(() => flatten('w', many, [{ slots: [] }]));
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatch(
