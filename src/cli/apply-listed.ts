@@ -11,7 +11,6 @@ import { namedTasks, tellFailure, workThrough } from './work-through.js';
 
 export const command: Command = {
   path: ['apply-listed'],
-  hidden: true,
   summary: 'align scenes of a list that was submitted (what its executors call)',
   options: {
     manifest: { type: 'string', value: 'FILE', help: "the list's manifest" },

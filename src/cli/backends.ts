@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { reason } from '../fault.js';
 import { type BackendName, backendChoice, backendNames } from '../ops/backends/names.js';
-import { startTensorflow } from '../ops/tensorflow.js';
-import { timeSteps } from '../training/time-steps.js';
 import type { Call, Command } from './command.js';
 import { text } from './options.js';
 
@@ -27,6 +25,10 @@ const absent = (name: BackendName, reason: string): Finding => ({
 });
 
 const examine = async (name: BackendName, call: Call): Promise<Finding> => {
+  const [{ startTensorflow }, { timeSteps }] = await Promise.all([
+    import('../ops/tensorflow.js'),
+    import('../training/time-steps.js'),
+  ]);
   try {
     const { device, version } = await startTensorflow(name);
     const times = await timeSteps(2, 512, call.signal);
@@ -110,7 +112,8 @@ export const command: Command = {
     const findings: Finding[] = [];
     if (only !== undefined) {
       const choice = backendChoice(only, '--only');
-      const name = choice === 'auto' ? (await startTensorflow('auto')).name : choice;
+      const started = async () => (await import('../ops/tensorflow.js')).startTensorflow('auto');
+      const name = choice === 'auto' ? (await started()).name : choice;
       findings.push(await examine(name, call));
       call.print(lines(findings[0]));
     } else {

@@ -29,8 +29,6 @@ export interface Command {
   /** Words after the path, as shown in help: `DIR`, `[RUN…]`. */
   words?: string;
   summary: string;
-  /** For programs, not for people: left out of the help. */
-  hidden?: true;
   options?: Record<string, CommandOption>;
   run: (call: Call) => Promise<void>;
 }

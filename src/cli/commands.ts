@@ -26,3 +26,6 @@ export const commands: Record<string, () => Promise<{ command: Command }>> = {
   'temporal simulate': async () => import('./temporal-simulate.js'),
   backends: async () => import('./backends.js'),
 };
+
+/** Commands for programs, not for people: the help leaves them out. */
+export const forPrograms: ReadonlySet<string> = new Set(['apply-listed', 'run-trial']);

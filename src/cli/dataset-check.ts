@@ -1,7 +1,7 @@
 import { resolveExperiment } from '../config/experiment.js';
 import { loadExperiment } from '../config/load.js';
 import { override } from '../config/override.js';
-import { checkDataset, type DatasetReport } from '../dataset/check.js';
+import type { DatasetReport } from '../dataset/check.js';
 import { Fault } from '../fault.js';
 import type { Command } from './command.js';
 import { dataOptions, oneWord, setOption, several, text } from './options.js';
@@ -66,6 +66,7 @@ export const command: Command = {
     const root = oneWord(call, 'dataset folder');
     const [name, words] = [text(call, 'experiment'), several(call, 'set')];
     const { data } = name ? await loadExperiment(name, words) : resolveExperiment(override({}, words));
+    const { checkDataset } = await import('../dataset/check.js');
     const report = await checkDataset(root, data, {
       divide: text(call, 'divide'),
       progress: call.progress,

@@ -1,8 +1,6 @@
 import { resolveExperiment } from '../config/experiment.js';
 import { loadExperiment } from '../config/load.js';
 import { override } from '../config/override.js';
-import { openCache } from '../dataset/cache.js';
-import { openDataset } from '../dataset/layout.js';
 import type { Command } from './command.js';
 import { dataOptions, flag, oneWord, setOption, several, text } from './options.js';
 
@@ -24,6 +22,10 @@ export const command: Command = {
     const root = oneWord(call, 'dataset folder');
     const [name, words] = [text(call, 'experiment'), several(call, 'set')];
     const { data, model } = name ? await loadExperiment(name, words) : resolveExperiment(override({}, words));
+    const [{ openCache }, { openDataset }] = await Promise.all([
+      import('../dataset/cache.js'),
+      import('../dataset/layout.js'),
+    ]);
     const dataset = await openDataset(root, data, { divide: text(call, 'divide') });
     for (const note of dataset.notes) call.note(note);
     const cache = await openCache({

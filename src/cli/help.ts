@@ -1,5 +1,5 @@
 import type { Command, CommandOption } from './command.js';
-import { commands } from './commands.js';
+import { commands, forPrograms } from './commands.js';
 
 const column = (rows: [string, string][]): string => {
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
@@ -22,10 +22,9 @@ export const commandHelp = (command: Command, globals: Record<string, CommandOpt
 
 /** Help of the program: a line for each command. */
 export const programHelp = async (): Promise<string> => {
-  const loaded = await Promise.all(Object.values(commands).map(async (load) => (await load()).command));
+  const shown = Object.keys(commands).filter((path) => !forPrograms.has(path));
+  const loaded = await Promise.all(shown.map(async (path) => (await commands[path]()).command));
   return `bandalign: bandpass alignment from Sentinel-2 to Gaofen-1\n\n${column(
-    loaded
-      .filter(({ hidden }) => !hidden)
-      .map((command) => [[...command.path, command.words].filter(Boolean).join(' '), command.summary]),
+    loaded.map((command) => [[...command.path, command.words].filter(Boolean).join(' '), command.summary]),
   )}\n\n\`bandalign COMMAND --help\` tells a command's options\n`;
 };

@@ -1,5 +1,4 @@
 import { Fault } from '../fault.js';
-import { openTracker } from '../tracking/open.js';
 import type { Tracker } from '../tracking/tracker.js';
 import type { Call, CommandOption } from './command.js';
 
@@ -84,4 +83,4 @@ export const trackOption: Record<string, CommandOption> = {
 
 /** Where runs are recorded: as the environment says, nowhere under `--no-track`. */
 export const trackerOf = async (call: Call): Promise<Tracker | null> =>
-  flag(call, 'no-track') ? null : openTracker({ onWarning: call.note });
+  flag(call, 'no-track') ? null : (await import('../tracking/open.js')).openTracker({ onWarning: call.note });

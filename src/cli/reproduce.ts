@@ -12,7 +12,6 @@ import { comparedModels } from '../training/compare-runs.js';
 import { finishedRuns } from '../training/list-runs.js';
 import type { Call, Command } from './command.js';
 import { flag, setOption, several, text } from './options.js';
-import { drawResults } from './reproduce-figures.js';
 import { sideBySide } from './reproduce-rows.js';
 import { version } from './version.js';
 
@@ -100,6 +99,7 @@ export const command: Command = {
     call.print(`ablation: ${join(results, `${name}.md`)}`);
 
     stage('figures');
+    const { drawResults } = await import('./reproduce-figures.js');
     await drawResults(root, runs, results, call);
 
     if (!flag(call, 'no-notebooks')) {

@@ -9,7 +9,6 @@ import { namedTasks, workThrough } from './work-through.js';
 
 export const command: Command = {
   path: ['run-trial'],
-  hidden: true,
   summary: 'run trials of a sweep that was submitted (what its executors call)',
   options: {
     ...trackOption,

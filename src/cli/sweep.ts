@@ -5,11 +5,9 @@ import { checkSweep, type SlurmSettings, type SweepInput } from '../config/sweep
 import { readPaperValues } from '../evaluation/paper-values.js';
 import { markdownTable } from '../evaluation/render-table.js';
 import { Fault } from '../fault.js';
-import { sweepCost } from '../sweeps/cost.js';
 import { type ExecutorName, executors } from '../sweeps/executor.js';
 import { expandSweep } from '../sweeps/expand.js';
 import { inspectSweep, sweepFolder } from '../sweeps/manifest.js';
-import { runSweep } from '../sweeps/run-sweep.js';
 import { sweepTables, writeSweepTables } from '../sweeps/sweep-tables.js';
 import { readResult } from '../training/result.js';
 import type { Call, Command } from './command.js';
@@ -47,6 +45,7 @@ const dryRun = async (call: Call, sweep: SweepInput, root: string, jobs: number)
   const outputDir = text(call, 'output-dir');
   const trials = await expandSweep(sweep, several(call, 'set'), seedsOf(call));
   const place = sweepFolder(sweep.name, outputDir);
+  const { sweepCost } = await import('../sweeps/cost.js');
   const costs = await sweepCost(trials, root, {
     divide: text(call, 'divide'),
     outputDir,
@@ -126,6 +125,7 @@ export const command: Command = {
     const paper = paperFile === undefined ? undefined : await readPaperValues(paperFile);
     if (flag(call, 'dry-run')) return dryRun(call, sweep, root, jobs);
     const tracker = await trackerOf(call);
+    const { runSweep } = await import('../sweeps/run-sweep.js');
     const result = await runSweep({
       sweep,
       root,

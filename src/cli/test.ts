@@ -3,7 +3,6 @@ import { basename } from 'node:path';
 import { resolveExperiment } from '../config/experiment.js';
 import { Fault } from '../fault.js';
 import { runFolder } from '../training/run-folder.js';
-import { testOracle, testWeights } from '../training/test-weights.js';
 import type { Call, Command } from './command.js';
 import { backendOption, dataOptions, outputOption, required, setOption, settings, text } from './options.js';
 import { scoreLines, testDocument } from './score-lines.js';
@@ -68,6 +67,7 @@ export const command: Command = {
       throw new Fault(`--split: ${split}; one of test, val, train`);
     const root = required(call, 'data');
     const weights = await weightsOf(call);
+    const { testOracle, testWeights } = await import('../training/test-weights.js');
     const options = {
       root,
       divide: text(call, 'divide'),

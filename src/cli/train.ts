@@ -1,5 +1,4 @@
 import { loadExperiment } from '../config/load.js';
-import { runTracked } from '../training/tracked-run.js';
 import type { Command } from './command.js';
 import {
   backendOption,
@@ -40,6 +39,7 @@ export const command: Command = {
     }
     const tag = text(call, 'tag') ?? experiment.name;
     const root = required(call, 'data');
+    const { runTracked } = await import('../training/tracked-run.js');
     const tracker = await trackerOf(call);
     const { result, folder } = await runTracked(
       {
