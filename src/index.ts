@@ -26,7 +26,8 @@ export { type Patch, type PatchPixels, tileKey } from './dataset/patch.js';
 export { bandCentres, bandReflectance } from './dataset/spectra/band-reflectance.js';
 export type { SensorName } from './dataset/spectra/responses.js';
 export { synthesizeDataset } from './dataset/synth.js';
-export { drawLandscape, regions as simulatedRegions } from './dataset/synth-landscape.js';
+export { drawLandscape } from './dataset/synth-landscape.js';
+export { regions as simulatedRegions } from './dataset/synth-regions.js';
 export { type PreparedData, prepareData } from './training/prepare-data.js';
 
 // Models: a mapping for each tile

@@ -17,6 +17,10 @@ export interface Random {
   restore(state: readonly number[]): void;
 }
 
+/** A draw of `random`, uniform in [low, high). */
+export const between = (random: Random, low: number, high: number): number =>
+  low + (high - low) * random.next();
+
 const isState = (state: readonly number[]): boolean =>
   state.length === 4 && state.every((word) => Number.isInteger(word) && (word | 0) === word);
 

@@ -1,7 +1,8 @@
 import { seededRandom } from '../config/random.js';
 import { type Clouds, cloudReflectance, drawClouds } from './synth-clouds.js';
-import { drawLandscape, type Region, regions } from './synth-landscape.js';
+import { drawLandscape } from './synth-landscape.js';
 import { whiteNoise } from './synth-noise.js';
+import { type Region, regions } from './synth-regions.js';
 import { drawViews, hazeEffect, resample, type View, type Views } from './synth-sensing.js';
 
 /** What a synthetic dataset is made from. */

@@ -40,6 +40,7 @@ const numbers = {
   ],
 } as const;
 
+/** Sensors whose spectral responses are known. */
 export type SensorName = keyof typeof numbers;
 
 const expand = (text: string): number[] => {
