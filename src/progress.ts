@@ -10,4 +10,5 @@ export interface Progress {
 /** Receives progress; library code calls it often, the receiver decides how often to show it. */
 export type OnProgress = (progress: Progress) => void;
 
+/** Takes progress and shows nothing. */
 export const ignoreProgress: OnProgress = () => {};

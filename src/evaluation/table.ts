@@ -11,6 +11,7 @@ export interface Column {
 /** A number, optionally with its interval or spread already written and a mark (such as `*`), or plain text. */
 export type Cell = string | number | null | { value: number; spread?: string; mark?: string };
 
+/** A row: a cell for each column. */
 export interface Row {
   cells: Cell[];
   /** Bounds and references, such as the oracle, do not compete for bold. */

@@ -13,6 +13,7 @@ export type Trace = { readonly type: string; readonly name?: string } & {
   readonly [key: string]: FigureValue;
 };
 
+/** A plotly layout, or any part of one: JSON. */
 export type Layout = { readonly [key: string]: FigureValue };
 
 /** A state of an animated or slider-driven figure: what it replaces, by the trace index in `traces`. */

@@ -41,7 +41,7 @@ const bundleOfLines = (lines: readonly Line[], now: number): MimeBundle => ({
  * A receiver of progress that draws one bar for each stage, all in one place of the notebook, redrawn at most ten
  * times a second; outside a kernel a line every ten seconds and at each end, on stderr.
  *
- * @example await train(experiment, { onProgress: progressBar(), signal: cellSignal() })
+ * @example await runExperiment({ experiment, root, tag, onProgress: progressBar(), onNote: console.error, signal: cellSignal() })
  */
 export const progressBar = (): OnProgress => {
   const kernel = kernelOutput();

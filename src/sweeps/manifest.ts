@@ -39,6 +39,7 @@ export interface SweepFolder {
   trial: (trial: Trial) => RunFolder;
 }
 
+/** Where a sweep lies: `<outputDir>/<name>`, its trials beneath. */
 export const sweepFolder = (name: string, outputDir = 'outputs'): SweepFolder => {
   const folder = resolve(outputDir, name);
   return {
