@@ -31,12 +31,14 @@ const experimentOf = async (
 ): Promise<Experiment> => {
   const text = metadata['bandalign'];
   if (text === undefined) return loadExperiment(assumed, words);
-  let stored: object;
+  let stored: unknown = null;
   try {
     stored = JSON.parse(text);
   } catch {
-    throw new Fault(`weights: ${path}: its configuration is no JSON; take another copy`);
+    // told below
   }
+  if (stored === null || typeof stored !== 'object' || Array.isArray(stored))
+    throw new Fault(`weights: ${path}: its configuration is no JSON object; take another copy`);
   // the machine that trained is not the one that predicts
   return resolveExperiment(override({ ...stored, backend: 'auto' }, words));
 };

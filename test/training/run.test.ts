@@ -14,7 +14,7 @@ import type { EpochRecord } from '../../src/training/fit.js';
 import { readLines } from '../../src/training/result.js';
 import { type RunOptions, runExperiment } from '../../src/training/run.js';
 import { runFolder } from '../../src/training/run-folder.js';
-import { readSafetensors } from '../../src/training/safetensors.js';
+import { encodeSafetensors, readSafetensors } from '../../src/training/safetensors.js';
 import { testWeights } from '../../src/training/test-weights.js';
 
 const parity = fileURLToPath(new URL('../fixtures/parity', import.meta.url));
@@ -235,6 +235,12 @@ test('a patch without a valid pixel is left out and reported', async () => {
   });
   expect(result.data.skipped).toBe(1);
   expect(notes.join('\n')).toContain('South/23KAB_20190927-00-00.tif');
+});
+
+test.each(['{"model":', '[]', 'null'])('weights whose configuration is %s are refused', async (text) => {
+  const path = join(folder, 'configured.safetensors');
+  await writeFile(path, encodeSafetensors(new Map(), { bandalign: text }));
+  await expect(loadAligner(path)).rejects.toThrow(/^weights: .* its configuration is no JSON object; /);
 });
 
 test('weights of another shape are refused, and counted', async () => {
