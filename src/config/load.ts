@@ -1,7 +1,6 @@
 import { access, readdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createJiti } from 'jiti';
 import { Fault, reason } from '../fault.js';
 import { defineExperiment, resolveExperiment } from './experiment.js';
 import { override } from './override.js';
@@ -58,6 +57,8 @@ export const loadTyped = async (name: string): Promise<{ path: string; value: un
   let path: string | undefined;
   for (const candidate of paths) if (path === undefined && (await exists(candidate))) path = candidate;
   if (path === undefined) throw await unknownFault(name);
+  // here, as a worker of a sweep, which has its configuration whole, is spared it
+  const { createJiti } = await import('jiti');
   const jiti = createJiti(import.meta.url, { virtualModules: { bandalign: authoring }, fsCache: false });
   try {
     return { path, value: await jiti.import(path, { default: true }) };

@@ -1,7 +1,5 @@
 import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
-import { getDecoder } from 'geotiff';
-import { ZSTDDecoder } from 'zstddec';
 import { decompressLzw } from './lzw.js';
 import { undoPredictor } from './undo-predictor.js';
 
@@ -53,10 +51,12 @@ const decompress = async (compression: number, bytes: Uint8Array, limit: number)
     // room for all and a little: one trip to the thread pool instead of one for each 16 kB
     return inflated(bytes, { maxOutputLength: limit, chunkSize: limit + 64 });
   if (compression === 50000) {
+    const { ZSTDDecoder } = await import('zstddec');
     const zstd = new ZSTDDecoder();
     await zstd.init();
     return zstd.decode(bytes, limit);
   }
+  const { getDecoder } = await import('geotiff');
   const decoder = await getDecoder(compression, {
     tileWidth: limit,
     tileHeight: 1,

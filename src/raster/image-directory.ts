@@ -1,4 +1,4 @@
-import { GeoTIFF, type GeoTIFFImage } from 'geotiff';
+import type { GeoTIFFImage } from 'geotiff';
 import { Fault, reason } from '../fault.js';
 import type { ByteSource } from './byte-source.js';
 import { type PixelType, pixelArrays } from './raster.js';
@@ -16,6 +16,8 @@ export const firstImage = async (source: ByteSource): Promise<GeoTIFFImage> => {
     throw rasterFault(path, 'not a TIFF', 'give a GeoTIFF');
   const slice = async (offset: number, length: number): Promise<ArrayBuffer> =>
     new Uint8Array(await source.read(offset, length)).buffer;
+  // here, as most processes find the pixels decoded in the cache
+  const { GeoTIFF } = await import('geotiff');
   try {
     const tiff = await GeoTIFF.fromSource({
       fetch: (slices) => Promise.all(slices.map(({ offset, length }) => slice(offset, length))),
