@@ -3,7 +3,8 @@ import { findRun } from '../directory/experiments.js';
 import { readCursor } from './cursor.js';
 import { type Destination, serverRun } from './destination.js';
 import { lockRun } from './lock.js';
-import { newSession, type PassOptions, type Session, shipRun } from './ship-run.js';
+import { shipRun } from './ship-run.js';
+import { newSession, type PassOptions, type Session } from './shipment.js';
 
 /** What became of a run: all there, more to come, only its parent not there yet, or another process is at it. */
 export type PassResult = 'done' | 'open' | 'waits' | 'busy';
