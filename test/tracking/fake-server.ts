@@ -92,7 +92,12 @@ export const fakeServer = async () => {
     if (at('experiments/create')) return [200, { experiment_id: String(experiments.push(json['name']) - 1) }];
     if (at('runs/search')) {
       const wanted = /= '(\w+)'/.exec(json['filter'])?.[1];
-      return [200, { runs: runs.filter((one) => one.tags['bandalign.localRunId'] === wanted).map(info) }];
+      const isAnyOurs = json['filter'] === "tags.`bandalign.localRunId` LIKE '%'";
+      const found = runs.filter((one) => {
+        const ours = one.experiment === json['experiment_ids'][0] && one.tags['bandalign.localRunId'];
+        return isAnyOurs ? ours !== undefined : ours === wanted;
+      });
+      return [200, { runs: found.slice(0, json['max_results']).map(info) }];
     }
     if (at('runs/create')) {
       const made: FakeRun = {

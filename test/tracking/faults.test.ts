@@ -1,8 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { listRuns } from '../../src/tracking/directory/read.js';
 import { artifactPlace } from '../../src/tracking/mlflow/artifacts.js';
 import { limits, splitBatches } from '../../src/tracking/mlflow/batches.js';
 import { createClient } from '../../src/tracking/mlflow/client.js';
@@ -390,6 +391,37 @@ describe('whatever the server does, training goes on and every point arrives onc
       expect(child.files['a/b.bin'].toString()).toBe('bytes');
       expect(heard.length).toBeLessThan(12);
     });
+});
+
+test('a store brought to a new experiment: one search for all its runs, and a run whose making got no answer is one run', async () => {
+  const server = await fakeServer();
+  const store = await temporaryFolder();
+  const { onWarning } = listen();
+  const tracker = await openTracker({ env: {}, directory: store, onWarning });
+  for (let n = 0; n < 12; n++) {
+    const run = await tracker.startRun({ experiment: 'e', name: `run ${n}` });
+    run.logMetrics(1, { loss: n });
+    await run.end();
+  }
+  await tracker.close();
+  let made = 0;
+  server.mishap = ({ path }, answer) => {
+    if (!path.endsWith('runs/create') || ++made !== 5) return 'work';
+    answer.destroy();
+    return 'work, then handled';
+  };
+  const destination = openDestination(clientOf(server.address), {}, store, onWarning);
+  expect(await syncStore(destination, store)).toMatchObject({ runs: 12, complete: 12, points: 12 });
+  expect(server.runs.map(({ name }) => name).sort()).toEqual(
+    Array.from({ length: 12 }, (_, n) => `run ${n}`).sort(),
+  );
+  const searches = (): number => server.calls.filter(({ path }) => path.endsWith('runs/search')).length;
+  expect(searches()).toBe(2);
+
+  // a store whose memory is lost finds them again, each by its own id
+  for (const run of await listRuns(store)) await rm(join(run.folder, 'bandalign.sync.json'));
+  expect(await syncStore(destination, store)).toMatchObject({ complete: 12, points: 0 });
+  expect(server.runs).toHaveLength(12);
 });
 
 test('one item that the server refuses takes nothing else with it; a value too long for an old server is cut', async () => {

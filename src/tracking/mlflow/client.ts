@@ -97,6 +97,8 @@ export interface MlflowClient {
     filter: string,
     signal?: AbortSignal,
   ) => Promise<ServerRun[]>;
+  /** Whether these experiments hold a run that the filter is true of. */
+  hasRuns: (experimentIds: readonly string[], filter: string, signal?: AbortSignal) => Promise<boolean>;
   /** Not repeated on failure when it holds points. */
   logBatch: (runId: string, batch: Batch, signal?: AbortSignal) => Promise<void>;
   logInputs: (
@@ -160,6 +162,18 @@ export const createClient = (settings: ServerSettings): MlflowClient => {
     return all;
   };
 
+  const searchPage = (
+    experiment_ids: readonly string[],
+    filter: string,
+    page: { max_results: number; page_token?: string },
+    signal?: AbortSignal,
+  ) =>
+    post<{ runs?: ServerRun[]; next_page_token?: string }>(
+      'runs/search',
+      { experiment_ids, filter, run_view_type: 'ALL', ...page },
+      signal,
+    );
+
   return {
     address: settings.address,
     retry: settings.retry,
@@ -175,14 +189,11 @@ export const createClient = (settings: ServerSettings): MlflowClient => {
     getRun: async (run_id, signal) => (await get<{ run: ServerRun }>('runs/get', { run_id }, signal)).run,
     searchRuns: (experiment_ids, filter, signal) =>
       pages(
-        (page_token) =>
-          post<{ runs?: ServerRun[]; next_page_token?: string }>(
-            'runs/search',
-            { experiment_ids, filter, run_view_type: 'ALL', max_results: 1000, page_token },
-            signal,
-          ),
+        (page_token) => searchPage(experiment_ids, filter, { max_results: 1000, page_token }, signal),
         (answer) => answer.runs,
       ),
+    hasRuns: async (experiment_ids, filter, signal) =>
+      ((await searchPage(experiment_ids, filter, { max_results: 1 }, signal)).runs ?? []).length > 0,
     logBatch: async (run_id, { metrics, params, tags }, signal) => {
       const numbers = metrics.map((metric) => ({ ...metric, value: jsonNumber(metric.value) }));
       // a server with a file store keeps what it is sent twice: only who knows what it has may send points again

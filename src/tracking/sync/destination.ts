@@ -96,6 +96,13 @@ export const findServerRun = async (
   )[0];
 };
 
+/** Whether an experiment of the server holds any run that was made from one of ours. */
+export const holdsOurs = (
+  { client }: Destination,
+  experimentId: string,
+  signal?: AbortSignal,
+): Promise<boolean> => client.hasRuns([experimentId], `tags.\`${localIdTag}\` LIKE '%'`, signal);
+
 /** The server's run with that id; undefined when it has none. */
 export const serverRun = async (
   { client }: Destination,

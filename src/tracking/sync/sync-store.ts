@@ -4,7 +4,7 @@ import { ignoreProgress, type OnProgress } from '../../progress.js';
 import { listRuns, type RunSummary } from '../directory/read.js';
 import { MlflowError } from '../mlflow/error.js';
 import { backoff } from '../mlflow/http.js';
-import { type Destination, isServerDown } from './destination.js';
+import { type Destination, holdsOurs, isServerDown } from './destination.js';
 import { type PassResult, passRun, type Sessions } from './pass.js';
 
 /** What `track sync` did. */
@@ -82,12 +82,20 @@ export const syncStore = async (
     result.files += sent.files;
     report();
   };
+  const held = new Map<string, Promise<boolean>>();
+  /** A new experiment is asked once whether it holds any run, instead of once for each of them. */
+  const heldNone = async (experimentId: string): Promise<boolean> => {
+    const asked = held.get(experimentId) ?? holdsOurs(destination, experimentId, signal);
+    held.set(experimentId, asked);
+    asked.catch(() => held.delete(experimentId));
+    return !(await asked);
+  };
   /** Calls that must not be repeated blindly are repeated here: by a pass that finds out first what the server has. */
   const persist = async (run: RunSummary): Promise<PassResult> => {
     for (let n = 1; ; n++) {
       const before = result.points + result.files;
       try {
-        return await passRun(destination, run.folder, sessions, { signal, onSent });
+        return await passRun(destination, run.folder, sessions, { signal, onSent, heldNone });
       } catch (error) {
         if (result.points + result.files > before) n = 1;
         if (!(error instanceof MlflowError) || !error.retryable || n > client.retry.times) throw error;
