@@ -100,13 +100,19 @@ const applyLine = (
   for (let i = from; i < to; i++) out[i] = slope * source[i] + intercept;
 };
 
-/** Predicts patches of one tile; buffers are reused while the size stays. */
-const predictor = (mapping: Mapping, conv: ConvModule | null) => {
-  const tables = mapping.form === 'lut' ? expandKnots(mapping) : null;
+/**
+ * Predicts patches of one tile after the other; buffers are reused while the size stays, whatever the tile. New ones for
+ * each of hundreds of tiles had V8 collect garbage several times a second.
+ */
+const predictors = (conv: ConvModule | null) => {
   let lutOut = new Float32Array(0);
   let convOut = new Float32Array(0);
   let affineOut = new Float64Array(0);
-  return ({ source, width, height, bands }: PatchPixels): Float32Array | Float64Array => {
+  const predict = (
+    mapping: Mapping,
+    tables: ReturnType<typeof expandKnots> | null,
+    { source, width, height, bands }: PatchPixels,
+  ): Float32Array | Float64Array => {
     const pixels = width * height;
     if (mapping.form === 'affine') {
       // float64: a line's error is compared with its closed form to nine digits
@@ -124,6 +130,10 @@ const predictor = (mapping: Mapping, conv: ConvModule | null) => {
     if (convOut.length !== source.length) convOut = new Float32Array(source.length);
     applyConv(conv, lutOut, width, height, convOut);
     return convOut;
+  };
+  return (mapping: Mapping) => {
+    const tables = mapping.form === 'lut' ? expandKnots(mapping) : null;
+    return (pixels: PatchPixels) => predict(mapping, tables, pixels);
   };
 };
 
@@ -149,10 +159,11 @@ export const evaluate = async (input: EvaluationInput): Promise<TileRecord[]> =>
     ? [data.bands.indexOf(data.ndvi.red), data.bands.indexOf(data.ndvi.nir)]
     : [0, 0];
   const records: TileRecord[] = [];
+  const predictorOf = predictors(conv);
   let done = 0;
   let turn = performance.now();
   for (const [tile, group] of byTile(patches)) {
-    const predict = predictor(await input.mapping(tile), conv);
+    const predict = predictorOf(await input.mapping(tile));
     const record: TileRecord = {
       split,
       tile,

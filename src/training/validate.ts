@@ -31,12 +31,15 @@ const errorsFromPixels = (data: PreparedData, shape: UnetLutShape, weights: Unet
     weights.running.subarray(shape.unet.runningCount),
   );
   let buffers: Float32Array[] = [];
+  // patches of a tile mostly stand together
+  let expanded: { knots: Knots; tables: ReturnType<typeof expandKnots> } | null = null;
   return async (patch, knots) => {
+    if (expanded?.knots !== knots) expanded = { knots, tables: expandKnots(knots) };
     const pixels = await data.read(patch);
     const { width, height, source } = pixels;
     if (buffers[0]?.length !== source.length)
       buffers = [new Float32Array(source.length), new Float32Array(source.length)];
-    applyTables(expandKnots(knots), source, width * height, buffers[0]);
+    applyTables(expanded.tables, source, width * height, buffers[0]);
     applyConv(module, buffers[0], width, height, buffers[1]);
     const errors = knots.bandMax.map((_, band) => bandErrors(buffers[1], pixels, band));
     return { sse: errors.map(({ squared }) => squared), n: errors[0].n };
