@@ -28,6 +28,9 @@ const rows = [
   'oracle',
 ] as const;
 
+/** The sweep: `experiments/<name>.ts`, here or in the package. */
+const ablation = 'ablation-short';
+
 /** Makes the demo dataset where there is none; a synthetic dataset that is there is used as it is. */
 const ensureDemo = async (call: Call, root: string): Promise<void> => {
   const there = await access(join(root, syntheticMarker)).then(
@@ -52,7 +55,11 @@ export const command: Command = {
       default: 'dataset/demo',
       help: 'demo dataset, made if it is not there',
     },
-    'output-dir': { type: 'string', value: 'DIR', default: 'outputs/demo', help: 'folder of the runs' },
+    'output-dir': {
+      type: 'string',
+      value: 'DIR',
+      help: "folder of the runs (default: outputs/demo, the ablation's in outputs)",
+    },
     results: {
       type: 'string',
       value: 'DIR',
@@ -64,11 +71,9 @@ export const command: Command = {
   },
   run: async (call) => {
     const started = performance.now();
-    const [root, outputDir, results] = [
-      text(call, 'data')!,
-      text(call, 'output-dir')!,
-      text(call, 'results')!,
-    ];
+    const [root, results] = [text(call, 'data')!, text(call, 'results')!];
+    const outputDir = text(call, 'output-dir') ?? 'outputs/demo';
+    const sweepsDir = text(call, 'output-dir') ?? 'outputs';
     const jobs = availableParallelism();
     const again = flag(call, 'resume') ? '--resume' : '--overwrite';
     const seconds = (): number => (performance.now() - started) / 1000;
@@ -93,9 +98,9 @@ export const command: Command = {
     call.print(markdownTable(table));
 
     stage('ablation');
-    const sweep = ['sweep', 'experiments/ablation-short.ts', '--output-dir', 'outputs', '--results', results];
+    const sweep = ['sweep', ablation, '--output-dir', sweepsDir, '--results', results];
     await sideBySide(call, 'ablation', [[...sweep, ...common, '--jobs', String(jobs), ...sets]], 1);
-    const { name } = checkSweep((await loadTyped('experiments/ablation-short.ts')).value);
+    const { name } = checkSweep((await loadTyped(ablation)).value);
     call.print(`ablation: ${join(results, `${name}.md`)}`);
 
     stage('figures');
