@@ -5,7 +5,8 @@ import type { Patch } from './patch.js';
 
 type Split = Experiment['split'];
 
-const groupOf: Record<Exclude<Split['by'], 'lists'>, (patch: Patch) => string> = {
+/** What leaves out together, by the way of splitting. */
+export const groupOf: Record<Exclude<Split['by'], 'lists'>, (patch: Patch) => string> = {
   tile: ({ tile }) => tile,
   date: ({ date }) => date,
   site: ({ region }) => region,

@@ -2,6 +2,7 @@ import { digest } from '../files.js';
 import type { OnProgress } from '../progress.js';
 import { prepareData } from '../training/prepare-data.js';
 import type { Trial } from './expand.js';
+import { type TestedLists, untestedGroups } from './untested-groups.js';
 
 /**
  * Reads and packs a dataset for all trials of a sweep, so that none of them waits for another's packing, and finds what is
@@ -26,10 +27,14 @@ export const packFor = async (
     ]),
   );
   const digests: Record<string, string> = {};
+  const tested: TestedLists[] = [];
   for (const [way, experiment] of ways) {
     const data = await prepareData(experiment, root, options);
     digests[way] = data.digest;
+    const { train, val, test } = data.lists;
+    tested.push({ split: experiment.split, test, all: [...train, ...val, ...test] });
     await data.close();
   }
+  for (const line of untestedGroups(tested)) options.onNote(line);
   return digests;
 };
