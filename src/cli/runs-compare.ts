@@ -1,10 +1,12 @@
 import { ablationTable, statisticsTable } from '../evaluation/ablation-table.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
+import { metricTable } from '../evaluation/metric-table.js';
 import { checkPaperRows, readPaperValues } from '../evaluation/paper-values.js';
+import { type ScoreName, scoreNames } from '../evaluation/pooled-draws.js';
 import { csvTable, latexTable, markdownTable } from '../evaluation/render-table.js';
 import { rowStatistics } from '../evaluation/row-statistics.js';
 import type { Table } from '../evaluation/table.js';
-import { poolTiles } from '../evaluation/tile-record.js';
+import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
 import { Fault } from '../fault.js';
 import { labelRuns, tagsOf } from '../sweeps/label-runs.js';
 import { type RowRun, seededModels } from '../sweeps/seeded-models.js';
@@ -12,6 +14,9 @@ import { comparedModels } from '../training/compare-runs.js';
 import { finishedRuns, listRuns } from '../training/list-runs.js';
 import type { Call, Command } from './command.js';
 import { flag, outputOption, text, whole } from './options.js';
+
+/** Fewer say nothing of the 2.5 % in a tail. */
+const fewestDraws = 100;
 
 const formats = { md: markdownTable, csv: csvTable, tex: latexTable };
 
@@ -29,7 +34,9 @@ const compareRows = async (
   const file = text(call, 'paper');
   const paper = file === undefined ? undefined : await readPaperValues(file);
   if (paper) checkPaperRows(paper, labels);
-  const draws = whole(call, 'draws', 100) ?? 1000;
+  const draws = whole(call, 'draws') ?? 1000;
+  if (draws > 0 && draws < fewestDraws)
+    throw new Fault(`--draws: ${draws}; 0, or at least ${fewestDraws} for intervals and p-values`);
   const { bands } = rows[0].run.experiment.data;
   const options = { caption: `${split} list`, baseline, draws, paper };
   print((flag(call, 'statistics') ? statisticsTable : ablationTable)(models, bands, options));
@@ -45,7 +52,7 @@ export const command: Command = {
     format: { type: 'string', value: 'md|csv|tex', default: 'md', help: 'how the table is written' },
     metric: {
       type: 'string',
-      value: 'rmse|r2|mae|bias',
+      value: scoreNames.join('|'),
       help: 'only this metric, with the bands as columns',
     },
     split: { type: 'string', value: 'test|val', default: 'test', help: 'which list' },
@@ -79,9 +86,9 @@ export const command: Command = {
     const print = (table: Table): void => call.print(formats[format as keyof typeof formats](table));
     const split = text(call, 'split');
     if (split !== 'test' && split !== 'val') throw new Fault(`--split: ${split}; one of test, val`);
-    const metric = text(call, 'metric');
-    if (metric !== undefined && !['rmse', 'r2', 'mae', 'bias'].includes(metric))
-      throw new Fault(`--metric: ${metric}; one of rmse, r2, mae, bias`);
+    const metric = text(call, 'metric') as ScoreName | undefined;
+    if (metric !== undefined && !scoreNames.includes(metric))
+      throw new Fault(`--metric: ${metric}; one of ${scoreNames.join(', ')}`);
     const tags =
       call.words.length > 0
         ? await tagsOf(call.words, outputDir)
@@ -94,28 +101,27 @@ export const command: Command = {
     const isSeeded = new Set(rows.map(({ label }) => label)).size < rows.length;
     const asked = ['baseline', 'statistics', 'paper'].some((name) => call.options[name] !== undefined);
     if (metric === undefined && (isSeeded || asked)) return compareRows(call, rows, split, print);
-    const models = comparedModels(runs, split, text(call, 'region'));
-    const bands = runs[0].experiment.data.bands;
-    const table = comparisonTable(`${split} list`, models, bands, {
-      reference: text(call, 'reference'),
-      draws: whole(call, 'draws') ?? 1000,
-    });
-    if (metric !== undefined) {
-      const label = { rmse: 'RMSE', r2: 'R²', mae: 'MAE', bias: 'bias' }[metric]!;
-      table.columns = [
-        { label: 'model' },
-        ...bands.map((band) => ({ label: `${label} ${band}`, digits: metric === 'r2' ? 4 : 2 })),
-      ];
-      table.rows = models.map(({ label: name, tiles }) => ({
-        cells: [name, ...poolTiles(tiles).bands.map((band) => band[metric as 'rmse'])],
-      }));
-      table.notes = table.notes?.slice(0, 1);
+    const region = text(call, 'region');
+    const { bands } = runs[0].experiment.data;
+    const caption = `${split} list`;
+    if (metric !== undefined && isSeeded)
+      print(metricTable(seededModels(rows, { split, region }), bands, metric, caption));
+    else {
+      const models = comparedModels(runs, split, region);
+      const alone = models.map(({ label, tiles }) => ({ label, seeds: [tiles], runs: [label] }));
+      const options = { reference: text(call, 'reference'), draws: whole(call, 'draws') ?? 1000 };
+      print(
+        metric === undefined
+          ? comparisonTable(caption, models, bands, options)
+          : metricTable(alone, bands, metric, caption),
+      );
     }
-    print(table);
+    const isMeant = (record: TileRecord): boolean =>
+      record.split === split && (region === undefined || record.region === region);
     call.json({
       split,
       bands,
-      runs: models.map(({ label, tiles }) => ({ tag: label, ...poolTiles(tiles) })),
+      runs: runs.map(({ result, tiles }) => ({ tag: result.tag, ...poolTiles(tiles.filter(isMeant)) })),
     });
   },
 };

@@ -1,3 +1,5 @@
+import { bracedTags } from './braced-tags.js';
+import type { PairedDifference } from './paired-comparison.js';
 import type { PaperValues } from './paper-values.js';
 import { type RowStatistics, rowStatistics, type SeededModel, significance } from './row-statistics.js';
 import type { Cell, Column, Table } from './table.js';
@@ -22,20 +24,10 @@ const metricColumn = ({ name, channel }: RowStatistics['measure']): Column => {
     : { label, digits: 4, best: 'high' };
 };
 
-/** Tags with a common beginning as `ablation/tv-on-s{1,2,3}`, which a shell expands. */
-export const bracedTags = (tags: readonly string[]): string => {
-  if (tags.length < 2) return tags.join('');
-  let common = 0;
-  while (tags.every((tag) => common < tag.length && tag[common] === tags[0][common])) common++;
-  // cut at the beginning of a number or word, not within it
-  while (common > 0 && /\w/.test(tags[0][common - 1]) && !/[A-Za-z]/.test(tags[0][common - 1])) common--;
-  return `${tags[0].slice(0, common)}{${tags.map((tag) => tag.slice(common)).join(',')}}`;
-};
-
 const pText = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.001 ? '<0.001' : p.toFixed(3));
 
 const insignificant = (mark: RowStatistics['paired']): boolean =>
-  mark !== null && !(mark.bootstrapHolm < significance);
+  mark !== null && mark.bootstrapHolm >= significance;
 
 const metricCell = ({ mean, sd, paired }: RowStatistics, digits: number): Cell => ({
   value: mean,
@@ -45,6 +37,9 @@ const metricCell = ({ mean, sd, paired }: RowStatistics, digits: number): Cell =
 
 const signed = (value: number, digits: number): string =>
   `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
+
+const differenceText = ({ difference, interval }: PairedDifference): string =>
+  signed(difference, 2) + (interval ? ` [${signed(interval.low, 2)}, ${signed(interval.high, 2)}]` : '');
 
 const baselineOf = (models: readonly SeededModel[], wish?: string): string =>
   wish ?? (models.find(({ isBound }) => !isBound) ?? models[0]).label;
@@ -110,8 +105,7 @@ export const ablationTable = (
             : String(model.seeds.length),
           ...own.filter(isShown).map((one) => metricCell(one, metricColumn(one.measure).digits!)),
           interval && `[${interval.low.toFixed(1)}, ${interval.high.toFixed(1)}]`,
-          paired &&
-            `${signed(paired.difference, 2)} [${signed(paired.interval.low, 2)}, ${signed(paired.interval.high, 2)}]`,
+          paired && differenceText(paired),
           paired && pText(paired.bootstrapHolm),
           paired && pText(paired.wilcoxonHolm),
           ...(hasGap ? [mean.gap === null ? null : 100 * mean.gap] : []),
@@ -182,8 +176,8 @@ export const statisticsTable = (
           interval?.low ?? null,
           interval?.high ?? null,
           paired?.difference ?? null,
-          paired?.interval.low ?? null,
-          paired?.interval.high ?? null,
+          paired?.interval?.low ?? null,
+          paired?.interval?.high ?? null,
           paired?.bootstrap ?? null,
           paired?.bootstrapHolm ?? null,
           paired?.wilcoxon ?? null,

@@ -5,9 +5,9 @@ import { wilcoxonSignedRank } from './wilcoxon.js';
 export interface PairedDifference {
   /** Model − baseline. */
   difference: number;
-  /** 95 % interval over bootstrap draws of tiles. */
-  interval: Interval;
-  /** Two-sided, of the paired bootstrap; at least 2/(draws + 1). */
+  /** 95 % interval over bootstrap draws of tiles; null without draws. */
+  interval: Interval | null;
+  /** Two-sided, of the paired bootstrap; at least 2/(draws + 1), NaN without draws. */
   bootstrap: number;
   /** Two-sided, of Wilcoxon's signed-rank test on the tiles' own scores. */
   wilcoxon: number;
@@ -36,8 +36,8 @@ export const pairedDifference = (
   const tiles = Array.from(model.tiles, (value, i) => value - baseline.tiles[i]).filter(Number.isFinite);
   return {
     difference: model.all - baseline.all,
-    interval: percentileInterval(draws),
-    bootstrap: bootstrapP(draws),
+    interval: draws.length > 0 ? percentileInterval(draws) : null,
+    bootstrap: draws.length > 0 ? bootstrapP(draws) : Number.NaN,
     wilcoxon: wilcoxonSignedRank(tiles).p,
   };
 };

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/config/random.js';
-import { ablationTable, bracedTags, statisticsTable } from '../../src/evaluation/ablation-table.js';
+import { ablationTable, statisticsTable } from '../../src/evaluation/ablation-table.js';
 import { tileDraws } from '../../src/evaluation/bootstrap.js';
+import { bracedTags } from '../../src/evaluation/braced-tags.js';
 import { holm } from '../../src/evaluation/holm.js';
+import { metricTable } from '../../src/evaluation/metric-table.js';
 import { bootstrapP } from '../../src/evaluation/paired-comparison.js';
 import { scoreDraws, tileSums } from '../../src/evaluation/pooled-draws.js';
 import { csvTable, latexTable, markdownTable } from '../../src/evaluation/render-table.js';
@@ -120,9 +122,52 @@ describe('bootstrap', () => {
       const [row] = rowStatistics(models, ['x', 'y'], { baseline: 'a', draws: 200 }).filter(
         ({ label, measure }) => label === 'b' && measure.channel === 'mean' && measure.name === 'rmse',
       );
-      if (row.paired!.interval.low <= 0 && row.paired!.interval.high >= 0) held++;
+      const { low, high } = row.paired!.interval!;
+      if (low <= 0 && high >= 0) held++;
     }
     expect(held).toBeGreaterThanOrEqual(86);
+  });
+
+  it('without draws: no interval and no bootstrap, nothing marked, and the signed-rank test all the same', () => {
+    const models: SeededModel[] = ['a', 'b'].map((label) => ({
+      label,
+      parameters: 1,
+      seeds: [tiles(40, 30, label)],
+      runs: [label],
+    }));
+    const options = { caption: 'c', baseline: 'a' };
+    const of = (draws: number) =>
+      rowStatistics(models, ['x', 'y'], { baseline: 'a', draws }).find(
+        ({ label, measure }) => label === 'b' && measure.channel === 'mean' && measure.name === 'rmse',
+      )!;
+    expect(of(0)).toMatchObject({ mean: of(200).mean, interval: null });
+    expect(of(0).paired).toMatchObject({
+      interval: null,
+      bootstrap: Number.NaN,
+      wilcoxon: of(200).paired!.wilcoxon,
+    });
+    const text = markdownTable(ablationTable(models, ['x', 'y'], { ...options, draws: 0 }));
+    expect(text.split('\n').find((line) => line.startsWith('| b'))).not.toMatch(/NaN|ⁿˢ|\[/);
+  });
+
+  it('one metric: mean ± sample standard deviation over the seeds of a row, which names its runs', () => {
+    const seeds = [1, 2, 3].map((seed) => tiles(20, 30, seed));
+    const rows = [
+      { label: 'a', seeds, runs: ['s/a-s1', 's/a-s2', 's/a-s3'] },
+      { label: 'b', seeds: [seeds[0]], runs: ['s/b'] },
+    ];
+    for (const metric of ['rmse', 'r2', 'mae', 'bias'] as const) {
+      const { columns, rows: lines } = metricTable(rows, ['x', 'y'], metric, 'test list');
+      expect(columns.map(({ label }) => label)).toHaveLength(5);
+      const [u, v, w] = seeds.map((records) => poolTiles(records).bands[1][metric]);
+      const mean = (u + v + w) / 3;
+      const sd = Math.sqrt(((u - mean) ** 2 + (v - mean) ** 2 + (w - mean) ** 2) / 2);
+      const cell = lines[0].cells[3] as { value: number; spread: string };
+      expect(cell.value).toBeCloseTo(mean, 10);
+      expect(cell.spread).toBe(`± ${sd.toFixed(metric === 'r2' ? 4 : 2)}`);
+      expect([lines[0].cells[1], lines[0].cells[4]]).toEqual(['3', 's/a-s{1,2,3}']);
+      expect(lines[1].cells[3]).toBe(u);
+    }
   });
 
   it('never gives a p-value of 0', () => {

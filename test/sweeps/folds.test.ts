@@ -10,6 +10,7 @@ interface Tile {
   split: string;
   tile: string;
   region: string;
+  bands: { n: number; absolute: number }[];
 }
 
 it('leaves one region out after the other, pools their tiles in one row, and says which regions no fold tests', {
@@ -54,6 +55,20 @@ it('leaves one region out after the other, pools their tiles in one row, and say
     }),
   );
   expect(tested.map(([{ region }]) => region)).toEqual(['SynthDryland', 'SynthHighland', 'SynthPlain']);
+  const compared = await bandalign(folder, [
+    'runs',
+    'compare',
+    'regions',
+    '--metric',
+    'mae',
+    '--format',
+    'csv',
+  ]).ended;
+  expect(compared.code, compared.stderr).toBe(0);
+  const linear = compared.stdout.split('\n').find((line) => line.startsWith('experiment,'))!;
+  const sums = tested.flat().map(({ bands: [{ n, absolute }] }) => ({ n, absolute }));
+  const total = (key: 'n' | 'absolute'): number => sums.reduce((sum, one) => sum + one[key], 0);
+  expect(Number(linear.split(',')[2])).toBeCloseTo(total('absolute') / total('n'), 9);
   const table = await readFile(join(folder, 'results', 'regions.md'), 'utf8');
   expect(table).toContain(`of ${tested.flat().length} test tiles`);
 });
