@@ -117,7 +117,9 @@ export const ablationTable = (
     notes: [
       ...notes,
       `RMSE in stored units (reflectance × 10 000), NDVI without unit; pooled over ${pixels} valid pixels of ${tiles.length} test tiles. Mean ± standard deviation over seeds; "mean" is the mean over bands.`,
-      `Interval: 95 % bootstrap over tiles (${draws} draws) of the mean RMSE over bands, averaged over seeds. Δ: paired difference to ${baseline} on the same draws.`,
+      draws > 0
+        ? `Interval: 95 % bootstrap over tiles (${draws} draws) of the mean RMSE over bands, averaged over seeds. Δ: paired difference to ${baseline} on the same draws.`
+        : `Without bootstrap draws there are no intervals, and no marks. Δ: difference to ${baseline}.`,
       `p: paired bootstrap, and Wilcoxon signed-rank on the tiles' own RMSE, both Holm-corrected over the rows. ⁿˢ: not different from ${baseline} at ${significance} by the corrected paired bootstrap. Bold: best of those that compete. All numbers of all metrics are in the statistics table.`,
       ...(tiles.length < fewTiles
         ? [`Only ${tiles.length} tiles: intervals and p-values over so few say little.`]

@@ -127,14 +127,15 @@ export const expandSweep = async (
   ]);
   const base = override(await inputOf(sweep.base), words);
   const short = shortNames(axes.map(([choice]) => choice.axis));
-  const faults: string[] = [];
+  /** Labels of the rows that have a fault, by the fault. */
+  const faults = new Map<string, Set<string>>();
   const trials: Trial[] = [];
   const resolve = (what: string, input: ExperimentInput): Experiment | null => {
     try {
       return resolveExperiment(input);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      faults.push(...error.faults.map((fault) => `${what}: ${fault}`));
+      for (const fault of error.faults) faults.set(fault, (faults.get(fault) ?? new Set()).add(what));
       return null;
     }
   };
@@ -178,9 +179,15 @@ export const expandSweep = async (
     const input = choices.reduce((tree, { settings }) => set(tree, settings), base);
     add(row, label, choices, input, seeds ?? [base.seed ?? 2022]);
   }
-  refuse([...new Set(faults)]);
+  refuse([...faults].map(([fault, labels]) => `${rowsWith(labels)}: ${fault}`));
   refuse([...twins(trials), ...missingBaseline(sweep, trials)]);
   return trials;
+};
+
+/** Rows with the same fault: a word of --set is wrong in all of them, and is told once. */
+const rowsWith = (labels: ReadonlySet<string>): string => {
+  const [first] = labels;
+  return labels.size === 1 ? first : `${first} and ${labels.size - 1} more rows`;
 };
 
 const twins = (trials: readonly Trial[]): string[] => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkSweep, type SweepInput } from '../../src/config/sweep.js';
+import { Fault } from '../../src/fault.js';
 import { expandSweep } from '../../src/sweeps/expand.js';
 import { changedTrials, fingerprint } from '../../src/sweeps/manifest.js';
 
@@ -76,6 +77,21 @@ describe('expandSweep', () => {
     ],
   ] as [SweepInput, string[], RegExp][])('refuses %#', async (input, words, message) => {
     await expect(expandSweep(input, words)).rejects.toThrow(message);
+  });
+
+  it('tells a fault that all rows share once, and names the row of one that is its own', async () => {
+    const faultsOf = async (input: SweepInput, words: string[] = []): Promise<readonly string[]> => {
+      const error: unknown = await expandSweep(input, words).catch((thrown: unknown) => thrown);
+      return error instanceof Fault ? error.faults : [];
+    };
+    const shared = await faultsOf(sweep, ['train.epoch=3']);
+    expect(shared).toHaveLength(1);
+    expect(shared[0]).toMatch(
+      /^tv=0, recipe=a and 3 more rows: unknown setting: train\.epoch=3; allowed here: /,
+    );
+    const own = await faultsOf({ ...sweep, grid: { recipe: { a: {}, b: { train: { lr: -1 } } } } });
+    expect(own).toHaveLength(1);
+    expect(own[0]).toMatch(/^recipe=b: .*train\.lr/);
   });
 
   it('checks what a file exports, all faults at once', () => {
