@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** A name beside `path` that no reader takes for a finished file. */
@@ -11,11 +11,32 @@ export const temporaryName = (path: string): string =>
 export const isTemporary = (name: string): boolean => /^\.[0-9a-f]{12}\.tmp$/.test(name);
 
 /**
+ * Creates a folder and those above it. Node's own recursive form never returns where the file system lets nobody make
+ * one (below /proc); this throws the system's error.
+ */
+export const makeFolder = async (path: string): Promise<void> => {
+  const isFolder = (): Promise<boolean> =>
+    stat(path).then(
+      (status) => status.isDirectory(),
+      () => false,
+    );
+  if (await isFolder()) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  await mkdir(path).catch(async (error: unknown) => {
+    // another process may have made it meanwhile
+    if (await isFolder()) return;
+    // a file stands there: "not a directory" says more than "exists"
+    await stat(`${path}/`);
+    throw error;
+  });
+};
+
+/**
  * Writes a file so that a reader sees the old content or the new, never a part: temporary name, fsync, rename.
  * Creates the folder. On failure the temporary file is removed and `path` is untouched.
  */
 export const writeAtomic = async (path: string, data: string | Uint8Array): Promise<void> => {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const temporary = temporaryName(path);
   try {
     const file = await open(temporary, 'wx');

@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Fault, reason, refuse } from '../fault.js';
+import { makeFolder } from '../files.js';
 import { cogDirectories, cogLead } from './cog-layout.js';
 import { halveRows, overviewSizes, type Resampling } from './overview.js';
 import { type BandArray, packBlock } from './predictor.js';
@@ -100,7 +101,7 @@ export const createCog = async (
   };
 
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await removeAbandoned(path);
     for (const [width, height] of [
       [info.width, info.height],

@@ -1,7 +1,7 @@
-import { realpath, rm, stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { access, constants, realpath, rm, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import { Fault, refuse } from '../fault.js';
-import { writeAtomic, writeJson } from '../files.js';
+import { makeFolder, writeAtomic, writeJson } from '../files.js';
 import type { Aligner } from '../models/aligner.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import { writeFault } from '../raster/write-cog.js';
@@ -58,7 +58,9 @@ const checkRequest = (request: SceneRequest): void => {
 
 const checkType = (scene: Scene, type: OutputType): void => {
   if (scene.nodata !== null && !holds(type, scene.nodata))
-    throw new Fault(`nodata: ${scene.nodata}; ${type} cannot hold it: give --type float32`);
+    throw new Fault(
+      `nodata: ${scene.nodata}; ${type} cannot hold it: give --type float32, or --nodata none if no pixel has it`,
+    );
   const lacking = scene.nodata === null && type !== 'float32' && /^float/.test(scene.type);
   if (lacking)
     throw new Fault(
@@ -136,6 +138,17 @@ const prepare = async (request: SceneRequest): Promise<SceneOutputs> => {
   return outputs;
 };
 
+/** Makes the folder of `path` and sees that files can be made in it. */
+const checkFolder = async (path: string): Promise<void> => {
+  const folder = dirname(resolve(path));
+  try {
+    await makeFolder(folder);
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw writeFault(path, error);
+  }
+};
+
 /**
  * Aligns one scene: two passes over the input, then the COG, its mask and uncertainty, the LUTs, the quality report
  * and last the STAC Item, all beside `request.out`. Memory does not grow with the scene's height; each file appears
@@ -155,6 +168,8 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
   try {
     const type = request.type ?? outputTypeOf(scene.type);
     checkType(scene, type);
+    // known before the scene is read, not after it
+    await checkFolder(request.out);
     const step = context.step ?? rowsAtOnce(scene);
     const counts = await countValues(scene, step, onProgress, signal);
     checkCounts(scene, counts, request);

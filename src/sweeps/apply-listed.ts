@@ -1,8 +1,8 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
-import { writeJson } from '../files.js';
+import { makeFolder, writeJson } from '../files.js';
 import type { OnProgress } from '../progress.js';
 import { applyOne, type SceneResult } from '../scenes/apply-list.js';
 import type { ApplyContext } from '../scenes/apply-scene.js';
@@ -53,7 +53,7 @@ export const applyListed = async (
 ): Promise<void> => {
   const folder = place.scene(task);
   const { onNote, ...rest } = context;
-  await mkdir(folder, { recursive: true }).catch((error) => {
+  await makeFolder(folder).catch((error) => {
     throw stateFault(folder, error);
   });
   await withLock(

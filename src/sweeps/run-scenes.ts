@@ -1,8 +1,9 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { SlurmSettings } from '../config/sweep.js';
 import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
+import { makeFolder } from '../files.js';
 import type { Aligner } from '../models/aligner.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { SceneResult } from '../scenes/apply-list.js';
@@ -163,7 +164,7 @@ export const runScenes = async (options: SceneListOptions): Promise<SceneResult[
   const manifest = sceneManifest(requests, out, weights, aligner, settings);
   const place = sceneListFolder(join(out, `${basename(list, extname(list))}.list`));
   try {
-    await mkdir(place.folder, { recursive: true });
+    await makeFolder(place.folder);
     await writeSceneManifest(place.manifest(manifest.fingerprint), manifest);
   } catch (error) {
     throw listFault(place.folder, error);

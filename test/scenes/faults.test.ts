@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRaster } from '../../src/raster/read.js';
+import { encodeDirectory } from '../../src/raster/tiff-directory.js';
 import { createCog } from '../../src/raster/write-cog.js';
 import { type GeoTiffImage, writeGeoTiff } from '../../src/raster/write-geotiff.js';
 import { applyScene } from '../../src/scenes/apply-scene.js';
@@ -125,6 +126,22 @@ describe('refusals', () => {
     ]);
   });
 
+  test.skipIf(process.platform !== 'linux')(
+    'a folder that nobody can make, before the scene is read',
+    async () => {
+      const input = await write('proc.tif');
+      const faults = await faultsOf(apply({ inputs: [input], out: '/proc/nowhere/deep/a.tif' }));
+      expect(faults).toEqual([expect.stringMatching(/^write: \/proc\/nowhere\/deep\/a\.tif; ENOENT/)]);
+    },
+  );
+
+  test('a nodata that the type cannot hold', async () => {
+    const input = await write('unholdable.tif', { nodata: -9999 });
+    expect(await faultsOf(apply({ inputs: [input] }))).toEqual([
+      'nodata: -9999; uint16 cannot hold it: give --type float32, or --nodata none if no pixel has it',
+    ]);
+  });
+
   test('a scene without data', async () => {
     const empty = await write('empty.tif', { bands: bands.map((band) => new Uint16Array(band.length)) });
     const faults = await faultsOf(apply({ inputs: [empty] }));
@@ -189,6 +206,41 @@ describe('refusals', () => {
 describe('warnings', () => {
   const warningsOf = async (request: Partial<SceneRequest> & { inputs: string[] }) =>
     (await apply(request)).warnings.join('\n');
+
+  test('an internal mask, an alpha band', async () => {
+    const masked = readFileSync(await write('masked.tif'));
+    // one directory more behind the first, which stands at byte 8
+    const next = 10 + 12 * masked.readUInt16LE(8);
+    const end = masked.length + (masked.length & 1);
+    masked.writeUInt32LE(end, next);
+    const mask = encodeDirectory(
+      [
+        { tag: 254, type: 'long', values: [4] },
+        { tag: 256, type: 'long', values: [width] },
+        { tag: 257, type: 'long', values: [height] },
+      ],
+      end,
+      0,
+      false,
+    );
+    const withMask = join(folder, 'with-mask.tif');
+    writeFileSync(withMask, Buffer.concat([masked, Buffer.alloc(end - masked.length), mask]));
+    expect((await apply({ inputs: [withMask] })).warnings[0]).toMatch(
+      /^mask: .*with-mask.tif has a mask of its own .*give --mask$/,
+    );
+    const plain = await apply({ inputs: [await write('no-mask.tif')] });
+    expect(plain.warnings.join()).not.toContain('mask of its own');
+
+    const withAlpha = await write('alpha.tif', { bands: [...bands, bands[0]] });
+    const bytes = readFileSync(withAlpha);
+    for (let entry = 10; entry < 10 + 12 * bytes.readUInt16LE(8); entry += 12)
+      // four extra samples lie outside the entry; the last becomes alpha
+      if (bytes.readUInt16LE(entry) === 338) bytes.writeUInt16LE(2, bytes.readUInt32LE(entry + 8) + 6);
+    writeFileSync(withAlpha, bytes);
+    expect((await apply({ inputs: [withAlpha], bands: [1, 2, 3, 4] })).warnings[0]).toMatch(
+      /^mask: .*alpha.tif has a mask of its own/,
+    );
+  });
 
   test('bands in another order, small numbers, zeros without a tag', async () => {
     expect(await warningsOf({ inputs: [await write('nrgb.tif', { bands: [...bands].reverse() })] })).toMatch(
