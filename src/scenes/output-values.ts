@@ -17,7 +17,8 @@ export const outputTypeOf = (input: PixelType): OutputType =>
 /** Whether `nodata` can be written in `type`. */
 export const holds = (type: OutputType, nodata: number): boolean =>
   type === 'float32'
-    ? Number.isNaN(nodata) || Object.is(Math.fround(nodata), nodata)
+    ? // a tag in decimals means the nearest float
+      !Number.isFinite(nodata) || Number.isFinite(Math.fround(nodata))
     : Number.isInteger(nodata) && nodata >= ranges[type][0] && nodata <= ranges[type][1];
 
 /**

@@ -136,6 +136,21 @@ describe('pixels equal those of the in-memory reference', () => {
   });
 });
 
+describe('nodata that its tag states in decimals', () => {
+  test('is the nearest float, and comes back where it was', async () => {
+    const nearest = Math.fround(-999.9);
+    const floats = bands.map((band) => Float32Array.from(band, (value) => (value === 0 ? nearest : value)));
+    const { out } = await apply({ inputs: [await input('decimals.tif', { bands: floats, nodata: -999.9 })] });
+    expect((await (await fromFile(out)).getImage()).getGDALNoData()).toBe(nearest);
+    const aligned = await pixels(out);
+    aligned.forEach((band, b) => {
+      expect(Array.from(band, (value) => value === nearest)).toEqual(
+        Array.from(floats[b], (value) => value === nearest),
+      );
+    });
+  });
+});
+
 describe('what stands beside', () => {
   test('all of it, and nothing temporary', async () => {
     const { out, item } = await apply({
