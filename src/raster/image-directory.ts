@@ -6,8 +6,35 @@ import { damaged, rasterFault } from './raster-fault.js';
 
 const formats = ['', 'uint', 'int', 'float'];
 
-/** The first image of a TIFF, with every field of its directory loaded. */
-export const firstImage = async (source: ByteSource): Promise<GeoTIFFImage> => {
+/** NewSubfileType's bit of a transparency mask (TIFF 6.0). */
+const maskBit = 4;
+/** The mask stands right behind its image, before or after the overviews. */
+const mostImages = 64;
+
+const hasMaskImage = async (tiff: GeoTIFF, image: GeoTIFFImage): Promise<boolean> => {
+  for (let index = 1; index < mostImages; index++) {
+    // the end of the list, or damage where nothing needed lies
+    const other = await tiff.getImage(index).catch((error: unknown) => {
+      if (error instanceof Fault) throw error;
+      return null;
+    });
+    if (other === null) return false;
+    const kind = Number(other.fileDirectory.getValue('NewSubfileType') ?? 0);
+    if ((kind & maskBit) !== 0 && other.getWidth() === image.getWidth()) return true;
+  }
+  return false;
+};
+
+/** Whether one of the bands is alpha (ExtraSamples 1 or 2). */
+export const hasAlpha = (image: GeoTIFFImage): boolean =>
+  Array.from((image.fileDirectory.getValue('ExtraSamples') as ArrayLike<number> | undefined) ?? []).some(
+    (kind) => kind === 1 || kind === 2,
+  );
+
+/** The first image of a TIFF, with every field of its directory loaded, and whether another one is its mask. */
+export const firstImage = async (
+  source: ByteSource,
+): Promise<{ image: GeoTIFFImage; hasMaskImage: boolean }> => {
   const { path } = source;
   const head = await source.read(0, 4);
   if (head.length === 0) throw damaged(path, 'the file is empty');
@@ -27,7 +54,8 @@ export const firstImage = async (source: ByteSource): Promise<GeoTIFFImage> => {
     });
     // geotiff reads arrays that it defers as little-endian whatever the file says
     tiff.parser.eager = true;
-    return await tiff.getImage();
+    const image = await tiff.getImage();
+    return { image, hasMaskImage: await hasMaskImage(tiff, image) };
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw damaged(path, `cut short or damaged: its directory cannot be read (${reason(error)})`);

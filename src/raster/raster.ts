@@ -52,6 +52,8 @@ export interface Raster {
   /** GDAL's scale and offset of each band, true value = scale·stored + offset; 1 and 0 where there is none. */
   scale: readonly number[];
   offset: readonly number[];
+  /** Whether the file says by an internal mask or an alpha band which pixels are valid. Neither is read as such. */
+  hasOwnMask: boolean;
   /** Width and height of the strips or tiles that are read at once. */
   blockSize: readonly [number, number];
   compression: string;

@@ -2,7 +2,7 @@ import { Fault, reason } from '../fault.js';
 import { type Blocks, blocksOf } from './blocks.js';
 import { type ByteSource, openBytes } from './byte-source.js';
 import { georeferenceOf } from './georeference.js';
-import { firstImage, metadataOf, nodataOf, typeOf } from './image-directory.js';
+import { firstImage, hasAlpha, metadataOf, nodataOf, typeOf } from './image-directory.js';
 import { type Pixels, pixelArrays, type Raster, type RasterWindow } from './raster.js';
 import { damaged, rasterFault } from './raster-fault.js';
 
@@ -124,7 +124,7 @@ const readWindow = async (
 
 const rasterOf = async (source: ByteSource): Promise<Raster> => {
   const { path } = source;
-  const image = await firstImage(source);
+  const { image, hasMaskImage } = await firstImage(source);
   const [width, height, bands] = [image.getWidth(), image.getHeight(), image.getSamplesPerPixel()];
   if (![width, height, bands, image.getTileWidth(), image.getTileHeight()].every((size) => size > 0))
     throw damaged(path, `damaged: ${width} × ${height} pixels, ${bands} bands`);
@@ -140,6 +140,7 @@ const rasterOf = async (source: ByteSource): Promise<Raster> => {
     nodata,
     georeference: georeferenceOf(image),
     ...(await metadataOf(image, bands)),
+    hasOwnMask: hasMaskImage || hasAlpha(image),
     blockSize: [blocks.width, blocks.height],
     compression: blocks.compression,
     read: async ({ window, bands: wanted, into } = {}) => {

@@ -163,6 +163,7 @@ export const openJpeg2000 = async (path: string): Promise<Raster> => {
       bandNames: Array<string>(components).fill(''),
       scale: Array<number>(components).fill(1),
       offset: Array<number>(components).fill(0),
+      hasOwnMask: false,
       blockSize: [codestream.tileWidth, codestream.tileHeight],
       compression: 'JPEG 2000',
       read: async ({ window, bands } = {}) => {

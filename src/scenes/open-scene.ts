@@ -84,6 +84,16 @@ const ruleOf = (kind: SceneMask['kind'], raster: Raster, request: SceneRequest):
       ? sclRule(request.sclValid ?? sclValidDefault)
       : qaRule(request.qaBits ?? []);
 
+/** Masks in the files themselves, which nothing here looks at. */
+const ownMasks = (images: readonly Raster[]): string[] =>
+  images.flatMap(({ path, hasOwnMask }) =>
+    hasOwnMask
+      ? [
+          `mask: ${path} has a mask of its own (internal mask or alpha band), which is not used; write it to a file (gdal_translate -b mask) and give --mask`,
+        ]
+      : [],
+  );
+
 /**
  * Opens a scene for a model's bands: finds its files and bands, its units, nodata and masks, and checks that all lie
  * on one grid. Close it.
@@ -176,6 +186,7 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
       warnings: [
         ...(georeference === null ? ['georeference: none in the input, so none in the output'] : []),
         ...contradictedBands(chosen, names, request),
+        ...ownMasks(images),
       ],
       read: codeReader(bands, width),
       close,
