@@ -1,4 +1,4 @@
-import type { GeoTIFFImage } from 'geotiff';
+import type { GeoTIFF, GeoTIFFImage } from 'geotiff';
 import { Fault, reason } from '../fault.js';
 import type { ByteSource } from './byte-source.js';
 import { type PixelType, pixelArrays } from './raster.js';
