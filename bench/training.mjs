@@ -116,9 +116,16 @@ export const unetTurn = (steps) => {
   };
   return async () => {
     await startTensorflow('cpu');
-    const start = performance.now();
-    for (let i = 0; i < steps; i++) await once();
-    return (performance.now() - start) / steps;
+    const before = process.env.BANDALIGN_THREADS;
+    process.env.BANDALIGN_THREADS = '1';
+    try {
+      const start = performance.now();
+      for (let i = 0; i < steps; i++) await once();
+      return (performance.now() - start) / steps;
+    } finally {
+      if (before === undefined) delete process.env.BANDALIGN_THREADS;
+      else process.env.BANDALIGN_THREADS = before;
+    }
   };
 };
 

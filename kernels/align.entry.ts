@@ -8,7 +8,7 @@ export { awaitRound } from './crew';
 export { convRow, weightRow } from './conv-rows';
 export { addRow, readRow } from './look-up';
 export { errorRow, momentRow, slopeRow } from './align';
-import { awaitRound, closeRound, finishUnit, openRound, planOf, roundOf, scratchOf, takeUnit, taskOf } from './crew';
+import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit, taskOf } from './crew';
 
 function run(pass: i32, plan: usize, unit: i32, scratch: usize): void {
   if (pass == 0) convPass(plan, unit, scratch);
@@ -35,6 +35,7 @@ export function runPass(control: usize, pass: i32, plan: usize, units: i32): i32
 /** A thread's life: works on each round, waits between them. */
 export function serve(control: usize, thread: i32): void {
   while (true) {
+    if (!mayWork(control, thread)) continue;
     const round = roundOf(control);
     work(control, thread);
     awaitRound(control, round);

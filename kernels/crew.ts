@@ -14,6 +14,8 @@ const failedAt: usize = 24; // i32
 /** Threads asleep, and whether the host is: who is awake needs no waking. */
 const sleepersAt: usize = 28; // i32
 const hostSleepsAt: usize = 32; // i32
+/** Threads that may work, set by the host; the others sleep until it is changed. */
+const limitAt: usize = 36; // i32
 /** Each thread's scratch memory, u32; thread 0 is the host's. */
 const scratchAt: usize = 64;
 
@@ -75,4 +77,12 @@ export function awaitRound(control: usize, round: i32): void {
   atomic.add<i32>(control + sleepersAt, 1);
   atomic.wait<i32>(control + roundAt, round, -1);
   atomic.sub<i32>(control + sleepersAt, 1);
+}
+
+/** Whether the thread may work; where it may not, returns only when that may have changed. */
+export function mayWork(control: usize, thread: i32): bool {
+  const limit = atomic.load<i32>(control + limitAt);
+  if (thread < limit) return true;
+  atomic.wait<i32>(control + limitAt, limit, -1);
+  return false;
 }

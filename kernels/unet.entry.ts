@@ -1,6 +1,6 @@
 // One memory for all threads: kernels/unet-program.ts computes units of a phase, crew.ts shares them out.
 // asc unet: --enable threads --sharedMemory --maximumMemory 65536
-import { awaitRound, closeRound, finishUnit, openRound, planOf, roundOf, scratchOf, takeUnit } from './crew';
+import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit } from './crew';
 import { runUnit } from './unet-program';
 // What is exported is not inlined. V8 keeps the sums of a small function in registers, those of a large one not; and it
 // optimises a function when it is called again, which a thread's life is not.
@@ -34,6 +34,7 @@ export function runProgram(control: usize, phases: usize, count: i32): i32 {
 /** A thread's life: works on each round, waits between them. */
 export function serve(control: usize, thread: i32): void {
   while (true) {
+    if (!mayWork(control, thread)) continue;
     const round = roundOf(control);
     work(control, thread);
     awaitRound(control, round);

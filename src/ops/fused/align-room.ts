@@ -1,7 +1,7 @@
 import type { PatchPixels } from '../../dataset/patch.js';
 import { type AlignPlan, planAlign, writePlan } from './align-plan.js';
 import { loadKernel } from './load.js';
-import { reserve, scratchAt, sharedMemory, startThreads, threadCount } from './threads.js';
+import { limitThreads, reserve, scratchAt, sharedMemory, startThreads, threadCount } from './threads.js';
 
 /** kernels/align.entry.ts */
 interface AlignKernel {
@@ -47,5 +47,6 @@ export const roomFor = (
     startThreads('align', room.memory, room.threads, wanted);
     room = { ...room, key, plan, threads: Math.max(wanted, room.threads) };
   }
+  limitThreads(room.memory, wanted);
   return room as Room & { plan: AlignPlan };
 };

@@ -8,6 +8,7 @@ export const control = 1024;
 /** Addresses of the threads' scratch memories, u32. */
 export const scratchAt = control + 64;
 const failedAt = control + 24;
+const limitAt = control + 36;
 
 /** As many as a control block has room for. */
 export const maxThreads = 32;
@@ -55,6 +56,14 @@ export const threadCount = (): number => {
   if (!/^\d{1,2}$/.test(wish) || Number(wish) < 1 || Number(wish) > maxThreads)
     throw new Fault(`BANDALIGN_THREADS: ${wish}; a whole number from 1 to ${maxThreads}`);
   return Number(wish);
+};
+
+/** Lets `count` threads work on `memory`, this one counted; those beyond them sleep. */
+export const limitThreads = (memory: WebAssembly.Memory, count: number): void => {
+  const limit = new Int32Array(memory.buffer, limitAt, 1);
+  if (limit[0] === count) return;
+  Atomics.store(limit, 0, count);
+  Atomics.notify(limit, 0);
 };
 
 /** Runs in each thread; text, so that it needs no file of its own wherever the library is bundled or run from. */

@@ -3,6 +3,7 @@ import { loadKernel } from './load.js';
 import {
   control,
   firstFree,
+  limitThreads,
   reserve,
   scratchAt,
   sharedMemory,
@@ -84,6 +85,7 @@ export const slotFor = (spec: UnetSpec, samples: number): Slot => {
     room.slots.clear();
     room.end = firstFree;
   }
+  limitThreads(room.memory, wanted);
   const { bands, knots, width, depth, norm, groups } = spec;
   const key = [samples, bands, knots, width, depth, norm, norm === 'group' ? groups : 0].join();
   return room.slots.get(key) ?? addSlot(room, key, spec, samples);
