@@ -71,7 +71,7 @@ const openAdapter = async (dawn: OptionalPackage): Promise<Adapter> => {
   if (!adapter)
     throw new Fault(
       process.platform === 'linux'
-        ? 'no graphics adapter: install libvulkan1 and the driver of the card (vulkaninfo should list it)'
+        ? 'no graphics adapter: install the driver of the card, libvulkan1 and for NVIDIA libegl1 and libgl1 (vulkaninfo should list it)'
         : 'no graphics adapter: install the driver of the card',
     );
   return adapter;
