@@ -87,7 +87,7 @@ describe('expandSweep', () => {
     const shared = await faultsOf(sweep, ['train.epoch=3']);
     expect(shared).toHaveLength(1);
     expect(shared[0]).toMatch(
-      /^tv=0, recipe=a and 3 more rows: unknown setting: train\.epoch=3; allowed here: /,
+      /^tv=0, recipe=a and 3 more rows: unknown setting: train\.epoch=3; did you mean epochs\? allowed here: /,
     );
     const own = await faultsOf({ ...sweep, grid: { recipe: { a: {}, b: { train: { lr: -1 } } } } });
     expect(own).toHaveLength(1);
