@@ -22,18 +22,30 @@ export const quotaOf = (unified: string | null, quota: string | null, period: st
   return share > 0 ? share : Number.POSITIVE_INFINITY;
 };
 
+/** Threads of one task beyond this many gain little. */
+export const mostThreads = 16;
+
 let known: number | undefined;
 
 /**
  * Processors that this process may use at once: those it may run on, and no more than its container's share of time
- * pays for (Linux control groups, which Node's own count knows of from 22.10 on only).
+ * pays for (Linux control groups, which Node's own count knows of from 22.10 on only). Counted once: kernels ask at every
+ * step.
  */
 export const processors = (): number => {
   const group = '/sys/fs/cgroup';
-  known ??= quotaOf(
-    read(`${group}/cpu.max`),
-    read(`${group}/cpu/cpu.cfs_quota_us`),
-    read(`${group}/cpu/cpu.cfs_period_us`),
+  known ??= Math.max(
+    1,
+    Math.min(
+      availableParallelism(),
+      Math.ceil(
+        quotaOf(
+          read(`${group}/cpu.max`),
+          read(`${group}/cpu/cpu.cfs_quota_us`),
+          read(`${group}/cpu/cpu.cfs_period_us`),
+        ),
+      ),
+    ),
   );
-  return Math.max(1, Math.min(availableParallelism(), Math.ceil(known)));
+  return known;
 };

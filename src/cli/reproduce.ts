@@ -1,5 +1,4 @@
 import { access, readdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { loadTyped } from '../config/load.js';
 import { checkSweep } from '../config/sweep.js';
@@ -8,6 +7,7 @@ import { syntheticMarker } from '../dataset/synth-marker.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
 import { markdownTable } from '../evaluation/render-table.js';
 import { writeTables } from '../evaluation/write-tables.js';
+import { processors } from '../processors.js';
 import { comparedModels } from '../training/compare-runs.js';
 import { finishedRuns } from '../training/list-runs.js';
 import type { Call, Command } from './command.js';
@@ -74,7 +74,7 @@ export const command: Command = {
     const [root, results] = [text(call, 'data')!, text(call, 'results')!];
     const outputDir = text(call, 'output-dir') ?? 'outputs/demo';
     const sweepsDir = text(call, 'output-dir') ?? 'outputs';
-    const jobs = availableParallelism();
+    const jobs = processors();
     const again = flag(call, 'resume') ? '--resume' : '--overwrite';
     const seconds = (): number => (performance.now() - started) / 1000;
     const stage = (name: string): void => call.note(`${name} (${seconds().toFixed(0)} s)`);

@@ -1,10 +1,10 @@
-import { availableParallelism } from 'node:os';
 import { loadTyped } from '../config/load.js';
 import { override } from '../config/override.js';
 import { checkSweep, type SlurmSettings, type SweepInput } from '../config/sweep.js';
 import { readPaperValues } from '../evaluation/paper-values.js';
 import { markdownTable } from '../evaluation/render-table.js';
 import { Fault } from '../fault.js';
+import { processors } from '../processors.js';
 import { type ExecutorName, executors } from '../sweeps/executor.js';
 import { expandSweep } from '../sweeps/expand.js';
 import { inspectSweep, sweepFolder } from '../sweeps/manifest.js';
@@ -118,7 +118,7 @@ export const command: Command = {
     const slurm = override({} as SlurmSettings, several(call, 'slurm'));
     checkSweep({ ...sweep, slurm: { ...sweep.slurm, ...slurm } });
     const root = required(call, 'data');
-    const jobs = whole(call, 'jobs', 1) ?? availableParallelism();
+    const jobs = whole(call, 'jobs', 1) ?? processors();
     const executor = executorOf(call);
     const draws = whole(call, 'draws', 100) ?? 1000;
     const paperFile = text(call, 'paper');

@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { Fault } from '../fault.js';
+import { mostThreads, processors } from '../processors.js';
 import { type Row, type RowJob, readRow } from './read-row.js';
 import type { RowAnswer } from './read-row-worker.js';
 
@@ -14,7 +14,6 @@ export interface RowReader {
 
 /** Fewer patches than this are read sooner than threads start. */
 const worthThreads = 32;
-const mostThreads = 16;
 /** Jobs of one thread: while one waits for the disk, the other is decoded. */
 const jobsPerThread = 2;
 
@@ -22,7 +21,7 @@ const jobsPerThread = 2;
 const threadCount = (patches: number): number => {
   if (patches < worthThreads) return 1;
   const wish = Number(process.env['BANDALIGN_THREADS']);
-  return Math.min(Number.isInteger(wish) && wish > 0 ? wish : availableParallelism(), mostThreads);
+  return Math.min(Number.isInteger(wish) && wish > 0 ? wish : processors(), mostThreads);
 };
 
 interface Pending {

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { Fault, reason } from '../fault.js';
+import { processors } from '../processors.js';
 import type { SynthParameters } from './synth-tile.js';
 import type { WorkerAnswer } from './synth-worker.js';
 import { type WrittenTile, writeTile } from './synth-write.js';
@@ -87,7 +87,7 @@ export const drawTiles = (
   onTile: (tile: WrittenTile) => void,
   signal: AbortSignal,
 ): Promise<void> => {
-  const count = workers ?? availableParallelism();
+  const count = workers ?? processors();
   signal.throwIfAborted();
   return count > 1 && parameters.tiles > 1 && existsSync(fileURLToPath(workerFile))
     ? drawWithWorkers(root, parameters, count, onTile, signal)

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { reason } from '../fault.js';
-import { processors } from '../processors.js';
+import { mostThreads, processors } from '../processors.js';
 import { type Executor, type Job, mostRetries, type Task } from './executor.js';
 import { isTaskMessage } from './task-message.js';
 import { workerCommand } from './worker-command.js';
@@ -18,7 +18,7 @@ interface End {
 const workerEnvironment = (jobs: number): NodeJS.ProcessEnv => {
   const { MLFLOW_RUN_ID: _, ...env } = process.env;
   const threads = Math.max(1, Math.floor(processors() / jobs));
-  return { BANDALIGN_THREADS: String(Math.min(threads, 16)), ...env };
+  return { BANDALIGN_THREADS: String(Math.min(threads, mostThreads)), ...env };
 };
 
 const startTask = async <T extends Task>(job: Job<T>, task: T): Promise<End> => {

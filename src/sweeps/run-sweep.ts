@@ -1,10 +1,10 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { SlurmSettings, SweepInput } from '../config/sweep.js';
 import { checkSweep } from '../config/sweep.js';
 import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
+import { processors } from '../processors.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { TrackedRun, Tracker } from '../tracking/tracker.js';
 import type { FinishedRun } from '../training/list-runs.js';
@@ -166,7 +166,7 @@ const execute = async (options: SweepOptions, place: SweepFolder): Promise<Sweep
     await executor({
       ...trialJob(manifest, place, tracker ?? null),
       tasks: trials,
-      jobs: options.jobs ?? availableParallelism(),
+      jobs: options.jobs ?? processors(),
       onEvent: (event) => {
         onEvent(event);
         if (failFast && event.kind === 'failed') stop.abort();

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { Fault } from '../../fault.js';
-import { processors } from '../../processors.js';
+import { mostThreads, processors } from '../../processors.js';
 import { kernelModule } from './load.js';
 
 /** What the threads of a memory agree upon, at its start (kernels/crew.ts); bytes. */
@@ -46,13 +46,10 @@ export const reserve = (memory: WebAssembly.Memory, bytes: number, refusal: stri
   }
 };
 
-/** Threads beyond this one gain little: a step is over too soon. */
-const worthwhile = 16;
-
 /** Threads that kernels may use, this one counted: BANDALIGN_THREADS, else the processors there are, at most 16. */
 export const threadCount = (): number => {
   const wish = process.env['BANDALIGN_THREADS'];
-  if (wish === undefined || wish === '') return Math.min(processors(), worthwhile);
+  if (wish === undefined || wish === '') return Math.min(processors(), mostThreads);
   if (!/^\d{1,2}$/.test(wish) || Number(wish) < 1 || Number(wish) > maxThreads)
     throw new Fault(`BANDALIGN_THREADS: ${wish}; a whole number from 1 to ${maxThreads}`);
   return Number(wish);
