@@ -169,11 +169,6 @@ function startOf(bias: usize): v128 {
   return bias ? v128.load(bias) : f32x4.splat(0);
 }
 
-/** Units of {@link productUnit}: a panel of columns of a sample each. */
-export function productUnits(samples: i32, n: i32): i32 {
-  return samples * ((n + 7) >> 3);
-}
-
 /**
  * out[row, j] = bias[j] + Σ a[row, i]·b[i, j] for all rows of a sample and the columns of a panel. `k` and `n` are
  * multiples of 4; b is packed in panels of 8 columns, [k][8], and one of 4 where n is no multiple of 8. `bias` 0: none.
@@ -247,14 +242,6 @@ function packColumns(
   }
 }
 
-/** Left columns from which packing pays: long samples of few channels are read where they lie. */
-const packFrom: i32 = 32;
-
-/** Whether {@link crossUnit} wants its left side packed. */
-export function isPacked(rows: i32, m: i32): bool {
-  return m >= packFrom || rows < 32;
-}
-
 /** Packs four left columns of all rows of all samples, [m / 4][samples·rows][4]; a unit is four columns. */
 export function packLeftUnit(
   unit: i32,
@@ -273,8 +260,8 @@ export function packLeftUnit(
 /**
  * out[i, j] = Σ over all rows of all samples of left[row, i]·right[row, j]: the gradient of a packed matrix; a unit is
  * eight columns j. `m` is a multiple of 4; columns are rounded up to a multiple of 8 and `outRow` has room for them, as
- * has the end of `right`. `packed`: the left side as {@link packLeftUnit} packs it where {@link isPacked}. `scratch`:
- * 32·{@link run} bytes.
+ * has the end of `right`. `packed`: the left side as {@link packLeftUnit} packs it, or 0: both sides are read where they
+ * lie. `scratch`: 32·{@link run} bytes.
  */
 export function crossUnit(
   unit: i32,
@@ -294,11 +281,10 @@ export function crossUnit(
 ): void {
   const column = <usize>unit << 5;
   const total = samples * rows;
-  const tall = isPacked(rows, m);
   for (let first = 0, count = 0; first < total; first += count) {
     const sample = first / rows, row = first % rows;
     let o = out + column;
-    if (tall) {
+    if (packed) {
       count = min(run, total - first);
       packColumns(count, sample, row, rows, right + column, rightRow, rightSample, 32, scratch);
       let a = packed + (<usize>first << 4);

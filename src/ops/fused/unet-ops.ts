@@ -18,7 +18,7 @@ export const pad8 = (count: number): number => (count + 7) & ~7;
 /** Rows that are summed in one go, and columns packed for it: bytes of a thread's scratch memory (kernels/matrix.ts). */
 export const crossScratch = 256 * 32;
 
-/** Whether a cross product wants its left side packed (kernels/matrix.ts: isPacked). */
+/** Whether packing the left side of a cross product pays: long samples of few channels are read where they lie. */
 const isPacked = (rows: number, m: number): boolean => m >= 32 || rows < 32;
 
 /** out[row, j] = bias[j] + Σ a[row, i]·b[i, j], b packed in `panels`. */
@@ -53,25 +53,30 @@ export const crossProduct = (of: {
   outRow: number;
   /** Room for the left side, packed. */
   packed: number;
-}): { pack: Op[]; cross: Op } => ({
-  pack: isPacked(of.rows, of.m)
-    ? [
-        {
-          code: opCode.packLeft,
-          units: of.m / 4,
-          words: [of.samples, of.rows, of.left.at, of.left.row, of.left.sample, of.packed],
-        },
-      ]
-    : [],
-  cross: {
-    code: opCode.cross,
-    units: pad8(of.n) / 8,
-    words: [
-      ...[of.samples, of.rows, of.m, of.left.at, of.left.row, of.left.sample],
-      ...[of.right.at, of.right.row, of.right.sample, of.out, of.outRow, of.packed],
-    ],
-  },
-});
+}): { pack: Op[]; cross: Op } => {
+  const { samples, rows, m, left, right } = of;
+  const packed = isPacked(rows, m) ? of.packed : 0;
+  return {
+    pack:
+      packed === 0
+        ? []
+        : [
+            {
+              code: opCode.packLeft,
+              units: m / 4,
+              words: [samples, rows, left.at, left.row, left.sample, packed],
+            },
+          ],
+    cross: {
+      code: opCode.cross,
+      units: pad8(of.n) / 8,
+      words: [
+        ...[samples, rows, m, left.at, left.row, left.sample],
+        ...[right.at, right.row, right.sample, of.out, of.outRow, packed],
+      ],
+    },
+  };
+};
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
