@@ -2,10 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { PatchPixels } from '../../dataset/patch.js';
 import type { AlignLoss, AlignLossInputs } from '../align-loss.js';
 import { knotPositions } from '../apply-mapping.js';
+import { normEpsilon, normMomentum } from '../unet-signature.js';
 import { conv3x3, type GradSaver } from './conv3x3.js';
-
-const epsilon = 1e-5;
-const momentum = 0.1;
 
 /**
  * Sums of `dy` by index, [size]: a weighted count. tf.unsortedSegmentSum visits every pixel once per table entry on
@@ -91,9 +89,9 @@ export const applyModule = (
     variance = moments.variance as tf.Tensor1D;
     const n = samples * height * width;
     const unbiased = tf.mul(variance, n / Math.max(n - 1, 1));
-    kept = tf.add(tf.mul(running, 1 - momentum), tf.mul(tf.concat([mean, unbiased]), momentum));
+    kept = tf.add(tf.mul(running, 1 - normMomentum), tf.mul(tf.concat([mean, unbiased]), normMomentum));
   }
-  const normal = tf.div(tf.sub(z, mean), tf.sqrt(tf.add(variance, epsilon)));
+  const normal = tf.div(tf.sub(z, mean), tf.sqrt(tf.add(variance, normEpsilon)));
   const gamma = vector(conv, weights + bands);
   const beta = vector(conv, weights + 2 * bands);
   return { out: tf.add(y, tf.relu(tf.add(tf.mul(normal, gamma), beta))), running: kept };

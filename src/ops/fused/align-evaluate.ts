@@ -1,5 +1,6 @@
 import type { AlignLossInputs } from '../align-loss.js';
 import { expandBand } from '../apply-mapping.js';
+import { normEpsilon, normMomentum } from '../unet-signature.js';
 import type { AlignPlan } from './align-plan.js';
 import { roomFor } from './align-room.js';
 import { arrangeWeights } from './conv-weights.js';
@@ -7,9 +8,6 @@ import { control } from './threads.js';
 
 /** Passes of kernels/align.entry.ts. */
 const pass = { conv: 0, error: 1, gradient: 2, whole: 3 } as const;
-
-const epsilon = 1e-5;
-const momentum = 0.1;
 
 export interface AlignResult {
   mse: number;
@@ -105,11 +103,11 @@ export const evaluateAlign = (
     ({ mean, variance } = combineMoments(sums, plan, units));
     for (let band = 0; band < bands; band++) {
       const unbiased = (variance[band] * pixels) / Math.max(pixels - 1, 1);
-      kept[band] = (1 - momentum) * running[band] + momentum * (mean[band] + bias[band]);
-      kept[bands + band] = (1 - momentum) * running[bands + band] + momentum * unbiased;
+      kept[band] = (1 - normMomentum) * running[band] + normMomentum * (mean[band] + bias[band]);
+      kept[bands + band] = (1 - normMomentum) * running[bands + band] + normMomentum * unbiased;
     }
   }
-  const inverse = perBand((band) => 1 / Math.sqrt(variance[band] + epsilon));
+  const inverse = perBand((band) => 1 / Math.sqrt(variance[band] + normEpsilon));
   const scale = perBand((band) => gamma[band] * inverse[band]);
   setConstants(plan.mean, mean);
   setConstants(plan.scale, scale);

@@ -1,3 +1,4 @@
+import { normEpsilon } from '../unet-signature.js';
 import { constantsOf, declarations, eachVector, lookUp, overTiles, reduction } from './shader-parts.js';
 import { type ShaderShape, vectorsOf } from './shader-shape.js';
 
@@ -99,7 +100,7 @@ ${eachVector(
   (v) => `  let all${v} = moments(thread, ${3 * v + 1}u);
   if (thread == 0u) {
     let variance = max(all${v}.squares, vec4f(0.0)) / all${v}.count;
-    let inverse = 1.0 / sqrt(variance + 1e-5);
+    let inverse = 1.0 / sqrt(variance + ${normEpsilon});
     constants[${at.mean + v}] = all${v}.mean;
     constants[${at.variance + v}] = variance;
     constants[${at.inverse + v}] = inverse;

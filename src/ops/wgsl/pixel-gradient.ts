@@ -1,4 +1,5 @@
 import type { PixelGradient, PixelLossInputs } from '../resident-loss.js';
+import { normEpsilon, normMomentum } from '../unet-signature.js';
 import { errorSlots } from './error-pass.js';
 import { forReading, type GpuBuffer, gpuDevice } from './gpu.js';
 import { weightColumns } from './gradient-pass.js';
@@ -9,8 +10,6 @@ import { roomOf } from './room.js';
 import { constantsOf } from './shader-parts.js';
 import { shaderShape, vectorsOf } from './shader-shape.js';
 
-const epsilon = 1e-5;
-const momentum = 0.1;
 /** Tiles that a workgroup goes through: fewer units leave fewer sums behind, more fill a card. */
 const tilesPerUnit = 8;
 
@@ -44,7 +43,7 @@ const runningConstants = (conv: Float32Array, running: Float32Array, bands: numb
   const values = new Float32Array(4 * length);
   const weights = 9 * bands * bands;
   for (let band = 0; band < bands; band++) {
-    const inverse = 1 / Math.sqrt(running[bands + band] + epsilon);
+    const inverse = 1 / Math.sqrt(running[bands + band] + normEpsilon);
     values[4 * at.mean + band] = running[band] - conv[weights + band];
     values[4 * at.variance + band] = running[bands + band];
     values[4 * at.inverse + band] = inverse;
@@ -144,8 +143,8 @@ export const fusedPixelGradient = async (inputs: PixelLossInputs<PatchWords>): P
     for (let band = 0; band < bands; band++) {
       const unbiased = (of('variance', band) * pixels) / Math.max(pixels - 1, 1);
       const mean = of('mean', band) + conv[weights + band];
-      kept[band] = (1 - momentum) * running[band] + momentum * mean;
-      kept[bands + band] = (1 - momentum) * running[bands + band] + momentum * unbiased;
+      kept[band] = (1 - normMomentum) * running[band] + normMomentum * mean;
+      kept[bands + band] = (1 - normMomentum) * running[bands + band] + normMomentum * unbiased;
     }
   const valid = patches.reduce((sum, patch) => sum + patch.valid, 0);
   const result = {
