@@ -51,55 +51,53 @@ export const splitGradient = async (
   const { data, loss } = experiment;
   const { knots } = shape.spec;
   const { parameterCount, runningCount } = shape.unet;
-  const device = tf.getBackend();
   const theta = weights.theta.subarray(0, parameterCount);
   const forward = (unetTheta: tf.Tensor1D) => batchLuts(experiment, shape, weights, batch, norm, unetTheta);
-  try {
-    await tf.setBackend('cpu');
+  const lut = await onHost(async () => {
     const luts = tf.tidy(() => forward(tf.tensor1d(theta)).lut);
-    const lut = await readFloats(luts);
+    const values = await readFloats(luts);
     luts.dispose();
+    return values;
+  });
 
-    await tf.setBackend(device);
-    const patches = batch.resident ?? batch.pixels!.map((patch) => uploadPatch(patch, knots, data.bandMax));
-    const pixels = await pixelGradient({
-      lut,
-      conv: weights.theta.subarray(parameterCount),
-      running: weights.running.subarray(runningCount),
-      patches,
-      bandMax: data.bandMax,
-      norm,
-    }).finally(() => {
-      if (!batch.resident) patches.forEach(releasePatch);
-    });
+  const patches = batch.resident ?? batch.pixels!.map((patch) => uploadPatch(patch, knots, data.bandMax));
+  const pixels = await pixelGradient({
+    lut,
+    conv: weights.theta.subarray(parameterCount),
+    running: weights.running.subarray(runningCount),
+    patches,
+    bandMax: data.bandMax,
+    norm,
+  }).finally(() => {
+    if (!batch.resident) patches.forEach(releasePatch);
+  });
 
-    await tf.setBackend('cpu');
+  const [ofTheta, after, tv, monotonicity] = await onHost(async () => {
     const results = tf.tidy(() => {
-      let after: tf.Tensor | null = null;
+      let moved: tf.Tensor | null = null;
       let penalties: tf.Tensor[] = [];
       const { value, grad } = tf.valueAndGrad((unetTheta) => {
         const { running, lut: again } = forward(unetTheta as tf.Tensor1D);
-        after = tf.keep(running);
+        moved = tf.keep(running);
         const total = regularised(withSlope(again, pixels.ofLut), again, loss);
         penalties = total.terms.map((term) => tf.keep(term));
         return total.loss;
       })(tf.tensor1d(theta));
       value.dispose();
-      return [tf.keep(grad), after!, ...penalties];
+      return [tf.keep(grad), moved!, ...penalties];
     });
-    const [ofTheta, after, tv, monotonicity] = await Promise.all(results.map(readFloats));
-    const gradient = takeVector(shape.parameterCount);
-    gradient.set(ofTheta);
-    gradient.set(pixels.ofConv, parameterCount);
-    const running = new Float32Array(weights.running.length);
-    if (runningCount > 0) running.set(after.subarray(0, runningCount));
-    running.set(pixels.running, runningCount);
+    const values = await Promise.all(results.map(readFloats));
     tf.dispose(results);
-    giveVector(ofTheta);
-    const parts = { mse: pixels.mse, tv: tv?.[0] ?? 0, monotonicity: monotonicity?.[0] ?? 0 };
-    const total = parts.mse + loss.tv * parts.tv + loss.monotonicity * parts.monotonicity;
-    return { ...parts, loss: total, gradient, running };
-  } finally {
-    await tf.setBackend(device);
-  }
+    return values;
+  });
+  const gradient = takeVector(shape.parameterCount);
+  gradient.set(ofTheta);
+  gradient.set(pixels.ofConv, parameterCount);
+  const running = new Float32Array(weights.running.length);
+  if (runningCount > 0) running.set(after.subarray(0, runningCount));
+  running.set(pixels.running, runningCount);
+  giveVector(ofTheta);
+  const parts = { mse: pixels.mse, tv: tv?.[0] ?? 0, monotonicity: monotonicity?.[0] ?? 0 };
+  const total = parts.mse + loss.tv * parts.tv + loss.monotonicity * parts.monotonicity;
+  return { ...parts, loss: total, gradient, running };
 };
