@@ -5,11 +5,11 @@
 
 // Configuration: what a run is
 
-export { defineExperiment, resolveExperiment } from './config/experiment.js';
-export { loadExperiment } from './config/load.js';
+export { defineExperiment, resolveExperiment } from './experiments/experiment.js';
+export { loadExperiment } from './experiments/load.js';
 export { seededRandom } from './config/random.js';
-export type { Experiment, ExperimentInput } from './config/schema.js';
-export { defineSweep, type SweepInput } from './config/sweep.js';
+export type { Experiment, ExperimentInput } from './experiments/experiment.js';
+export { defineSweep, type SweepInput } from './experiments/sweep.js';
 
 // Rasters
 
@@ -32,7 +32,7 @@ export { type PreparedData, prepareData } from './training/prepare-data.js';
 
 // Models: a mapping for each tile
 
-export type { Aligner } from './models/aligner.js';
+export type { Aligner } from './experiments/aligner.js';
 export { fitClosedForm, fitOracle } from './models/fitted.js';
 export { histogramInput } from './models/histogram-input.js';
 export { alignPixels } from './ops/align-pixels.js';
@@ -40,7 +40,7 @@ export type { Affine, ConvModule, Knots, Mapping } from './ops/mapping.js';
 
 // Runs: training, and what it left
 
-export { loadAligner } from './training/aligner.js';
+export { loadAligner } from './training/load-weights.js';
 export { type FinishedRun, finishedRuns, listRuns, readRun, type StoredRun } from './training/list-runs.js';
 export { lossCurveOf } from './training/loss-curve.js';
 export { runExperiment } from './training/run.js';

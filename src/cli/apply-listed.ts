@@ -4,7 +4,7 @@ import { applyListed } from '../sweeps/apply-listed.js';
 import { reasonsOf, writeFailure } from '../sweeps/failure.js';
 import { readSceneManifest, sceneListFolder } from '../sweeps/scene-manifest.js';
 import { taskSpeaker } from '../sweeps/task-message.js';
-import { loadAligner } from '../training/aligner.js';
+import { loadAligner } from '../training/load-weights.js';
 import type { Command } from './command.js';
 import { required } from './options.js';
 import { namedTasks, tellFailure, workThrough } from './work-through.js';

@@ -1,5 +1,5 @@
 import { override } from '../config/override.js';
-import { checkSlurm, type SlurmSettings } from '../config/sweep.js';
+import { checkSlurm, type SlurmSettings } from '../experiments/sweep.js';
 import { Fault, refuse } from '../fault.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
 import { type ExecutorName, executors } from '../sweeps/executor.js';
@@ -90,7 +90,7 @@ const runList = async (
 ): Promise<void> => {
   const [{ runScenes }, { loadAligner }] = await Promise.all([
     import('../sweeps/run-scenes.js'),
-    import('../training/aligner.js'),
+    import('../training/load-weights.js'),
   ]);
   const settings = settingsOf(call);
   const results = await runScenes({
@@ -134,7 +134,7 @@ const runOne = async (
 ): Promise<void> => {
   const [{ applyScene }, { loadAligner }] = await Promise.all([
     import('../scenes/apply-scene.js'),
-    import('../training/aligner.js'),
+    import('../training/load-weights.js'),
   ]);
   const aligner = await loadAligner(weights, settingsOf(call));
   const done = await applyScene(

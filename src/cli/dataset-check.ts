@@ -1,5 +1,5 @@
-import { resolveExperiment } from '../config/experiment.js';
-import { loadExperiment } from '../config/load.js';
+import { resolveExperiment } from '../experiments/experiment.js';
+import { loadExperiment } from '../experiments/load.js';
 import { override } from '../config/override.js';
 import type { DatasetReport } from '../dataset/check.js';
 import { Fault } from '../fault.js';

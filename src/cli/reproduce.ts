@@ -1,7 +1,7 @@
 import { access, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { loadTyped } from '../config/load.js';
-import { checkSweep } from '../config/sweep.js';
+import { loadTyped } from '../experiments/load.js';
+import { checkSweep } from '../experiments/sweep.js';
 import { synthesizeDataset } from '../dataset/synth.js';
 import { syntheticMarker } from '../dataset/synth-marker.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';

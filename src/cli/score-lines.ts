@@ -1,4 +1,4 @@
-import type { Experiment } from '../config/schema.js';
+import type { Experiment } from '../experiments/experiment.js';
 import type { Score } from '../evaluation/tile-record.js';
 
 const number = (value: number, digits: number): string =>

@@ -1,6 +1,6 @@
-import { loadTyped } from '../config/load.js';
+import { loadTyped } from '../experiments/load.js';
 import { override } from '../config/override.js';
-import { checkSweep, type SlurmSettings, type SweepInput } from '../config/sweep.js';
+import { checkSweep, type SlurmSettings, type SweepInput } from '../experiments/sweep.js';
 import { readPaperValues } from '../evaluation/paper-values.js';
 import { markdownTable } from '../evaluation/render-table.js';
 import { Fault } from '../fault.js';

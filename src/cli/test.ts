@@ -1,6 +1,6 @@
 import { access, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { resolveExperiment } from '../config/experiment.js';
+import { resolveExperiment } from '../experiments/experiment.js';
 import { Fault } from '../fault.js';
 import { runFolder } from '../training/run-folder.js';
 import type { Call, Command } from './command.js';

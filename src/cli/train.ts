@@ -1,4 +1,4 @@
-import { loadExperiment } from '../config/load.js';
+import { loadExperiment } from '../experiments/load.js';
 import type { Command } from './command.js';
 import {
   backendOption,

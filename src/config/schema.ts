@@ -49,40 +49,6 @@ const split = z.strictObject({
   folds: z.int().min(2).nullable().default(null),
 });
 
-const model = z.strictObject({
-  kind: z
-    .enum(['identity', 'linear', 'histogram-matching', 'global-lut', 'unet-lut', 'oracle'])
-    .default('unet-lut'),
-  /** Knots of a LUT, equally spaced over [0, bandMax − 1]. A UNet needs as many knots as bins. */
-  knots: z.int().min(2).max(4096).default(256),
-  /** Add the residual convolution y + ReLU(BN(conv3×3(y))) behind the LUT (unet-lut only). */
-  conv: z.boolean().default(false),
-  linear: z.strictObject({ method: z.enum(['ols', 'rma']).default('ols') }).prefault({}),
-  /** Closed-form LUTs: weight λ of the second differences, relative to the mean count per knot. */
-  globalLut: z.strictObject({ smoothness: z.number().positive().default(1e-3) }).prefault({}),
-  unet: z
-    .strictObject({
-      /** Channels of the first level; doubled at each level down. */
-      width: z.int().min(1).max(256).default(8),
-      depth: z.int().min(1).max(8).default(4),
-      norm: z.enum(['batch', 'group']).default('batch'),
-      groups: z.int().min(1).default(4),
-      /** `share`: the L1-normalised histogram; `sqrt`: its square root × 4. */
-      input: z.enum(['share', 'sqrt']).default('share'),
-      /** `absolute`: LUT = ReLU(out)·scale; `correction`: LUT = global LUT + out·scale, last layer zero at the start. */
-      output: z.enum(['absolute', 'correction']).default('absolute'),
-      scale: z.number().positive().default(100),
-    })
-    .prefault({}),
-});
-
-const loss = z.strictObject({
-  /** Weight of the total variation of a LUT (0.01 in the published recipe). */
-  tv: z.number().min(0).default(0),
-  /** Weight of its decreases. */
-  monotonicity: z.number().min(0).default(0),
-});
-
 const train = z.strictObject({
   epochs: z.int().min(1).default(200),
   batchSize: z.int().min(1).default(4),
@@ -104,48 +70,23 @@ const train = z.strictObject({
   keep: z.int().min(1).default(3),
 });
 
-/** An experiment, every default in this one place: the published program's values unless a comment says other. */
-export const experimentSchema = z
-  .strictObject({
-    name: z
-      .string()
-      .regex(/^[A-Za-z0-9][\w.-]*$/, 'letters, digits, dot, dash and underscore')
-      .default('experiment'),
-    description: z.string().default(''),
-    seed: z.int().min(0).max(0xffffffff).default(2022),
-    backend: z.enum(['auto', 'cpu', 'wasm', 'webgpu', 'tensorflow']).default('auto'),
-    data: data.prefault({}),
-    split: split.prefault({}),
-    model: model.prefault({}),
-    loss: loss.prefault({}),
-    train: train.prefault({}),
-  })
-  .superRefine((value, context) => {
-    const issue = (path: (string | number)[], input: unknown, message: string): void =>
-      context.addIssue({ code: 'custom', path, input, message });
-    const { data, model } = value;
-    if (data.bandMax.length !== data.bands.length)
-      issue(['data', 'bandMax'], data.bandMax, `one value for each of ${data.bands.length} bands`);
-    if (new Set(data.bands).size !== data.bands.length)
-      issue(['data', 'bands'], data.bands, 'different names');
-    for (const role of ['red', 'nir'] as const)
-      if (data.ndvi && !data.bands.includes(data.ndvi[role]))
-        issue(['data', 'ndvi', role], data.ndvi[role], `one of ${data.bands.join(', ')}, or data.ndvi=null`);
-    if (model.kind === 'unet-lut') {
-      if (model.knots !== data.bins)
-        issue(['model', 'knots'], model.knots, `data.bins (${data.bins}) for a unet-lut`);
-      if (model.knots >> model.unet.depth < 1)
-        issue(['model', 'unet', 'depth'], model.unet.depth, `at most ${Math.floor(Math.log2(model.knots))}`);
-      if (model.unet.norm === 'group' && model.unet.width % model.unet.groups !== 0)
-        issue(
-          ['model', 'unet', 'groups'],
-          model.unet.groups,
-          `a divisor of model.unet.width (${model.unet.width})`,
-        );
-    } else if (model.conv) issue(['model', 'conv'], true, 'false, unless model.kind is unet-lut');
-  });
+/** Settings that every experiment has beside its model and its penalties; experiments/experiment.ts puts them together. */
+export const commonSettings = {
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][\w.-]*$/, 'letters, digits, dot, dash and underscore')
+    .default('experiment'),
+  description: z.string().default(''),
+  seed: z.int().min(0).max(0xffffffff).default(2022),
+  backend: z.enum(['auto', 'cpu', 'wasm', 'webgpu', 'tensorflow']).default('auto'),
+  data: data.prefault({}),
+  split: split.prefault({}),
+  train: train.prefault({}),
+};
 
-/** A resolved experiment: every default spelled out. */
-export type Experiment = z.output<typeof experimentSchema>;
-/** What a person writes: any part of an experiment. */
-export type ExperimentInput = z.input<typeof experimentSchema>;
+/** How the data lies and what is scored. */
+export type DataSettings = z.output<typeof data>;
+/** What is trained, validated and tested on. */
+export type SplitSettings = z.output<typeof split>;
+/** How a network is trained. */
+export type TrainSettings = z.output<typeof train>;

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import type { Experiment } from '../config/schema.js';
+import type { DataSettings } from '../config/schema.js';
 import { Fault } from '../fault.js';
 import { digest } from '../files.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
@@ -28,7 +28,7 @@ import type { StatisticsTable, TableShape } from './statistics-table.js';
 
 export interface CacheOptions {
   dataset: Pick<Dataset, 'all'>;
-  data: Pick<Experiment['data'], 'bands' | 'bandMax' | 'bins'>;
+  data: Pick<DataSettings, 'bands' | 'bandMax' | 'bins'>;
   /** Knots of the statistics. */
   knots: number;
   /** True: packed pixels too. */

@@ -1,4 +1,4 @@
-import type { Experiment } from '../config/schema.js';
+import type { DataSettings } from '../config/schema.js';
 import type { OnProgress } from '../progress.js';
 import { inOrder } from './in-order.js';
 import { type ListName, listNames } from './lists.js';
@@ -66,7 +66,7 @@ const groupsOf = (
 export const checkPatches = async (
   lists: Readonly<Record<ListName, readonly Patch[]>>,
   missing: ReadonlySet<string>,
-  bands: Experiment['data']['bands'],
+  bands: DataSettings['bands'],
   progress: OnProgress,
   signal: AbortSignal,
 ): Promise<CheckedPatches> => {

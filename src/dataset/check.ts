@@ -1,6 +1,6 @@
 import { access, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Experiment } from '../config/schema.js';
+import type { DataSettings } from '../config/schema.js';
 import { Fault } from '../fault.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import { type CheckedGroup, type CheckedPatches, checkPatches } from './check-patches.js';
@@ -10,7 +10,7 @@ import { listPatches } from './layout.js';
 import { type ListName, listNames } from './lists.js';
 import { type Patch, tileKey } from './patch.js';
 
-type Data = Experiment['data'];
+type Data = DataSettings;
 type Lists = Readonly<Record<ListName, readonly Patch[]>>;
 
 /** Everything `dataset check` found. */

@@ -1,12 +1,12 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Experiment } from '../config/schema.js';
+import type { DataSettings } from '../config/schema.js';
 import { refuse } from '../fault.js';
 import { l1 } from './histogram.js';
 import { readHistogramPickle } from './histogram-pickle.js';
 import type { StatisticsTable } from './statistics-table.js';
 
-type Data = Pick<Experiment['data'], 'histograms'>;
+type Data = Pick<DataSettings, 'histograms'>;
 
 /** Source histograms by name, and where they come from. */
 export interface Histograms {

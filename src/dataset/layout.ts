@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Experiment } from '../config/schema.js';
+import type { DataSettings, SplitSettings } from '../config/schema.js';
 import { Fault, refuse } from '../fault.js';
 import { type ListedPatch, type ListName, listNames, readLists } from './lists.js';
 import { cutPair } from './pair.js';
@@ -8,7 +8,7 @@ import type { Patch } from './patch.js';
 import { resplit } from './split.js';
 import { syntheticMarker } from './synth-marker.js';
 
-type Data = Experiment['data'];
+type Data = DataSettings;
 
 /** A dataset as its lists say it; no pixel has been read. */
 export interface Dataset {
@@ -24,7 +24,7 @@ export interface DatasetOptions {
   /** Folder of train.txt, val.txt and test.txt; `<root>/divide` by default. */
   divide?: string;
   /** Leave-one-out folds instead of the lists. */
-  split?: Experiment['split'];
+  split?: SplitSettings;
 }
 
 const isFolder = (path: string): Promise<boolean> =>

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { seededRandom } from '../config/random.js';
-import type { Experiment } from '../config/schema.js';
+import type { DataSettings } from '../config/schema.js';
 import { Fault, refuse } from '../fault.js';
 import { georeferenceConflict } from '../raster/georeference.js';
 import type { Raster } from '../raster/raster.js';
@@ -8,7 +8,7 @@ import { withRaster } from '../raster/read.js';
 import type { ListName } from './lists.js';
 import type { Patch, RasterRef, Window } from './patch.js';
 
-type Pair = NonNullable<Experiment['data']['pair']>;
+type Pair = NonNullable<DataSettings['pair']>;
 type Header = Pick<Raster, 'path' | 'width' | 'height' | 'bands' | 'georeference'>;
 
 const headerOf = (path: string): Promise<Header> =>

@@ -1,9 +1,9 @@
-import type { Experiment } from '../config/schema.js';
+import type { SplitSettings } from '../config/schema.js';
 import { Fault } from '../fault.js';
 import { type ListName, listNames } from './lists.js';
 import type { Patch } from './patch.js';
 
-type Split = Experiment['split'];
+type Split = SplitSettings;
 
 /** What leaves out together, by the way of splitting. */
 export const groupOf: Record<Exclude<Split['by'], 'lists'>, (patch: Patch) => string> = {

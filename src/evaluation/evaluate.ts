@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Experiment } from '../config/schema.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { type Patch, type PatchPixels, tileKey } from '../dataset/patch.js';
-import type { ValueResiduals } from '../models/aligner.js';
+import type { ValueResiduals } from '../experiments/aligner.js';
 import { applyConv } from '../ops/apply-conv.js';
 import { applyTables, expandKnots } from '../ops/apply-mapping.js';
 import type { ConvModule, Mapping } from '../ops/mapping.js';

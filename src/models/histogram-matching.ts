@@ -1,3 +1,7 @@
+import { lutOfBands } from './mapping.js';
+import { makeModel } from './model.js';
+import { paperSettings } from './paper-settings.js';
+
 const cumulative = (histogram: ArrayLike<number>): Float64Array => {
   const sums = new Float64Array(histogram.length + 1);
   for (let bin = 0; bin < histogram.length; bin++) sums[bin + 1] = sums[bin] + histogram[bin];
@@ -54,3 +58,16 @@ export const matchHistograms = (
     return valueAt(shareAt(value));
   });
 };
+
+/** A global LUT for each band that gives the source the target's histogram; looks at no pair of pixels. */
+export const histogramMatching = makeModel({
+  kind: 'histogram-matching',
+  settings: paperSettings,
+  fit: ({ settings: { knots }, data, sums }) =>
+    lutOfBands(
+      data.bandMax.map((max, band) =>
+        matchHistograms(sums.sourceHistogram[band], sums.targetHistogram[band], max, knots),
+      ),
+      data.bandMax,
+    ),
+});

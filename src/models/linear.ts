@@ -1,4 +1,6 @@
 import type { Moments } from '../dataset/statistics.js';
+import { makeModel } from './model.js';
+import { paperSettings } from './paper-settings.js';
 
 /**
  * The line y = slope·x + intercept of one band. `ols` minimises the vertical residuals (the paper's linear model);
@@ -22,3 +24,17 @@ export const fitLine = (
       : Math.sign(sxy) * Math.sqrt(Math.max(0, syy) / sxx);
   return { slope, intercept: meanY - slope * meanX };
 };
+
+/** A line for each band, of that band alone (the paper's linear model). */
+export const linear = makeModel({
+  kind: 'linear',
+  settings: paperSettings,
+  fit: ({ settings, sums }) => {
+    const lines = sums.bands.map(({ moments }) => fitLine(moments, settings.linear.method));
+    return {
+      form: 'affine',
+      slope: lines.map(({ slope }) => slope),
+      intercept: lines.map(({ intercept }) => intercept),
+    };
+  },
+});

@@ -1,4 +1,6 @@
 import type { BandStatistics } from '../dataset/statistics.js';
+import { identityKnots, type SummedRows } from '../dataset/statistics-table.js';
+import { type Knots, lutOfBands } from './mapping.js';
 
 /**
  * Solves the symmetric positive definite pentadiagonal system M x = r by LDLᵀ, in place, float64.
@@ -31,7 +33,7 @@ const solvePentadiagonal = (d0: Float64Array, d1: Float64Array, d2: Float64Array
 
 /**
  * The LUT that minimises the squared error plus λ times its squared second differences:
- * (A + λD₂ᵀD₂) L = b, λ = `smoothness` × mean count per knot (design: models). Solved for the correction to the
+ * (A + λD₂ᵀD₂) L = b, λ = `smoothness` × mean count per knot. Solved for the correction to the
  * identity LUT, which has no second difference; a ridge of 1e-9 of the mean count makes a band without pixels the
  * identity and leaves every other band unchanged to nine digits. Empty bins are filled by the smoothness term.
  *
@@ -72,3 +74,15 @@ export const smoothLut = (
   solvePentadiagonal(d0, d1, d2, correction);
   return correction.map((value, k) => value + identity[k]);
 };
+
+/** The {@link smoothLut} of every band. */
+export const smoothLuts = (
+  sums: SummedRows,
+  bandMax: readonly number[],
+  knots: number,
+  smoothness: number,
+): Knots =>
+  lutOfBands(
+    sums.bands.map((band, i) => smoothLut(band, identityKnots(bandMax[i], knots), smoothness)),
+    bandMax,
+  );

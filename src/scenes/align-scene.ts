@@ -1,4 +1,4 @@
-import type { Aligner } from '../models/aligner.js';
+import type { Aligner } from '../experiments/aligner.js';
 import type { Mapping } from '../ops/mapping.js';
 import type { OnProgress } from '../progress.js';
 import type { RasterInfo } from '../raster/tiff-fields.js';

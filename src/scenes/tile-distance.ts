@@ -1,4 +1,4 @@
-import type { TrainingDomain } from '../models/aligner.js';
+import type { TrainingDomain } from '../experiments/aligner.js';
 import { histogramInput } from '../models/histogram-input.js';
 import { histogramDistance } from '../training/domain.js';
 

@@ -1,4 +1,4 @@
-import type { Experiment } from '../config/schema.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { openDataset } from '../dataset/layout.js';
 import { digest } from '../files.js';
 import type { EpochRecord } from '../training/fit.js';

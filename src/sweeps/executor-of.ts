@@ -1,4 +1,4 @@
-import type { SlurmSettings } from '../config/sweep.js';
+import type { SlurmSettings } from '../experiments/sweep.js';
 import { debugExecutor } from './debug-executor.js';
 import type { Executor, ExecutorName } from './executor.js';
 import { localExecutor } from './local-executor.js';

@@ -1,8 +1,8 @@
-import { resolveExperiment } from '../config/experiment.js';
-import { loadExperiment, loadTyped } from '../config/load.js';
+import { resolveExperiment } from '../experiments/experiment.js';
+import { loadExperiment, loadTyped } from '../experiments/load.js';
 import { override } from '../config/override.js';
-import type { Experiment, ExperimentInput } from '../config/schema.js';
-import type { GridAxis, SweepInput } from '../config/sweep.js';
+import type { Experiment, ExperimentInput } from '../experiments/experiment.js';
+import type { GridAxis, SweepInput } from '../experiments/sweep.js';
 import { Fault, refuse } from '../fault.js';
 
 /** One run of a sweep: a row of its table with one seed. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { resolveExperiment } from '../config/experiment.js';
+import { resolveExperiment } from '../experiments/experiment.js';
 import { Fault, reason, refuse } from '../fault.js';
 import { digest, writeJson } from '../files.js';
 import { changedSettings } from '../training/prepare-folder.js';

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { SlurmSettings, SweepInput } from '../config/sweep.js';
-import { checkSweep } from '../config/sweep.js';
+import type { SlurmSettings, SweepInput } from '../experiments/sweep.js';
+import { checkSweep } from '../experiments/sweep.js';
 import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
 import { processors } from '../processors.js';

@@ -1,4 +1,4 @@
-import type { Experiment } from '../config/schema.js';
+import type { Experiment } from '../experiments/experiment.js';
 import type { SeededModel } from '../evaluation/row-statistics.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import { Fault, refuse } from '../fault.js';

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import type { Experiment } from '../config/schema.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { openCache } from '../dataset/cache.js';
 import { patchHistograms } from '../dataset/histogram-source.js';
 import { openDataset } from '../dataset/layout.js';

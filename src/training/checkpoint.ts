@@ -1,12 +1,12 @@
-import type { Experiment } from '../config/schema.js';
+import type { Slot } from '../engine/layout.js';
 import { Fault } from '../fault.js';
 import { digest, writeAtomic } from '../files.js';
-import type { TrainingDomain, ValueResiduals } from '../models/aligner.js';
-import type { UnetLutShape } from '../models/unet-lut.js';
-import type { Slot } from '../ops/unet-layout.js';
-import { encodeSafetensors } from './safetensors.js';
+import type { TrainingDomain, ValueResiduals } from '../experiments/aligner.js';
+import type { Experiment } from '../experiments/experiment.js';
+import { flatten, type Tensor, type TensorFile } from '../models/tensor-file.js';
+import type { NetworkLayout, NetworkWeights } from './network.js';
+import { encodeSafetensors, readSafetensors } from './safetensors.js';
 import type { TrainingState } from './state.js';
-import { flatten, type Tensor, type TensorFile } from './tensor-file.js';
 
 const f32 = (data: Float32Array, ...shape: number[]): Tensor => ({ dtype: 'F32', shape, data });
 
@@ -25,31 +25,30 @@ const trackedCounters = (slots: readonly Slot[], steps: number): [string, Tensor
       { dtype: 'I64', shape: [], data: BigInt64Array.of(BigInt(steps)) },
     ]);
 
-/** Names of our tensors that are no weight of the published model. */
-export const besideModel = (name: string): boolean =>
-  /^(training|optimizer|base|domain|residuals)\./.test(name) || name.endsWith('.num_batches_tracked');
+/** Tensors that stand in our files beside a model's own: optimiser state, what training saw, PyTorch's counters. */
+export const isExtraTensor = (name: string): boolean =>
+  /^(training|optimizer|domain|residuals)\./.test(name) || name.endsWith('.num_batches_tracked');
 
-/** Tensors of a UNet-LUT under the published names: the weights to evaluate with, EMA where there is one. */
-export const unetLutTensors = (
-  shape: UnetLutShape,
+/** Tensors of a network under their names: the weights to evaluate with, the moving average where there is one. */
+export const networkTensors = (
+  { network, conv, constants }: NetworkLayout,
   state: TrainingState,
-  base: Float32Array | null,
+  values: NetworkWeights['constants'],
 ): Map<string, Tensor> => {
   const theta = state.ema ?? state.theta;
-  const { unet, conv, spec } = shape;
   const tensors = new Map([
-    ...named(theta, unet.parameters, 0),
-    ...named(state.running, unet.running, 0),
-    ...trackedCounters(unet.running, state.step),
+    ...named(theta, network.parameters, 0),
+    ...named(state.running, network.running, 0),
+    ...trackedCounters(network.running, state.step),
   ]);
   if (conv)
     for (const [name, tensor] of [
-      ...named(theta, conv.parameters, unet.parameterCount),
-      ...named(state.running, conv.running, unet.runningCount),
+      ...named(theta, conv.parameters, network.parameterCount),
+      ...named(state.running, conv.running, network.runningCount),
       ...trackedCounters(conv.running, state.step),
     ])
       tensors.set(name, tensor);
-  if (base) tensors.set('base.lut', f32(base, spec.bands, spec.knots));
+  for (const { name, shape } of constants) tensors.set(name, f32(values[name], ...shape));
   return tensors;
 };
 
@@ -132,16 +131,25 @@ export const writeWeights = async (
   return digest(bytes);
 };
 
+/** Adds tensors to a weights file that is already written, replacing those of the same name. */
+export const addTensors = async (
+  path: string,
+  tensors: Iterable<readonly [string, Tensor]>,
+): Promise<void> => {
+  const file = await readSafetensors(path);
+  await writeAtomic(path, encodeSafetensors(new Map([...file.tensors, ...tensors]), file.metadata));
+};
+
 /** Training state of a checkpoint. @throws Fault where the file holds none or is of another shape. */
-export const readState = (path: string, file: TensorFile, shape: UnetLutShape): TrainingState => {
+export const readState = (path: string, file: TensorFile, layout: NetworkLayout): TrainingState => {
   const text = file.metadata['training'];
   if (text === undefined) throw new Fault(`checkpoint: ${path}; it holds weights but no training state`);
   const rest = JSON.parse(text) as Pick<TrainingState, 'step' | 'epoch' | 'random' | 'frozen' | 'best'>;
   const slot = (name: string): Slot => ({
     name,
-    shape: [shape.parameterCount],
+    shape: [layout.parameterCount],
     offset: 0,
-    size: shape.parameterCount,
+    size: layout.parameterCount,
   });
   const has = (name: string): boolean => file.tensors.has(name);
   const everything = (): boolean => true;
@@ -155,14 +163,14 @@ export const readState = (path: string, file: TensorFile, shape: UnetLutShape): 
     ),
     everything,
   );
-  const [unetRunning, convRunning] = flatten(
+  const [ownRunning, convRunning] = flatten(
     path,
     file,
-    [{ slots: shape.unet.running }, { slots: shape.conv?.running ?? [] }],
+    [{ slots: layout.network.running }, { slots: layout.conv?.running ?? [] }],
     everything,
   );
-  const running = new Float32Array(shape.runningCount);
-  running.set(unetRunning);
-  running.set(convRunning, shape.unet.runningCount);
+  const running = new Float32Array(layout.runningCount);
+  running.set(ownRunning);
+  running.set(convRunning, layout.network.runningCount);
   return { ...rest, theta, m, v, ema: ema ?? null, running };
 };

@@ -1,17 +1,17 @@
 import { setImmediate } from 'node:timers/promises';
 import { seededRandom } from '../config/random.js';
-import type { Experiment } from '../config/schema.js';
 import type { PatchPixels } from '../dataset/patch.js';
-import type { StatisticsTable } from '../dataset/statistics-table.js';
+import { identityKnots, type StatisticsTable } from '../dataset/statistics-table.js';
+import { adamStep } from '../engine/adam.js';
+import type { PatchStore } from '../engine/patch-store.js';
+import type { StatisticsBatch } from '../engine/statistics-error.js';
 import { Fault } from '../fault.js';
-import type { UnetLutShape, UnetLutWeights } from '../models/unet-lut.js';
-import { startTensorflow } from '../ops/tensorflow.js';
+import type { Experiment } from '../experiments/experiment.js';
 import type { OnProgress } from '../progress.js';
-import { identityBands, inputBatch, statisticsBatch } from './batches.js';
-import { type PatchStore, patchStore } from './patch-store.js';
+import type { NetworkWeights } from './network.js';
 import { learningRate } from './schedule.js';
 import { snapshot, type TrainingState, workingCopy } from './state.js';
-import { type StepLosses, trainStep } from './step.js';
+import { type Batch, type Stepper, weightedPenalties } from './stepper.js';
 
 /** What validation says of some weights. */
 export interface Validation {
@@ -21,22 +21,28 @@ export interface Validation {
   rmse: number[];
 }
 
+/** Losses of one step, before the weights moved: `loss` = mse + Σ weight·penalty, each penalty under its own name. */
+export type StepLosses = { mse: number; loss: number } & Record<string, number>;
+
 /** One line of `metrics.jsonl`: an epoch. Losses are means over the epoch's steps. */
-export interface EpochRecord extends StepLosses {
+export type EpochRecord = {
   epoch: number;
   step: number;
   lr: number;
+  mse: number;
+  loss: number;
   /** Wall-clock seconds of the epoch, validation aside. */
   seconds: number;
   val?: Validation;
-}
+  /** Penalties by name. */
+  [penalty: string]: number | Validation | undefined;
+};
 
 /** What {@link fitWeights} works on. */
 export interface FitInput {
   experiment: Experiment;
-  shape: UnetLutShape;
-  /** The global LUT under a `correction`; null for `absolute` output. */
-  base: Float32Array | null;
+  stepper: Stepper;
+  constants: NetworkWeights['constants'];
   table: StatisticsTable;
   /** Rows of the table that train. */
   rows: readonly number[];
@@ -44,7 +50,7 @@ export interface FitInput {
   histogram: (row: number) => ArrayLike<number>;
   /** Pixels of each batch of rows, in order, read ahead; null without a conv module. */
   pixels: ((batches: readonly (readonly number[])[]) => AsyncIterable<PatchPixels[]>) | null;
-  validate: (weights: UnetLutWeights) => Promise<Validation>;
+  validate: (weights: NetworkWeights) => Promise<Validation>;
   /** Where to begin: fresh, or from a checkpoint. Not touched. */
   state: TrainingState;
   /** Awaited after each epoch; `state` is a copy. `steps` are the losses of each step, in order. */
@@ -63,23 +69,84 @@ const diverged = (what: string, { step, epoch }: TrainingState): Fault =>
     1,
   );
 
-const mean = (steps: readonly StepLosses[], key: keyof StepLosses): number =>
+const mean = (steps: readonly StepLosses[], key: string): number =>
   steps.reduce((sum, step) => sum + step[key], 0) / steps.length;
 
 /** The weights that are validated and shipped: the moving average where there is one. */
-export const evaluationWeights = (state: TrainingState, base: Float32Array | null): UnetLutWeights => ({
-  theta: state.ema ?? state.theta,
-  running: state.running,
-  base,
-});
+export const evaluationWeights = (
+  state: TrainingState,
+  constants: NetworkWeights['constants'],
+): NetworkWeights => ({ theta: state.ema ?? state.theta, running: state.running, constants });
+
+/** Rows of the table as one batch, in the order given. */
+const statisticsBatch = (
+  table: StatisticsTable,
+  rows: readonly number[],
+  identity: Float32Array,
+): StatisticsBatch => {
+  const gather = <A extends Float32Array | Float64Array>(source: A, width: number, out: A): A => {
+    const size = table.bands * width;
+    for (const [i, row] of rows.entries())
+      out.set(source.subarray(row * size, (row + 1) * size) as never, i * size);
+    return out;
+  };
+  const cells = rows.length * table.bands;
+  const floats = (source: Float32Array): Float32Array =>
+    gather(source, table.knots, new Float32Array(cells * table.knots));
+  const doubles = (source: Float64Array): Float64Array => gather(source, 1, new Float64Array(cells));
+  return {
+    diagonal: floats(table.diagonal),
+    offDiagonal: floats(table.offDiagonal),
+    linear: floats(table.linear),
+    constant: doubles(table.constant),
+    count: doubles(table.count),
+    identity,
+  };
+};
+
+/** One optimiser step: moves `state` in place, returns the losses before it. */
+export const trainStep = async (
+  experiment: Experiment,
+  stepper: Stepper,
+  state: TrainingState,
+  constants: NetworkWeights['constants'],
+  batch: Batch,
+  lr: number,
+): Promise<StepLosses> => {
+  const { theta, running } = state;
+  const norm = state.frozen ? 'running' : 'batch';
+  const result = await stepper.gradient({ theta, running, constants }, batch, norm, state.step);
+  const named = weightedPenalties(experiment).map(({ name }, i) => [name, result.penalties[i]]);
+  const losses: StepLosses = { mse: result.mse, ...Object.fromEntries(named), loss: result.loss };
+  if (!Number.isFinite(losses.loss)) return losses;
+  state.running.set(result.running);
+  state.step += 1;
+  const { weightDecay, ema } = experiment.train;
+  adamStep({
+    theta,
+    gradient: result.gradient,
+    m: state.m,
+    v: state.v,
+    ema: state.ema,
+    step: state.step,
+    lr,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weightDecay,
+    emaDecay: Math.min(ema, (1 + state.step) / (10 + state.step)),
+  });
+  return losses;
+};
 
 const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<TrainingState> => {
-  const { experiment, shape, base, table, rows, signal } = input;
+  const { experiment, stepper, constants, table, rows, signal } = input;
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
-  const identity = identityBands(table.bandMax, table.knots);
+  const identity = Float32Array.from(table.bandMax.flatMap((max) => [...identityKnots(max, table.knots)]));
   const random = seededRandom(experiment.seed, 'shuffle');
   const state = workingCopy(input.state);
   if (state.random.length > 0) random.restore(state.random);
+  const names = weightedPenalties(experiment).map(({ name }) => name);
   const perEpoch = Math.ceil(rows.length / batchSize);
   const totalSteps = epochs * perEpoch;
   let turn = performance.now();
@@ -101,12 +168,11 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
         lr = learningRate(experiment, state.step, totalSteps);
         const losses = await trainStep(
           experiment,
-          shape,
+          stepper,
           state,
-          base,
+          constants,
           {
-            input: inputBatch(experiment, batch.map(input.histogram)),
-            samples: batch.length,
+            histograms: batch.map(input.histogram),
             statistics: pixels === null ? statisticsBatch(table, batch, identity) : null,
             pixels: pixels === null || store ? null : await read(),
             ...(store && { resident: await store.batch(batch, read) }),
@@ -136,13 +202,12 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
       step: state.step,
       lr,
       mse: mean(steps, 'mse'),
-      tv: mean(steps, 'tv'),
-      monotonicity: mean(steps, 'monotonicity'),
+      ...Object.fromEntries(names.map((name) => [name, mean(steps, name)])),
       loss: mean(steps, 'loss'),
       seconds: (performance.now() - started) / 1000,
     };
     if (state.epoch % validateEvery === 0 || state.epoch === epochs) {
-      record.val = await input.validate(evaluationWeights(state, base));
+      record.val = await input.validate(evaluationWeights(state, constants));
       if (!Number.isFinite(record.val.mse))
         throw diverged(`validation: MSE ${record.val.mse}`, { ...state, epoch: state.epoch - 1 });
       if (state.best === null || record.val.mse < state.best.valMse)
@@ -155,15 +220,14 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
 };
 
 /**
- * Trains a UNet-LUT to the configured number of epochs. The same input gives the same state, whether run at once or
- * stopped and continued from any epoch's end. Between steps the event loop gets its turn at least every 50 ms.
+ * Trains a network to the configured number of epochs. The same input gives the same state, whether run at once or stopped
+ * and continued from any epoch's end. Between steps the event loop gets its turn at least every 50 ms.
  *
- * @throws Fault on a loss, weights or a validation that are not finite (with the step), and the signal's reason when aborted; the state of the
- * last whole epoch has then been handed to `onEpoch`.
+ * @throws Fault on a loss, weights or a validation that are not finite (with the step), and the signal's reason when
+ *   aborted; the state of the last whole epoch has then been handed to `onEpoch`
  */
 export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
-  await startTensorflow();
-  const store = input.pixels && patchStore(input.experiment, input.shape);
+  const store = input.pixels && input.stepper.openPatches();
   try {
     return await fitEpochs(input, store);
   } finally {

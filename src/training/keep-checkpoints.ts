@@ -1,10 +1,10 @@
 import { copyFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Experiment } from '../config/schema.js';
 import { temporaryName } from '../files.js';
-import type { UnetLutShape } from '../models/unet-lut.js';
-import { unetLutTensors, writeWeights } from './checkpoint.js';
+import type { Experiment } from '../experiments/experiment.js';
+import { networkTensors, writeWeights } from './checkpoint.js';
 import type { EpochRecord } from './fit.js';
+import type { NetworkLayout, NetworkWeights } from './network.js';
 import type { RunFolder } from './run-folder.js';
 import type { TrainingState } from './state.js';
 
@@ -47,13 +47,13 @@ export const nameCheckpoint = async (
 export const keepCheckpoints = (
   folder: RunFolder,
   experiment: Experiment,
-  shape: UnetLutShape,
-  base: Float32Array | null,
+  layout: NetworkLayout,
+  constants: NetworkWeights['constants'],
 ) => {
   let written = performance.now();
   let latest: TrainingState | null = null;
   const write = async (state: TrainingState): Promise<void> => {
-    await writeWeights(folder.last, experiment, unetLutTensors(shape, state, base), state);
+    await writeWeights(folder.last, experiment, networkTensors(layout, state, constants), state);
     written = performance.now();
     latest = null;
   };

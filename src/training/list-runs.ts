@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { resolveExperiment } from '../config/experiment.js';
-import type { Experiment } from '../config/schema.js';
+import { resolveExperiment } from '../experiments/experiment.js';
+import type { Experiment } from '../experiments/experiment.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import { Fault, reason } from '../fault.js';
 import { type RunResult, readResult, readTiles } from './result.js';

@@ -1,4 +1,3 @@
-import type { Experiment } from '../config/schema.js';
 import { openCache } from '../dataset/cache.js';
 import { patchHistograms, tileHistograms } from '../dataset/histogram-source.js';
 import { type Dataset, openDataset } from '../dataset/layout.js';
@@ -8,8 +7,11 @@ import { type Patch, type PatchPixels, tileKey } from '../dataset/patch.js';
 import { readPatch } from '../dataset/read-patch.js';
 import { type StatisticsTable, type SummedRows, sumRows } from '../dataset/statistics-table.js';
 import { Fault } from '../fault.js';
+import type { Experiment } from '../experiments/experiment.js';
+import type { FitInput } from '../models/model.js';
 import type { OnProgress } from '../progress.js';
 import { withRaster } from '../raster/read.js';
+import { contextOf } from './network.js';
 
 /** A dataset ready to train and test on: lists, statistics, histograms, packed pixels. */
 export interface PreparedData {
@@ -103,7 +105,7 @@ export const prepareData = async (
 ): Promise<PreparedData> => {
   const { data, model, split } = experiment;
   const dataset = await openDataset(root, data, { divide, split });
-  const pack = model.conv || (await packedBytes(dataset, data.bands.length)) <= packUpTo;
+  const pack = model.conv === true || (await packedBytes(dataset, data.bands.length)) <= packUpTo;
   const cache = await openCache({ dataset, data, knots: model.knots, pixels: pack, onProgress, signal });
   const { table, pixels } = cache;
   const [patchCounts, tileCounts] = await Promise.all([
@@ -163,3 +165,16 @@ export const prepareData = async (
     close: cache.close,
   };
 };
+
+/** What a model is fitted on. */
+export const fitInputOf = (experiment: Experiment, data: PreparedData): FitInput<never> => ({
+  ...contextOf(experiment),
+  sums: data.sum(data.lists.train),
+  patches: {
+    table: data.table,
+    rows: { train: data.lists.train.map(data.row), val: data.lists.val.map(data.row) },
+    histogram: data.patchHistogram,
+    tileHistogram: data.tileHistogram,
+    sum: (rows) => sumRows(data.table, rows),
+  },
+});

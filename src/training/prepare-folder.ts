@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { flatten } from '../config/override.js';
-import type { Experiment } from '../config/schema.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { Fault, reason } from '../fault.js';
 import { isTemporary, writeJson } from '../files.js';
 import { type RunResult, readResult } from './result.js';

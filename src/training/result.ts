@@ -1,21 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import type { Experiment } from '../config/schema.js';
 import type { Score, TileRecord } from '../evaluation/tile-record.js';
 
 /** What `result.json` says of a finished run. */
 export interface RunResult {
   tag: string;
   name: string;
-  kind: Experiment['model']['kind'];
+  /** Kind of the model. */
+  kind: string;
   seed: number;
   finished: string;
   /** Wall-clock seconds of the process that finished it; `metrics.jsonl` has those of each epoch. */
   seconds: number;
   data: { root: string; digest: string; train: number; val: number; test: number; skipped: number };
-  /** Trainable values; null for the oracle, which has none of its own. */
+  /** Trainable values; null for a bound, which has none of its own. */
   parameters: number | null;
   training: { epochs: number; steps: number; bestEpoch: number; trainMse: number } | null;
-  /** File under the run folder and its SHA-256; null for the oracle. */
+  /** File under the run folder and its SHA-256; null for a model that keeps none. */
   weights: { file: string; digest: string } | null;
   scores: { val: Score; test: Score };
 }

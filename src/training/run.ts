@@ -1,26 +1,23 @@
-import type { Experiment } from '../config/schema.js';
-import { evaluate, noResiduals, valueResiduals } from '../evaluation/evaluate.js';
+import { noResiduals, valueResiduals } from '../evaluation/evaluate.js';
 import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
 import { fileDigest, writeAtomic, writeJson } from '../files.js';
-import type { Aligner } from '../models/aligner.js';
-import { fitClosedForm, fitOracle } from '../models/fitted.js';
-import type { Mapping } from '../ops/mapping.js';
-import { startTensorflow } from '../ops/tensorflow.js';
+import { checkMetrics } from '../metrics/index.js';
+import type { Experiment } from '../experiments/experiment.js';
+import { modelOf } from '../models/index.js';
 import type { OnProgress } from '../progress.js';
-import type { TrackedRun } from '../tracking/tracker.js';
-import { loadAligner } from './aligner.js';
-import { checkBatches } from './batches.js';
-import { domainTensors, writeWeights } from './checkpoint.js';
-import { mappingTensors } from './closed-form.js';
+import { addTensors, domainTensors, writeWeights } from './checkpoint.js';
 import { diskFault } from './disk-fault.js';
 import { trainingDomain } from './domain.js';
 import { describeEnvironment } from './environment.js';
-import { type PreparedData, prepareData } from './prepare-data.js';
+import { fittedMapping, loadAligner } from './load-weights.js';
+import { fitInputOf, type PreparedData, prepareData } from './prepare-data.js';
 import { createFolder, type FolderOptions, inspectFolder } from './prepare-folder.js';
 import type { RunResult } from './result.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { withRunLock } from './run-lock.js';
-import { addTensors, trainUnetLut } from './train-unet-lut.js';
+import { scoreList } from './score.js';
+import { openBackend } from './stepper.js';
+import { checkTraining, trainNetwork } from './train-network.js';
 
 /** What a run is made of. */
 export interface RunOptions extends FolderOptions {
@@ -30,125 +27,10 @@ export interface RunOptions extends FolderOptions {
   divide?: string;
   tag: string;
   outputDir?: string;
-  /** Receives parameters, metrics and files; absent: nothing is tracked. */
-  tracked?: TrackedRun;
-  /** Awaited when the run's folder has been made, an old one removed. */
-  onFolder?: (folder: RunFolder) => Promise<void>;
   onProgress: OnProgress;
   onNote: (text: string) => void;
   signal?: AbortSignal;
 }
-
-interface Fitted {
-  parameters: number | null;
-  training: RunResult['training'];
-}
-
-const fitMapping = async (experiment: Experiment, data: PreparedData, folder: RunFolder): Promise<Fitted> => {
-  const mapping = fitClosedForm(experiment, data.sum(data.lists.train));
-  await writeWeights(folder.best, experiment, mappingTensors(mapping), null);
-  const values = mapping.form === 'lut' ? mapping.values.length : 2 * mapping.slope.length;
-  return { parameters: experiment.model.kind === 'identity' ? 0 : values, training: null };
-};
-
-/** Scores one list; `mapping` gives each tile's. */
-const score = (
-  { experiment, onProgress, signal }: RunOptions,
-  data: PreparedData,
-  split: TileRecord['split'],
-  model: Pick<Aligner, 'conv'> & { mapping: (tile: string) => Promise<Mapping> },
-  residuals?: Parameters<typeof evaluate>[0]['residuals'],
-): Promise<TileRecord[]> =>
-  evaluate({
-    data: experiment.data,
-    split,
-    patches: data.lists[split],
-    read: data.read,
-    mapping: model.mapping,
-    conv: model.conv,
-    residuals,
-    onProgress,
-    signal,
-  });
-
-/** Tests what was fitted on validation and test lists, and keeps the validation residuals with the weights. */
-const scoreFitted = async (
-  options: RunOptions,
-  data: PreparedData,
-  folder: RunFolder,
-): Promise<TileRecord[]> => {
-  const { experiment } = options;
-  if (experiment.model.kind === 'oracle') {
-    const oracle = {
-      conv: null,
-      mapping: async (tile: string) => fitOracle(experiment, data.sum(data.ofTile(tile))),
-    };
-    return [...(await score(options, data, 'val', oracle)), ...(await score(options, data, 'test', oracle))];
-  }
-  const aligner = await loadAligner(folder.best);
-  const model = { conv: aligner.conv, mapping: (tile: string) => aligner.mapping(data.tileHistogram(tile)) };
-  const residuals = noResiduals(experiment.data.bands.length * experiment.data.bins);
-  const val = await score(options, data, 'val', model, residuals);
-  const test = await score(options, data, 'test', model);
-  await addTensors(
-    folder.best,
-    domainTensors(
-      trainingDomain(experiment, data, data.lists.train),
-      valueResiduals(residuals),
-      experiment.data.bands.length,
-    ),
-  );
-  return [...val, ...test];
-};
-
-const logScores = (tracked: TrackedRun, experiment: Experiment, result: RunResult): void => {
-  const values: Record<string, number> = {};
-  // `val_rmse_…` are the epochs' own
-  for (const [split, name] of [
-    ['val', 'final_val'],
-    ['test', 'test'],
-  ] as const) {
-    for (const [band, metrics] of result.scores[split].bands.entries()) {
-      values[`${name}_rmse_${experiment.data.bands[band]}`] = metrics.rmse;
-      values[`${name}_r2_${experiment.data.bands[band]}`] = metrics.r2;
-    }
-    const index = result.scores[split].ndvi;
-    if (index) Object.assign(values, { [`${name}_rmse_ndvi`]: index.rmse, [`${name}_r2_ndvi`]: index.r2 });
-  }
-  tracked.logMetrics(result.training?.epochs ?? 0, values);
-};
-
-/** What a run is made of, for its record. */
-export const recordStart = (
-  tracked: TrackedRun,
-  experiment: Experiment,
-  { root, digest, ...counts }: Pick<RunResult['data'], 'root' | 'digest' | 'train' | 'val' | 'test'>,
-): void => {
-  tracked.logParams(experiment);
-  for (const context of ['train', 'val', 'test'] as const)
-    tracked.logInput({
-      name: root,
-      digest,
-      source: root,
-      schema: { bands: experiment.data.bands, bandMax: experiment.data.bandMax },
-      profile: { patches: counts[context] },
-      context,
-    });
-};
-
-/** Scores and files of a finished run, for its record. */
-export const recordResult = async (
-  tracked: TrackedRun,
-  experiment: Experiment,
-  folder: RunFolder,
-  result: RunResult,
-): Promise<void> => {
-  logScores(tracked, experiment, result);
-  const names = ['experiment', 'environment', 'tiles', 'result'] as const;
-  for (const file of result.training ? ([...names, 'metrics'] as const) : names)
-    await tracked.logArtifact(folder[file], folder[file].slice(folder.folder.length + 1));
-  if (result.weights) await tracked.logArtifact(folder.best, 'checkpoints/best.safetensors');
-};
 
 /** What a call of {@link runExperiment} comes to. */
 export interface RunOutcome {
@@ -158,63 +40,111 @@ export interface RunOutcome {
   resumed: boolean;
 }
 
-/** {@link runExperiment} for a caller that holds the run's lock. */
-export const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
-  const { experiment, root, tag, tracked, onNote, signal } = options;
+interface Fitted {
+  /** What a model in closed form keeps; null for a network, whose weights are its checkpoints. */
+  fitted: unknown;
+  parameters: number | null;
+  training: RunResult['training'];
+}
+
+const fit = async (options: RunOptions, data: PreparedData, folder: RunFolder): Promise<Fitted> => {
+  const { experiment } = options;
+  const model = modelOf(experiment);
+  if (model.network) return { fitted: null, ...(await trainNetwork(experiment, data, folder, options)) };
+  const fitted = await model.fit!(fitInputOf(experiment, data));
+  const tensors = model.tensors?.(fitted);
+  if (!tensors) return { fitted, parameters: null, training: null };
+  await writeWeights(folder.best, experiment, tensors, null);
+  const values = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  return { fitted, parameters: model.parameters?.(fitted) ?? values, training: null };
+};
+
+/** Tests what was fitted on validation and test lists, and keeps the validation residuals with the weights. */
+const score = async (
+  options: RunOptions,
+  data: PreparedData,
+  folder: RunFolder,
+  { fitted }: Fitted,
+  hasWeights: boolean,
+): Promise<TileRecord[]> => {
+  const { experiment } = options;
+  // what was written is what is scored
+  const scored = hasWeights
+    ? await loadAligner(folder.best)
+    : { experiment, conv: null, mapping: fittedMapping(experiment, fitted) };
+  const bands = experiment.data.bands.length;
+  const residuals = noResiduals(bands * experiment.data.bins);
+  const val = await scoreList(scored, data, 'val', { ...options, residuals });
+  const test = await scoreList(scored, data, 'test', options);
+  if (hasWeights) {
+    const domain = trainingDomain(experiment, data, data.lists.train);
+    await addTensors(folder.best, domainTensors(domain, valueResiduals(residuals), bands));
+  }
+  return [...val, ...test];
+};
+
+const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
+  const { experiment, root, tag, onNote, signal } = options;
   const folder = runFolder(tag, options.outputDir);
   const started = performance.now();
+
+  // what was there before
   const finished = await inspectFolder(folder, experiment, options);
   if (finished) {
     onNote(`${tag}: already finished; nothing to do`);
     return { result: finished, folder: folder.folder, resumed: true };
   }
-  if (experiment.model.kind === 'unet-lut') {
-    const { name, device, why } = await startTensorflow(experiment.backend);
+
+  // what can be refused before anything is read
+  const model = modelOf(experiment);
+  checkMetrics();
+  if (model.network) {
+    const { name, device, why } = await openBackend(experiment);
     onNote(`backend: ${name} on ${device} (${why})`);
   }
+
+  // data
   const data = await prepareData(experiment, root, options);
   for (const note of data.notes) onNote(note);
   try {
-    if (experiment.model.kind === 'unet-lut') checkBatches(experiment, data.lists.train.length);
+    if (model.network) checkTraining(experiment, data.lists.train.length);
+
+    // folder
     await createFolder(folder, experiment, options);
-    await options.onFolder?.(folder);
     await writeJson(folder.environment, await describeEnvironment());
-    const counts = {
-      train: data.lists.train.length,
-      val: data.lists.val.length,
-      test: data.lists.test.length,
-    };
-    if (tracked) recordStart(tracked, experiment, { root, digest: data.digest, ...counts });
-    const { kind } = experiment.model;
-    const fitted: Fitted =
-      kind === 'unet-lut'
-        ? await trainUnetLut(options, data, folder)
-        : kind === 'oracle'
-          ? { parameters: null, training: null }
-          : await fitMapping(experiment, data, folder);
-    const tiles = await scoreFitted(options, data, folder);
+
+    // fit
+    const fitted = await fit(options, data, folder);
+    const hasWeights = model.network !== undefined || model.tensors !== undefined;
+
+    // score
+    const tiles = await score(options, data, folder, fitted, hasWeights);
     signal?.throwIfAborted();
     await writeAtomic(folder.tiles, tiles.map((record) => `${JSON.stringify(record)}\n`).join(''));
     const of = (split: string): TileRecord[] => tiles.filter((record) => record.split === split);
+
+    // result, last
     const result: RunResult = {
       tag,
       name: experiment.name,
-      kind,
+      kind: experiment.model.kind,
       seed: experiment.seed,
       finished: new Date().toISOString(),
       seconds: (performance.now() - started) / 1000,
       data: {
         root,
         digest: data.digest,
-        ...counts,
+        train: data.lists.train.length,
+        val: data.lists.val.length,
+        test: data.lists.test.length,
         skipped: data.skipped.length,
       },
-      ...fitted,
-      weights: kind === 'oracle' ? null : { file: folder.best, digest: await fileDigest(folder.best) },
+      parameters: fitted.parameters,
+      training: fitted.training,
+      weights: hasWeights ? { file: folder.best, digest: await fileDigest(folder.best) } : null,
       scores: { val: poolTiles(of('val')), test: poolTiles(of('test')) },
     };
     await writeJson(folder.result, result);
-    if (tracked) await recordResult(tracked, experiment, folder, result);
     return { result, folder: folder.folder, resumed: false };
   } catch (error) {
     throw diskFault(error, folder);
@@ -224,11 +154,11 @@ export const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
 };
 
 /**
- * Makes one run: prepares the data, fits, scores on validation and test lists, writes the run's folder (design: runs).
- * `result.json` comes last; until then `resume` continues.
+ * Makes one run: prepares the data, fits, scores on validation and test lists, writes the run's folder. `result.json` comes
+ * last; until then `resume` continues.
  *
- * @throws Fault for bad input, a finished tag without `resume` or `overwrite`, a tag that another process is at, a loss that
- *   is not finite, a full disk
+ * @throws Fault for bad input, a finished tag without `resume` or `overwrite`, a tag that another process is writing, a
+ *   loss that is not finite, a full disk
  */
 export const runExperiment = async (options: RunOptions): Promise<RunOutcome> =>
   withRunLock(runFolder(options.tag, options.outputDir), () => makeRun(options), options.signal);

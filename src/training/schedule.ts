@@ -1,4 +1,4 @@
-import type { Experiment } from '../config/schema.js';
+import type { Experiment } from '../experiments/experiment.js';
 
 const decay: Record<Experiment['train']['schedule'], (progress: number) => number> = {
   constant: () => 1,

@@ -1,4 +1,4 @@
-import { adamVectors } from '../ops/adam.js';
+import { adamVectors } from '../engine/adam.js';
 
 /** Everything that training carries from one epoch to the next: what a checkpoint holds. */
 export interface TrainingState {

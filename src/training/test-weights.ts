@@ -1,22 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { resolveExperiment } from '../config/experiment.js';
-import { override } from '../config/override.js';
-import type { Experiment } from '../config/schema.js';
-import { evaluate } from '../evaluation/evaluate.js';
+import type { ListName } from '../dataset/lists.js';
 import { poolTiles, type Score, type TileRecord } from '../evaluation/tile-record.js';
-import { fitOracle } from '../models/fitted.js';
-import type { ConvModule, Mapping } from '../ops/mapping.js';
-import { startTensorflow } from '../ops/tensorflow.js';
+import { checkMetrics } from '../metrics/index.js';
+import { type Experiment, restoreExperiment } from '../experiments/experiment.js';
+import { modelOf } from '../models/index.js';
 import type { OnProgress } from '../progress.js';
-import { loadAligner } from './aligner.js';
-import { type PreparedData, prepareData } from './prepare-data.js';
+import { fittedMapping, loadAligner } from './load-weights.js';
+import { fitInputOf, prepareData } from './prepare-data.js';
+import { type Scored, scoreList } from './score.js';
+import { openBackend } from './stepper.js';
 
 /** What a test is made of. */
 export interface TestOptions {
   root: string;
   divide?: string;
-  split: TileRecord['split'];
-  /** `--set` words over the weights' own configuration. */
+  split: ListName;
+  /** `--set` words over the stored configuration. */
   words: readonly string[];
   onProgress: OnProgress;
   onNote: (text: string) => void;
@@ -30,23 +29,16 @@ export interface TestOutcome {
   tiles: TileRecord[];
 }
 
-const testOn = async (
+const test = async (
   experiment: Experiment,
   options: TestOptions,
-  model: (data: PreparedData) => { conv: ConvModule | null; mapping: (tile: string) => Promise<Mapping> },
+  scored: (data: Awaited<ReturnType<typeof prepareData>>) => Scored | Promise<Scored>,
 ): Promise<TestOutcome> => {
+  checkMetrics();
   const data = await prepareData(experiment, options.root, options);
   try {
     for (const note of data.notes) options.onNote(note);
-    const tiles = await evaluate({
-      data: experiment.data,
-      split: options.split,
-      patches: data.lists[options.split],
-      read: data.read,
-      ...model(data),
-      onProgress: options.onProgress,
-      signal: options.signal,
-    });
+    const tiles = await scoreList(await scored(data), data, options.split, options);
     return { experiment, score: poolTiles(tiles), tiles };
   } finally {
     await data.close();
@@ -56,22 +48,21 @@ const testOn = async (
 /** Scores a weights file on one list of a dataset, LUTs predicted from tile histograms. */
 export const testWeights = async (options: TestOptions & { weights: string }): Promise<TestOutcome> => {
   const aligner = await loadAligner(options.weights, options.words);
-  if (aligner.experiment.model.kind === 'unet-lut') {
-    const { name, device, why } = await startTensorflow();
+  if (modelOf(aligner.experiment).network) {
+    const { name, device, why } = await openBackend(aligner.experiment);
     options.onNote(`backend: ${name} on ${device} (${why})`);
   }
-  return testOn(aligner.experiment, options, (data) => ({
-    conv: aligner.conv,
-    mapping: (tile) => aligner.mapping(data.tileHistogram(tile)),
-  }));
+  return test(aligner.experiment, options, () => aligner);
 };
 
-/** Scores the oracle: the best LUT of each tile, fitted on that tile's own target. */
-export const testOracle = async (options: TestOptions & { experimentFile: string }): Promise<TestOutcome> => {
+/** Scores a run whose model keeps no weights, such as a bound that is fitted on each tile's own target. */
+export const testExperiment = async (
+  options: TestOptions & { experimentFile: string },
+): Promise<TestOutcome> => {
   const stored = JSON.parse(await readFile(options.experimentFile, 'utf8')) as object;
-  const experiment = resolveExperiment(override(stored, options.words));
-  return testOn(experiment, options, (data) => ({
-    conv: null,
-    mapping: async (tile) => fitOracle(experiment, data.sum(data.ofTile(tile))),
-  }));
+  const experiment = restoreExperiment(stored, options.words);
+  return test(experiment, options, async (data) => {
+    const fitted = await modelOf(experiment).fit!(fitInputOf(experiment, data));
+    return { experiment, conv: null, mapping: fittedMapping(experiment, fitted) };
+  });
 };

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import { resolveExperiment } from '../config/experiment.js';
+import { resolveExperiment } from '../experiments/experiment.js';
 import { seededRandom } from '../config/random.js';
-import type { Experiment } from '../config/schema.js';
+import type { Experiment } from '../experiments/experiment.js';
 import type { PatchPixels } from '../dataset/patch.js';
 import { unetLutShape } from '../models/unet-lut.js';
 import { identityBands } from './batches.js';

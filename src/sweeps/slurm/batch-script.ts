@@ -1,4 +1,4 @@
-import type { SlurmSettings } from '../../config/sweep.js';
+import type { SlurmSettings } from '../../experiments/sweep.js';
 import type { Milestone } from '../executor.js';
 
 /** What a batch script is written from. */

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SlurmSettings } from '../../config/sweep.js';
+import type { SlurmSettings } from '../../experiments/sweep.js';
 import { type Executor, type Job, mostRetries, type Task } from '../executor.js';
 import { workerCommand } from '../worker-command.js';
 import { batchScript } from './batch-script.js';

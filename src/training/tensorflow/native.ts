@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { findPackage, importPackage, requireFile, shortReason } from '../../engine/optional-package.js';
+import { nvidiaCards } from '../../engine/webgpu/device.js';
 import { Fault } from '../../fault.js';
-import { nvidiaCards } from './card-name.js';
-import type { Loaded } from './loaded.js';
-import { findPackage, importPackage, requireFile, shortReason } from './optional-package.js';
+import type { BackendDevice } from '../backends.js';
 
 /** What `npm run setup:tensorflow` leaves in its folder (setup/tensorflow.mjs). */
 interface BuiltAddon {
@@ -73,7 +73,7 @@ const attempts = (): { name: string; load: () => Promise<string> }[] => {
  *
  * @throws Fault that says what was tried and what to type
  */
-export const loadTensorflowNative = async (): Promise<Loaded> => {
+export const loadTensorflowNative = async (): Promise<BackendDevice> => {
   restoreUtil();
   // its log goes to stderr, a line an allocation
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';

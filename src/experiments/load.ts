@@ -2,13 +2,22 @@ import { access, readdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Fault, reason } from '../fault.js';
-import { defineExperiment, resolveExperiment } from './experiment.js';
-import { override } from './override.js';
-import type { Experiment, ExperimentInput } from './schema.js';
-import { didYouMean } from './spelling.js';
+import { z } from 'zod';
+import { override } from '../config/override.js';
+import { seededRandom } from '../config/random.js';
+import { didYouMean } from '../config/spelling.js';
 import { defineSweep } from './sweep.js';
+import { definePenalty } from '../losses/index.js';
+import { defineMetric } from '../metrics/index.js';
+import { defineExperiment, type Experiment, type ExperimentInput, resolveExperiment } from './experiment.js';
+import { defineModel, models } from '../models/index.js';
+import { smoothLuts } from '../models/smooth-lut.js';
 
-const authoring = { defineExperiment, defineSweep };
+/** What `bandalign` means inside an experiment file: all that one is written with. */
+const authoring = {
+  ...{ defineExperiment, defineSweep, defineModel, definePenalty, defineMetric },
+  ...{ z, seededRandom, smoothLuts, Fault },
+};
 
 const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -47,9 +56,22 @@ const unknownFault = async (name: string): Promise<Fault> => {
   );
 };
 
+const execute = async (path: string): Promise<unknown> => {
+  // here, as a worker of a sweep, which has its configuration whole, is spared it
+  const { createJiti } = await import('jiti');
+  const jiti = createJiti(import.meta.url, { virtualModules: { bandalign: authoring }, fsCache: false });
+  try {
+    return await jiti.import(path, { default: true });
+  } catch (error) {
+    // what a definition is refused for is said by its own fault
+    if (error instanceof Fault) throw error;
+    throw new Fault(`file: ${path}; it does not run: ${reason(error)}`);
+  }
+};
+
 /**
  * Loads the default export of a typed file. `bandalign` inside it means what an experiment is written with
- * (`defineExperiment`, `defineSweep`), wherever the file lies: the whole package would take seconds to load.
+ * (`defineExperiment`, `defineModel` and their like), wherever the file lies: the whole package would take seconds to load.
  * @throws Fault where there is no such file or it does not run.
  */
 export const loadTyped = async (name: string): Promise<{ path: string; value: unknown }> => {
@@ -57,14 +79,20 @@ export const loadTyped = async (name: string): Promise<{ path: string; value: un
   let path: string | undefined;
   for (const candidate of paths) if (path === undefined && (await exists(candidate))) path = candidate;
   if (path === undefined) throw await unknownFault(name);
-  // here, as a worker of a sweep, which has its configuration whole, is spared it
-  const { createJiti } = await import('jiti');
-  const jiti = createJiti(import.meta.url, { virtualModules: { bandalign: authoring }, fsCache: false });
-  try {
-    return { path, value: await jiti.import(path, { default: true }) };
-  } catch (error) {
-    throw new Fault(`experiment: ${path}; it does not load: ${reason(error)}`);
-  }
+  return { path, value: await execute(path) };
+};
+
+/**
+ * Runs a file that defines models, penalties or metrics: what `--model FILE` names.
+ *
+ * @throws Fault where there is no such file, it does not run, or it defines no model
+ */
+export const loadDefinitions = async (file: string): Promise<void> => {
+  const path = resolve(file);
+  if (!(await exists(path))) throw new Fault(`--model: ${file}; no such file`);
+  await execute(path);
+  if (models.list().every(({ kind }) => models.isBuiltIn(kind)))
+    throw new Fault(`--model: ${file}; it defines no model, call defineModel({…}) in it`);
 };
 
 /** Loads an experiment by name or path, applies `--set` words and resolves it. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { refuse } from '../fault.js';
-import type { ExperimentInput } from './schema.js';
+import type { ExperimentInput } from './experiment.js';
 
 /**
  * What one axis of a grid takes: the values of a setting, or variants by name, each a part of an experiment, for what

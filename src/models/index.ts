@@ -1,0 +1,39 @@
+import { registry } from '../config/definitions.js';
+import { Fault } from '../fault.js';
+import { globalLut } from './global-lut.js';
+import { histogramMatching } from './histogram-matching.js';
+import { identity } from './identity.js';
+import { linear } from './linear.js';
+import { type Model, type ModelSettings, makeModel } from './model.js';
+import { oracle } from './oracle.js';
+import { unetLut } from './unet-lut/unet-lut.js';
+
+/** The models that experiments may name; the package's own a line each. */
+export const models = registry<'kind', Model>('model', 'kind', [
+  identity,
+  linear,
+  histogramMatching,
+  globalLut,
+  unetLut,
+  oracle,
+]);
+
+/**
+ * Defines a model of one's own: in closed form with one mapping for all tiles (`fit`), in closed form with a mapping for
+ * each tile (`fit`, `mapping`, `tensors`, `restore`), or a network that the framework trains (`network`). An experiment
+ * names it by `model: { kind, …settings }` or, with its settings typed, `model: definition.configure({ …settings })`.
+ *
+ * @throws Fault for a kind that is taken
+ */
+export const defineModel = ((definition: Parameters<typeof makeModel>[0]) =>
+  models.define(makeModel(definition))) as typeof makeModel;
+
+/** The model that an experiment names. @throws Fault where this process does not know it */
+export const modelOf = ({ model: { kind } }: { model: Pick<ModelSettings, 'kind'> }): Model => {
+  const found = models.get(kind);
+  if (!found)
+    throw new Fault(
+      `model: ${kind}; bandalign has none of that kind, --model FILE names the file that defines it`,
+    );
+  return found;
+};

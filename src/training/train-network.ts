@@ -1,0 +1,105 @@
+import { access } from 'node:fs/promises';
+import { Fault } from '../fault.js';
+import { checkPenalty } from '../losses/penalty.js';
+import { penalties } from '../losses/index.js';
+import type { Experiment } from '../experiments/experiment.js';
+import type { OnProgress } from '../progress.js';
+import { readState } from './checkpoint.js';
+import { logEpoch, rewindLog } from './epoch-log.js';
+import { type EpochRecord, fitWeights } from './fit.js';
+import { keepCheckpoints, nameCheckpoint } from './keep-checkpoints.js';
+import { constantsOf, contextOf, freshState, type NetworkLayout, networkLayout, networkOf } from './network.js';
+import { fitInputOf, type PreparedData } from './prepare-data.js';
+import type { RunResult } from './result.js';
+import { readLines } from './result.js';
+import type { RunFolder } from './run-folder.js';
+import { readSafetensors } from './safetensors.js';
+import type { TrainingState } from './state.js';
+import { openStepper, weightedPenalties } from './stepper.js';
+import { validator } from './validate.js';
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** The state to go on from: the last checkpoint, or a fresh one. The log is cut back to it. */
+const startState = async (
+  experiment: Experiment,
+  layout: NetworkLayout,
+  folder: RunFolder,
+): Promise<TrainingState> => {
+  const continues = await exists(folder.last);
+  const state = continues
+    ? readState(folder.last, await readSafetensors(folder.last), layout)
+    : freshState(experiment, layout);
+  await rewindLog(folder.metrics, state.epoch);
+  // a run killed right after writing `last` has the best weights, or a numbered checkpoint, only under that name
+  if (continues) await nameCheckpoint(folder, experiment, state);
+  return state;
+};
+
+/**
+ * Looks at what can be known before the first step: that the network can train on every batch, and that the gradients of a
+ * person's own penalties are those of their values.
+ *
+ * @throws Fault where not
+ */
+export const checkTraining = (experiment: Experiment, patches: number): void => {
+  const { data, model, train } = experiment;
+  const { batchSize } = train;
+  const smallest = patches % batchSize || Math.min(patches, batchSize);
+  const fault = networkOf(experiment).checkBatch?.(contextOf(experiment), { smallest, patches, batchSize });
+  if (fault) throw new Fault(fault);
+  for (const { name } of weightedPenalties(experiment))
+    if (!penalties.isBuiltIn(name))
+      checkPenalty(penalties.get(name)!, { bands: data.bands.length, knots: model.knots });
+};
+
+/** Trains (or goes on training) the network of a run; its checkpoints and log are written as it goes. */
+export const trainNetwork = async (
+  experiment: Experiment,
+  data: PreparedData,
+  folder: RunFolder,
+  { onProgress, signal }: { onProgress: OnProgress; signal?: AbortSignal },
+): Promise<{ parameters: number; training: RunResult['training'] }> => {
+  const layout = networkLayout(experiment);
+  const constants = constantsOf(experiment, fitInputOf(experiment, data));
+  const stepper = await openStepper(experiment, layout);
+  const state = await startState(experiment, layout, folder);
+  const checkpoints = keepCheckpoints(folder, experiment, layout, constants);
+  try {
+    const end = await fitWeights({
+      experiment,
+      stepper,
+      constants,
+      table: data.table,
+      rows: data.lists.train.map(data.row),
+      histogram: data.patchHistogram,
+      pixels: layout.conv ? data.batches : null,
+      validate: validator(experiment, layout, stepper, data, data.lists.val),
+      state,
+      onEpoch: async (after, record) => {
+        await logEpoch(folder.metrics, record);
+        await checkpoints.epoch(after, record);
+      },
+      onProgress,
+      signal,
+    });
+    await checkpoints.flush();
+    const records = await readLines<EpochRecord>(folder.metrics);
+    return {
+      parameters: layout.parameterCount,
+      training: {
+        epochs: end.epoch,
+        steps: end.step,
+        bestEpoch: end.best?.epoch ?? end.epoch,
+        trainMse: records.at(-1)?.mse ?? Number.NaN,
+      },
+    };
+  } catch (error) {
+    await checkpoints.flush();
+    throw error;
+  }
+};
