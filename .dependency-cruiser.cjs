@@ -11,6 +11,7 @@ const order = [
   'tracking',
   'models',
   'ops',
+  'engine',
   'dataset',
   'raster',
   'config',
