@@ -1,5 +1,6 @@
 import type { Experiment } from '../config/schema.js';
-import type { ConvModule, Mapping } from '../ops/mapping.js';
+import type { ConvModule } from '../ops/mapping.js';
+import type { Mapping } from './mapping.js';
 
 /** What training saw, kept with the weights so that a new tile can be compared with it. */
 export interface TrainingDomain {

@@ -1,9 +1,10 @@
 import type { Experiment } from '../config/schema.js';
 import type { BandStatistics } from '../dataset/statistics.js';
 import { identityKnots, type SummedRows } from '../dataset/statistics-table.js';
-import type { Affine, Knots, Mapping } from '../ops/mapping.js';
+import type { Knots } from '../ops/mapping.js';
 import { matchHistograms } from './histogram-matching.js';
 import { fitLine } from './linear.js';
+import type { Affine, Mapping } from './mapping.js';
 import { smoothLut } from './smooth-lut.js';
 
 /** A λ so small that it only fills bins without pixels: the oracle must be a bound. */

@@ -1,4 +1,4 @@
-import type { Knots, Mapping } from './mapping.js';
+import type { Knots } from './mapping.js';
 
 /** Between which knots an integer value lies: `LUT(v) = (1 − weight[v])·L[knot[v]] + weight[v]·L[knot[v] + 1]`. */
 export interface KnotPositions {
@@ -75,7 +75,13 @@ const readTable = (
   }
 };
 
-/** {@link applyMapping} of a LUT whose tables are already there: for many windows of one tile. */
+/**
+ * LUTs, expanded by {@link expandKnots}, applied to pixels: values are clipped to [0, bandMax − 1], truncated and read.
+ * NaN stays NaN.
+ *
+ * @param source stored units, band by band: [bands · pixelsPerBand]
+ * @param out the same layout
+ */
 export const applyTables = (
   tables: readonly Float32Array[],
   source: Pixels,
@@ -84,29 +90,4 @@ export const applyTables = (
 ): void => {
   for (let band = 0; band < tables.length; band++)
     readTable(tables[band], source, band * pixelsPerBand, (band + 1) * pixelsPerBand, out);
-};
-
-/**
- * What a mapping makes of pixels, the conv module aside.
- *
- * @param source stored units, band by band: [bands · pixelsPerBand]
- * @param out the same layout, stored units. A LUT clips to [0, bandMax − 1], truncates and interpolates in float32
- *   (paper code, notes §4); an affine mapping takes values as they are. NaN stays NaN.
- */
-export const applyMapping = (
-  mapping: Mapping,
-  source: Pixels,
-  pixelsPerBand: number,
-  out: Float32Array,
-): void => {
-  if (mapping.form === 'lut') {
-    applyTables(expandKnots(mapping), source, pixelsPerBand, out);
-    return;
-  }
-  for (let band = 0; band < mapping.slope.length; band++) {
-    const slope = mapping.slope[band];
-    const intercept = mapping.intercept[band];
-    for (let i = band * pixelsPerBand; i < (band + 1) * pixelsPerBand; i++)
-      out[i] = slope * source[i] + intercept;
-  }
 };

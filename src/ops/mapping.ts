@@ -10,16 +10,6 @@ export interface Knots {
   values: Float32Array;
 }
 
-/** `slope·v + intercept` per band, v unclipped. Identity is slope 1, intercept 0. */
-export interface Affine {
-  form: 'affine';
-  slope: readonly number[];
-  intercept: readonly number[];
-}
-
-/** What a fitted model does to the pixels of one tile, the conv module aside. */
-export type Mapping = Knots | Affine;
-
 /**
  * The conv module in evaluation mode, `out = y + ReLU(scale ∘ (weight ⋆ y) + shift)`, zero padding 1 at the image's
  * edge, batch norm folded in: scale = γ/√(var+ε), shift = β + (bias − mean)·scale.

@@ -4,7 +4,7 @@ import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
 import { fileDigest, writeAtomic, writeJson } from '../files.js';
 import type { Aligner } from '../models/aligner.js';
 import { fitClosedForm, fitOracle } from '../models/fitted.js';
-import type { Mapping } from '../ops/mapping.js';
+import { type Mapping, valuesIn } from '../models/mapping.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import type { OnProgress } from '../progress.js';
 import type { TrackedRun } from '../tracking/tracker.js';
@@ -47,8 +47,7 @@ interface Fitted {
 const fitMapping = async (experiment: Experiment, data: PreparedData, folder: RunFolder): Promise<Fitted> => {
   const mapping = fitClosedForm(experiment, data.sum(data.lists.train));
   await writeWeights(folder.best, experiment, mappingTensors(mapping), null);
-  const values = mapping.form === 'lut' ? mapping.values.length : 2 * mapping.slope.length;
-  return { parameters: experiment.model.kind === 'identity' ? 0 : values, training: null };
+  return { parameters: experiment.model.kind === 'identity' ? 0 : valuesIn(mapping), training: null };
 };
 
 /** Scores one list; `mapping` gives each tile's. */

@@ -5,7 +5,8 @@ import type { Experiment } from '../config/schema.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { poolTiles, type Score, type TileRecord } from '../evaluation/tile-record.js';
 import { fitOracle } from '../models/fitted.js';
-import type { ConvModule, Mapping } from '../ops/mapping.js';
+import type { Mapping } from '../models/mapping.js';
+import type { ConvModule } from '../ops/mapping.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import type { OnProgress } from '../progress.js';
 import { loadAligner } from './aligner.js';
@@ -47,7 +48,7 @@ const testOn = async (
       onProgress: options.onProgress,
       signal: options.signal,
     });
-    return { experiment, score: poolTiles(tiles), tiles };
+    return { experiment, score: poolTiles(tiles, undefined, experiment.data.bands), tiles };
   } finally {
     await data.close();
   }

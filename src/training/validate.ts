@@ -1,7 +1,7 @@
 import type { Experiment } from '../config/schema.js';
 import { type Patch, tileKey } from '../dataset/patch.js';
-import { bandErrors } from '../evaluation/accumulate.js';
 import { rowError } from '../evaluation/row-error.js';
+import { bandErrors } from '../metrics/error-sums.js';
 import { foldConv } from '../models/conv-module.js';
 import { predictKnots, type UnetLutShape, type UnetLutWeights } from '../models/unet-lut.js';
 import { applyConv } from '../ops/apply-conv.js';
