@@ -10,6 +10,7 @@ const order = [
   'evaluation',
   'tracking',
   'models',
+  'metrics',
   'ops',
   'engine',
   'dataset',

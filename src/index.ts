@@ -32,11 +32,14 @@ export { type PreparedData, prepareData } from './training/prepare-data.js';
 
 // Models: a mapping for each tile
 
+export type { ConvModule } from './engine/conv.js';
 export type { Aligner } from './experiments/aligner.js';
-export { fitClosedForm, fitOracle } from './models/fitted.js';
+export { definePenalty } from './losses/index.js';
+export type { LutShape, Penalty } from './losses/penalty.js';
 export { histogramInput } from './models/histogram-input.js';
-export { alignPixels } from './ops/align-pixels.js';
-export type { Affine, ConvModule, Knots, Mapping } from './ops/mapping.js';
+export { defineModel } from './models/index.js';
+export { type Affine, alignPixels, type Mapping, type Polynomial } from './models/mapping.js';
+export type { Knots } from './models/mapping.js';
 
 // Runs: training, and what it left
 
@@ -56,11 +59,13 @@ export {
   tileDraws,
 } from './evaluation/bootstrap.js';
 export { comparisonTable, gapClosed } from './evaluation/comparison-table.js';
-export { type ErrorSums, type Metrics, metricsOf } from './evaluation/metrics.js';
 export { csvTable, latexTable, markdownTable } from './evaluation/render-table.js';
 export { type RowStatistics, rowStatistics, type SeededModel } from './evaluation/row-statistics.js';
 export type { Cell, Column, Row, Table } from './evaluation/table.js';
-export { poolTiles, type Score, type TileRecord } from './evaluation/tile-record.js';
+export { type Metrics, metricsOf, poolTiles, type Score, type TileRecord } from './evaluation/tile-record.js';
+export type { ErrorSums } from './metrics/error-sums.js';
+export { defineMetric, metrics } from './metrics/index.js';
+export type { Metric } from './metrics/metric.js';
 export { comparedModels } from './training/compare-runs.js';
 
 // Sweeps: many runs, and their tables

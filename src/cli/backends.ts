@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { reason } from '../fault.js';
-import { type BackendName, backendChoice, backendNames } from '../ops/backends/names.js';
+import { type BackendName, backendChoice, backendNames, chooseBackend } from '../training/backends.js';
 import type { Call, Command } from './command.js';
 import { text } from './options.js';
 
@@ -25,13 +25,9 @@ const absent = (name: BackendName, reason: string): Finding => ({
 });
 
 const examine = async (name: BackendName, call: Call): Promise<Finding> => {
-  const [{ startTensorflow }, { timeSteps }] = await Promise.all([
-    import('../ops/tensorflow.js'),
-    import('../training/time-steps.js'),
-  ]);
+  const { timePublishedSteps } = await import('../training/time-steps.js');
   try {
-    const { device, version } = await startTensorflow(name);
-    const times = await timeSteps(2, 512, call.signal);
+    const { device, version, ...times } = await timePublishedSteps(name, 2, 512, call.signal);
     const round = (value: number): number => Number(value.toPrecision(3));
     return {
       name,
@@ -48,7 +44,7 @@ const examine = async (name: BackendName, call: Call): Promise<Finding> => {
 };
 
 /** Seconds after which a backend counts as hanging. */
-const patience = 180;
+const timeoutSeconds = 180;
 
 /** Examines a backend in a process of its own: a native library may end the one that loads it. */
 const examineApart = (name: BackendName, call: Call): Promise<Finding> =>
@@ -57,7 +53,7 @@ const examineApart = (name: BackendName, call: Call): Promise<Finding> =>
     const child = spawn(process.execPath, program, {
       stdio: ['ignore', 'pipe', 'pipe'],
       signal: call.signal,
-      timeout: patience * 1000,
+      timeout: timeoutSeconds * 1000,
       killSignal: 'SIGKILL',
     });
     let [out, errors] = ['', ''];
@@ -70,7 +66,7 @@ const examineApart = (name: BackendName, call: Call): Promise<Finding> =>
       } catch {
         const last = errors.trim().split('\n').at(-1);
         const end = child.killed
-          ? `took more than ${patience} s`
+          ? `took more than ${timeoutSeconds} s`
           : `ended by ${killed ?? `exit code ${code}`}`;
         resolve(absent(name, `its process ${end}${last ? `: ${last}` : ''}`));
       }
@@ -96,14 +92,14 @@ const lines = ({ name, available, device, version, reason, msPerStep }: Finding)
 const advice = (findings: readonly Finding[]): string => {
   const [lut, conv] = [fastest(findings, 'lut'), fastest(findings, 'conv')];
   const faster = [...new Set([lut.name, conv.name])].filter((name) => name !== 'cpu');
-  const auto = '--backend auto takes cpu with its fused kernels';
+  const auto = '--backend auto takes cpu';
   if (faster.length === 0) return `${auto}: the fastest here for both steps`;
   return `${auto}; measured faster here: ${lut.name} for the LUT, ${conv.name} with the conv module (--backend ${faster.join(' or ')})`;
 };
 
 export const command: Command = {
   path: ['backends'],
-  summary: 'what can compute here, how fast, and why not',
+  summary: 'list compute backends: device, step times, and why one does not work',
   options: {
     only: { type: 'string', value: 'NAME', help: `one of ${backendNames.join(', ')}, in this process` },
   },
@@ -112,9 +108,7 @@ export const command: Command = {
     const findings: Finding[] = [];
     if (only !== undefined) {
       const choice = backendChoice(only, '--only');
-      const started = async () => (await import('../ops/tensorflow.js')).startTensorflow('auto');
-      const name = choice === 'auto' ? (await started()).name : choice;
-      findings.push(await examine(name, call));
+      findings.push(await examine(chooseBackend(choice).name, call));
       call.print(lines(findings[0]));
     } else {
       for (const [done, name] of backendNames.entries()) {

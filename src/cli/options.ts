@@ -35,6 +35,14 @@ export const settings = (call: Call): string[] => {
   return [...several(call, 'set'), ...(backend === undefined ? [] : [`backend=${backend}`])];
 };
 
+export const modelOption: Record<string, CommandOption> = {
+  model: {
+    type: 'string',
+    value: 'FILE',
+    help: "the file that defines the model, for one that is not bandalign's: it is run",
+  },
+};
+
 export const outputOption: Record<string, CommandOption> = {
   'output-dir': { type: 'string', value: 'DIR', default: 'outputs', help: 'folder of runs' },
 };

@@ -3,7 +3,7 @@ import { lossCurves } from '../figures/loss-curves.js';
 import { renderFigure } from '../figures/static/render-figure.js';
 import { tileLuts } from '../figures/tile-luts.js';
 import { writeAtomic } from '../files.js';
-import type { Knots } from '../ops/mapping.js';
+import type { Knots } from '../models/mapping.js';
 import { loadAligner } from '../training/load-weights.js';
 import type { EpochRecord } from '../training/fit.js';
 import type { FinishedRun } from '../training/list-runs.js';

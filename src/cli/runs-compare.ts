@@ -2,12 +2,12 @@ import { ablationTable, statisticsTable } from '../evaluation/ablation-table.js'
 import { comparisonTable } from '../evaluation/comparison-table.js';
 import { metricTable } from '../evaluation/metric-table.js';
 import { checkPaperRows, readPaperValues } from '../evaluation/paper-values.js';
-import { type ScoreName, scoreNames } from '../evaluation/pooled-draws.js';
 import { csvTable, latexTable, markdownTable } from '../evaluation/render-table.js';
 import { rowStatistics } from '../evaluation/row-statistics.js';
 import type { Table } from '../evaluation/table.js';
 import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
 import { Fault } from '../fault.js';
+import { findMetric, metrics } from '../metrics/index.js';
 import { labelRuns, tagsOf } from '../sweeps/label-runs.js';
 import { type RowRun, seededModels } from '../sweeps/seeded-models.js';
 import { comparedModels } from '../training/compare-runs.js';
@@ -52,7 +52,9 @@ export const command: Command = {
     format: { type: 'string', value: 'md|csv|tex', default: 'md', help: 'how the table is written' },
     metric: {
       type: 'string',
-      value: scoreNames.join('|'),
+      value: metrics()
+        .map(({ name }) => name)
+        .join('|'),
       help: 'only this metric, with the bands as columns',
     },
     split: { type: 'string', value: 'test|val', default: 'test', help: 'which list' },
@@ -86,9 +88,14 @@ export const command: Command = {
     const print = (table: Table): void => call.print(formats[format as keyof typeof formats](table));
     const split = text(call, 'split');
     if (split !== 'test' && split !== 'val') throw new Fault(`--split: ${split}; one of test, val`);
-    const metric = text(call, 'metric') as ScoreName | undefined;
-    if (metric !== undefined && !scoreNames.includes(metric))
-      throw new Fault(`--metric: ${metric}; one of ${scoreNames.join(', ')}`);
+    const name = text(call, 'metric');
+    const metric = name === undefined ? undefined : findMetric(name);
+    if (name !== undefined && metric === undefined)
+      throw new Fault(
+        `--metric: ${name}; one of ${metrics()
+          .map((one) => one.name)
+          .join(', ')}`,
+      );
     const tags =
       call.words.length > 0
         ? await tagsOf(call.words, outputDir)
@@ -121,7 +128,10 @@ export const command: Command = {
     call.json({
       split,
       bands,
-      runs: runs.map(({ result, tiles }) => ({ tag: result.tag, ...poolTiles(tiles.filter(isMeant)) })),
+      runs: runs.map(({ result, tiles }) => ({
+        tag: result.tag,
+        ...poolTiles(tiles.filter(isMeant), undefined, bands),
+      })),
     });
   },
 };

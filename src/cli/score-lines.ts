@@ -1,50 +1,60 @@
 import type { Experiment } from '../experiments/experiment.js';
-import type { Score } from '../evaluation/tile-record.js';
+import type { Metrics, Score } from '../evaluation/tile-record.js';
+import { isBuiltInMetric, metrics } from '../metrics/index.js';
+import { digitsOf, type Metric } from '../metrics/metric.js';
 
-const number = (value: number, digits: number): string =>
-  (Number.isFinite(value) ? value.toFixed(digits) : '–').padStart(10);
+/** `R²` as `R2`: not every terminal has the sign. */
+const headingOf = ({ label }: Metric): string => label.normalize('NFKC');
 
-/** A score as lines for a terminal: a row per band and one for NDVI. */
+const widthOf = (metric: Metric): number => Math.max(10, headingOf(metric).length + 1);
+
+/** A score as lines for a terminal: a line for each band, one for NDVI. */
 export const scoreLines = (title: string, { data }: Experiment, score: Score): string => {
-  const head = `${title}, ${score.n} valid pixels\n${'band'.padEnd(8)}${['RMSE', 'R2', 'MAE', 'bias'].map((name) => name.padStart(10)).join('')}`;
-  const rows = score.bands.map(
-    ({ rmse, r2, mae, bias }, band) =>
-      data.bands[band].padEnd(8) + number(rmse, 2) + number(r2, 4) + number(mae, 2) + number(bias, 2),
-  );
-  const index = score.ndvi;
-  if (index)
-    rows.push(
-      'ndvi'.padEnd(8) +
-        number(index.rmse, 4) +
-        number(index.r2, 4) +
-        number(index.mae, 4) +
-        number(index.bias, 4),
+  const shown = metrics();
+  const line = (label: string, cells: string[]): string =>
+    label.padEnd(8) + cells.map((cell, m) => cell.padStart(widthOf(shown[m]))).join('');
+  const values = (label: string, channel: string, of: Metrics): string =>
+    line(
+      label,
+      shown.map((metric) => {
+        const value = of[metric.name];
+        return Number.isFinite(value) ? value.toFixed(digitsOf(metric, channel, 'line')) : '–';
+      }),
     );
-  return [head, ...rows].join('\n');
+  return [
+    `${title}, ${score.n} valid pixels`,
+    line('band', shown.map(headingOf)),
+    ...score.bands.map((of, band) => values(data.bands[band], data.bands[band], of)),
+    ...(score.ndvi ? [values('ndvi', 'NDVI', score.ndvi)] : []),
+  ].join('\n');
 };
 
-/** What `test --json` prints (design: command line). */
+/** What `test --json` prints. Metrics that a person defined come last. */
 export const testDocument = (
   { data, model }: Experiment,
   score: Score,
   split: string,
   weights: string | null,
-): Record<string, unknown> => ({
-  n: score.n,
-  bands: data.bands,
-  rmse: score.bands.map(({ rmse }) => rmse),
-  r2: score.bands.map(({ r2 }) => r2),
-  mae: score.bands.map(({ mae }) => mae),
-  bias: score.bands.map(({ bias }) => bias),
-  ndvi: score.ndvi && {
-    rmse: score.ndvi.rmse,
-    r2: score.ndvi.r2,
-    mae: score.ndvi.mae,
-    bias: score.ndvi.bias,
-    n: score.ndvi.n,
-    skipped: score.ndvi.skipped,
-  },
-  split,
-  model: model.kind === 'unet-lut' && model.conv ? 'unet-lut+conv' : model.kind,
-  weights,
-});
+): Record<string, unknown> => {
+  const builtIn = metrics().filter(({ name }) => isBuiltInMetric(name));
+  const own = metrics().filter(({ name }) => !isBuiltInMetric(name));
+  const perBand = (chosen: readonly Metric[]): Record<string, number[]> =>
+    Object.fromEntries(chosen.map(({ name }) => [name, score.bands.map((band) => band[name])]));
+  const ofNdvi = (chosen: readonly Metric[]): Metrics =>
+    Object.fromEntries(chosen.map(({ name }) => [name, score.ndvi![name]]));
+  return {
+    n: score.n,
+    bands: data.bands,
+    ...perBand(builtIn),
+    ndvi: score.ndvi && {
+      ...ofNdvi(builtIn),
+      n: score.ndvi['n'],
+      skipped: score.ndvi['skipped'],
+      ...ofNdvi(own),
+    },
+    split,
+    model: model.conv ? `${model.kind}+conv` : model.kind,
+    weights,
+    ...perBand(own),
+  };
+};

@@ -1,10 +1,21 @@
 import { access, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { resolveExperiment } from '../experiments/experiment.js';
+import { restoreExperiment } from '../experiments/experiment.js';
+import { loadDefinitions } from '../experiments/load.js';
 import { Fault } from '../fault.js';
+import { modelOf } from '../models/index.js';
 import { runFolder } from '../training/run-folder.js';
 import type { Call, Command } from './command.js';
-import { backendOption, dataOptions, outputOption, required, setOption, settings, text } from './options.js';
+import {
+  backendOption,
+  dataOptions,
+  modelOption,
+  outputOption,
+  required,
+  setOption,
+  settings,
+  text,
+} from './options.js';
 import { scoreLines, testDocument } from './score-lines.js';
 
 const exists = (path: string): Promise<boolean> =>
@@ -30,20 +41,22 @@ const checkpointOf = async (tag: string, name: string, outputDir: string | undef
   return path;
 };
 
-const isOracle = async (tag: string, outputDir: string | undefined): Promise<boolean> => {
+/** Whether a run's model keeps weights; a bound, which is fitted on what it is tested on, keeps none. */
+const keepsWeights = async (tag: string, outputDir: string | undefined): Promise<boolean> => {
   const stored = await readFile(runFolder(tag, outputDir).experiment, 'utf8').catch(() => null);
   if (stored === null) throw new Fault(`--run: ${tag}; no such run under ${outputDir ?? 'outputs'}`);
-  return resolveExperiment(JSON.parse(stored)).model.kind === 'oracle';
+  const { network, tensors } = modelOf(restoreExperiment(JSON.parse(stored)));
+  return network !== undefined || tensors !== undefined;
 };
 
-/** The weights file that the call names; null for a run of the oracle. */
+/** The weights file that the call names; null for a run whose model keeps none. */
 const weightsOf = async (call: Call): Promise<string | null> => {
   const [weights, outputDir] = [text(call, 'weights'), text(call, 'output-dir')];
   const tag = text(call, 'run') ?? text(call, 'tag');
   if (weights !== undefined && (tag === undefined || (await exists(weights)))) return weights;
   if (tag === undefined)
     throw new Fault('call: neither --run nor --weights; give --run TAG or --weights FILE');
-  if (await isOracle(tag, outputDir)) return null;
+  if (!(await keepsWeights(tag, outputDir))) return null;
   return checkpointOf(tag, weights ? basename(weights) : (text(call, 'checkpoint') ?? 'best'), outputDir);
 };
 
@@ -55,6 +68,7 @@ export const command: Command = {
     ...setOption,
     ...backendOption,
     ...outputOption,
+    ...modelOption,
     run: { type: 'string', value: 'TAG', help: 'a run under the folder of runs' },
     checkpoint: { type: 'string', value: 'best|last|N', help: 'which of its checkpoints (default best)' },
     weights: { type: 'string', value: 'FILE', help: 'a weights file instead of a run' },
@@ -66,8 +80,10 @@ export const command: Command = {
     if (split !== 'test' && split !== 'val' && split !== 'train')
       throw new Fault(`--split: ${split}; one of test, val, train`);
     const root = required(call, 'data');
+    const model = text(call, 'model');
+    if (model !== undefined) await loadDefinitions(model);
     const weights = await weightsOf(call);
-    const { testOracle, testWeights } = await import('../training/test-weights.js');
+    const { testExperiment, testWeights } = await import('../training/test-weights.js');
     const options = {
       root,
       divide: text(call, 'divide'),
@@ -79,13 +95,13 @@ export const command: Command = {
     } as const;
     const { experiment, score } =
       weights === null
-        ? await testOracle({
+        ? await testExperiment({
             ...options,
             experimentFile: runFolder(text(call, 'run') ?? text(call, 'tag')!, text(call, 'output-dir'))
               .experiment,
           })
         : await testWeights({ ...options, weights });
-    call.print(scoreLines(`${weights ?? 'oracle'} on ${split}`, experiment, score));
+    call.print(scoreLines(`${weights ?? experiment.model.kind} on ${split}`, experiment, score));
     call.json(testDocument(experiment, score, split, weights));
   },
 };

@@ -1,4 +1,4 @@
-import { identityKnots, type StatisticsTable } from '../dataset/statistics-table.js';
+import type { StatisticsTable } from '../dataset/statistics-table.js';
 
 /**
  * Rows of the statistics table for one batch: A and b of each sample and band centred at the identity LUT
@@ -15,44 +15,6 @@ export interface StatisticsBatch {
   identity: Float32Array;
 }
 
-type Quadratic = Pick<StatisticsBatch, 'diagonal' | 'offDiagonal' | 'linear'>;
-
-/** Aδ of the row at hand. */
-let product = new Float64Array(0);
-
-/**
- * δᵀAδ − 2·linearᵀδ of one row, float64, δ = LUT − identity; leaves Aδ in {@link product}.
- *
- * @param start where the row's A and b begin; `lutAt` and `identityAt` likewise
- */
-const quadraticForm = (
-  { diagonal, offDiagonal, linear }: Quadratic,
-  start: number,
-  knots: number,
-  lut: ArrayLike<number>,
-  lutAt: number,
-  identity: ArrayLike<number>,
-  identityAt: number,
-  constant: number,
-): number => {
-  if (product.length < knots) product = new Float64Array(knots);
-  let sse = constant;
-  let before = 0;
-  let here = lut[lutAt] - identity[identityAt];
-  let couplingBefore = 0;
-  for (let k = 0; k < knots; k++) {
-    const after = k + 1 < knots ? lut[lutAt + k + 1] - identity[identityAt + k + 1] : 0;
-    const coupling = offDiagonal[start + k];
-    const a = couplingBefore * before + diagonal[start + k] * here + coupling * after;
-    product[k] = a;
-    sse += here * (a - 2 * linear[start + k]);
-    before = here;
-    here = after;
-    couplingBefore = coupling;
-  }
-  return sse;
-};
-
 /**
  * Mean squared error over all valid pixels and bands of a batch, from sufficient statistics alone: exactly what the
  * pixels give for a LUT read by linear interpolation, for its error is a quadratic form of the knots. 0, with zero
@@ -67,7 +29,7 @@ export const statisticsError = (
   batch: StatisticsBatch,
   gradient: Float32Array = new Float32Array(lut.length),
 ): { mse: number; gradient: Float32Array } => {
-  const { linear, identity, constant, count } = batch;
+  const { diagonal, offDiagonal, linear, identity, constant, count } = batch;
   const rows = constant.length;
   const knots = lut.length / rows;
   const bands = identity.length / knots;
@@ -77,33 +39,29 @@ export const statisticsError = (
   let sse = 0;
   for (let row = 0; row < rows; row++) {
     const start = row * knots;
-    sse = quadraticForm(
-      batch,
-      start,
-      knots,
-      lut,
-      start,
-      identity,
-      (row % bands) * knots,
-      sse + constant[row],
-    );
-    for (let k = 0; k < knots; k++) gradient[start + k] = (2 * (product[k] - linear[start + k])) / n;
+    const base = (row % bands) * knots;
+    let before = 0;
+    let here = lut[start] - identity[base];
+    let couplingBefore = 0;
+    sse += constant[row];
+    for (let k = 0; k < knots; k++) {
+      const after = k + 1 < knots ? lut[start + k + 1] - identity[base + k + 1] : 0;
+      const coupling = offDiagonal[start + k];
+      // row k of Aδ
+      const product = couplingBefore * before + diagonal[start + k] * here + coupling * after;
+      sse += here * (product - 2 * linear[start + k]);
+      gradient[start + k] = (2 * (product - linear[start + k])) / n;
+      before = here;
+      here = after;
+      couplingBefore = coupling;
+    }
   }
   return { mse: sse / n, gradient };
 };
 
-const identities = new Map<string, Float64Array>();
-
-const identityOf = (bandMax: number, knots: number): Float64Array => {
-  const key = `${bandMax}/${knots}`;
-  const identity = identities.get(key) ?? identityKnots(bandMax, knots);
-  identities.set(key, identity);
-  return identity;
-};
-
 /**
- * Squared error of a LUT on one patch and band, from its statistics, float64. Never below 0 (rounding can put an exact
- * fit there).
+ * Squared error of a LUT on one patch and band, from its statistics, float64: δᵀAδ − 2·linearᵀδ + constant with
+ * δ = LUT − identity. Never below 0 (rounding can put an exact fit there).
  *
  * @param row patch, band: row of the table and band in it
  * @param lut knots in stored units; those of `band` begin at `offset`
@@ -116,10 +74,16 @@ export const rowError = (
   offset = 0,
 ): number => {
   const { bands, knots, bandMax } = table;
-  const cell = row * bands + band;
-  const identity = identityOf(bandMax[band], knots);
-  return Math.max(
-    0,
-    quadraticForm(table, cell * knots, knots, lut, offset, identity, 0, table.constant[cell]),
-  );
+  const start = (row * bands + band) * knots;
+  const spacing = (bandMax[band] - 1) / (knots - 1);
+  let sse = table.constant[row * bands + band];
+  let here = lut[offset];
+  for (let k = 0; k < knots; k++) {
+    const after = k + 1 < knots ? lut[offset + k + 1] - (k + 1) * spacing : 0;
+    sse +=
+      here * (table.diagonal[start + k] * here + 2 * table.offDiagonal[start + k] * after) -
+      2 * table.linear[start + k] * here;
+    here = after;
+  }
+  return Math.max(0, sse);
 };

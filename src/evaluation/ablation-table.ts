@@ -1,7 +1,17 @@
+import { findMetric } from '../metrics/index.js';
+import type { Metric } from '../metrics/metric.js';
+import { rmse } from '../metrics/rmse.js';
 import { bracedTags } from './braced-tags.js';
+import { columnMetrics, metricColumn, unitNote } from './comparison-table.js';
 import type { PairedDifference } from './paired-comparison.js';
 import type { PaperValues } from './paper-values.js';
-import { type RowStatistics, rowStatistics, type SeededModel, significance } from './row-statistics.js';
+import {
+  type Measure,
+  type RowStatistics,
+  rowStatistics,
+  type SeededModel,
+  significance,
+} from './row-statistics.js';
 import type { Cell, Column, Table } from './table.js';
 
 /** How the tables are made. */
@@ -17,12 +27,7 @@ export interface AblationOptions {
   notes?: readonly string[];
 }
 
-const metricColumn = ({ name, channel }: RowStatistics['measure']): Column => {
-  const label = `${name === 'rmse' ? 'RMSE' : 'R²'} ${channel}`;
-  return name === 'rmse'
-    ? { label, digits: channel === 'NDVI' ? 4 : 1, best: 'low' }
-    : { label, digits: 4, best: 'high' };
-};
+const columnOf = ({ name, channel }: Measure): Column => metricColumn(findMetric(name)!, channel);
 
 const pText = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.001 ? '<0.001' : p.toFixed(3));
 
@@ -38,13 +43,20 @@ const metricCell = ({ mean, sd, paired }: RowStatistics, digits: number): Cell =
 const signed = (value: number, digits: number): string =>
   `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
 
-const differenceText = ({ difference, interval }: PairedDifference): string =>
-  signed(difference, 2) + (interval ? ` [${signed(interval.low, 2)}, ${signed(interval.high, 2)}]` : '');
+const differenceText = ({ difference, interval }: PairedDifference, digits: number): string =>
+  signed(difference, digits) +
+  (interval ? ` [${signed(interval.low, digits)}, ${signed(interval.high, digits)}]` : '');
+
+const intervalText = ({ interval }: RowStatistics, digits: number): string | null =>
+  interval && `[${interval.low.toFixed(digits)}, ${interval.high.toFixed(digits)}]`;
+
+const isMean = (measure: Measure, metric: Metric): boolean =>
+  measure.name === metric.name && measure.channel === 'mean';
 
 const baselineOf = (models: readonly SeededModel[], wish?: string): string =>
   wish ?? (models.find(({ isBound }) => !isBound) ?? models[0]).label;
 
-/** Below this, resampling tiles says little. */
+/** With fewer tiles, intervals and p-values over them say little. */
 const fewTiles = 10;
 
 /** Bounds stand last. */
@@ -53,13 +65,14 @@ const inOrder = (models: readonly SeededModel[]): SeededModel[] => [
   ...models.filter(({ isBound }) => isBound),
 ];
 
-const isShown = ({ measure }: RowStatistics): boolean =>
-  !(measure.name === 'r2' && measure.channel === 'mean');
+const isShown = ({ measure: { name, channel } }: RowStatistics): boolean =>
+  channel !== 'mean' || !findMetric(name)!.pooledOnly;
 
 /**
  * The comparison of configurations with seeds, a row each: every metric as mean ± standard deviation over seeds; of the
  * mean RMSE over bands also the 95 % bootstrap interval over test tiles, the paired difference to the baseline with its
- * interval and p-values, and the share of the gap to the bound that is closed.
+ * interval and p-values, and how much of the gap to the bound is closed. A metric that a person defined also has the
+ * interval of its mean over bands and the paired difference to the baseline.
  */
 export const ablationTable = (
   models: readonly SeededModel[],
@@ -71,16 +84,21 @@ export const ablationTable = (
   const statistics = rowStatistics(rows, bands, { baseline, draws });
   const hasGap = rows.some(({ isBound }) => isBound);
   const first = statistics.filter(({ label }) => label === rows[0].label).filter(isShown);
+  const own = columnMetrics().filter((metric) => metric !== rmse && !metric.pooledOnly);
   const paperColumns = paper?.columns ?? [];
   const columns: Column[] = [
     { label: 'model' },
     { label: 'parameters' },
     { label: 'seeds' },
-    ...first.map(({ measure }) => metricColumn(measure)),
+    ...first.map(({ measure }) => columnOf(measure)),
     { label: '95 % interval' },
     { label: 'Δ RMSE mean' },
     { label: 'p bootstrap' },
     { label: 'p Wilcoxon' },
+    ...own.flatMap(({ label }): Column[] => [
+      { label: `${label} 95 % interval` },
+      { label: `Δ ${label} mean` },
+    ]),
     ...(hasGap ? [{ label: 'gap closed', unit: '%', digits: 0, best: 'high' } as Column] : []),
     ...paperColumns.map((column): Column => ({ label: `paper: ${column}`, digits: paper!.digits(column) })),
     { label: 'runs' },
@@ -91,9 +109,11 @@ export const ablationTable = (
     caption,
     columns,
     rows: rows.map((model) => {
-      const own = statistics.filter(({ label }) => label === model.label);
-      const mean = own.find(({ measure }) => measure.name === 'rmse' && measure.channel === 'mean')!;
-      const { interval, paired } = mean;
+      const ofModel = statistics.filter(({ label }) => label === model.label);
+      const meanOf = (metric: Metric): RowStatistics =>
+        ofModel.find(({ measure }) => isMean(measure, metric))!;
+      const mean = meanOf(rmse);
+      const { paired } = mean;
       const missing = model.missing ?? [];
       return {
         competes: !model.isBound,
@@ -103,11 +123,16 @@ export const ablationTable = (
           missing.length > 0
             ? `${model.seeds.length} of ${model.seeds.length + missing.length}`
             : String(model.seeds.length),
-          ...own.filter(isShown).map((one) => metricCell(one, metricColumn(one.measure).digits!)),
-          interval && `[${interval.low.toFixed(1)}, ${interval.high.toFixed(1)}]`,
-          paired && differenceText(paired),
+          ...ofModel.filter(isShown).map((one) => metricCell(one, columnOf(one.measure).digits!)),
+          intervalText(mean, 1),
+          paired && differenceText(paired, 2),
           paired && pText(paired.bootstrapHolm),
           paired && pText(paired.wilcoxonHolm),
+          ...own.flatMap((metric) => {
+            const one = meanOf(metric);
+            const { digits } = columnOf(one.measure);
+            return [intervalText(one, digits!), one.paired && differenceText(one.paired, digits! + 1)];
+          }),
           ...(hasGap ? [mean.gap === null ? null : 100 * mean.gap] : []),
           ...paperColumns.map((column) => paper!.value(model.label, column)),
           bracedTags(model.runs),
@@ -116,7 +141,7 @@ export const ablationTable = (
     }),
     notes: [
       ...notes,
-      `RMSE in stored units (reflectance × 10 000), NDVI without unit; pooled over ${pixels} valid pixels of ${tiles.length} test tiles. Mean ± standard deviation over seeds; "mean" is the mean over bands.`,
+      `${unitNote(columnMetrics())}; pooled over ${pixels} valid pixels of ${tiles.length} test tiles. Mean ± standard deviation over seeds; "mean" is the mean over bands.`,
       draws > 0
         ? `Interval: 95 % bootstrap over tiles (${draws} draws) of the mean RMSE over bands, averaged over seeds. Δ: paired difference to ${baseline} on the same draws.`
         : `Without bootstrap draws there are no intervals, and no marks. Δ: difference to ${baseline}.`,
@@ -137,7 +162,7 @@ export const ablationTable = (
   };
 };
 
-/** Everything behind {@link ablationTable}: a line for each model and metric, at full precision in CSV. */
+/** Everything behind {@link ablationTable}: a line for each model, metric and channel, at full precision in CSV. */
 export const statisticsTable = (
   models: readonly SeededModel[],
   bands: readonly string[],
@@ -171,7 +196,7 @@ export const statisticsTable = (
       ({ label, measure, mean, sd, seeds, interval, paired, gap }) => ({
         cells: [
           label,
-          metricColumn(measure).label,
+          columnOf(measure).label,
           String(seeds),
           mean,
           sd,

@@ -7,9 +7,9 @@ export interface Interval {
   high: number;
 }
 
-/** Quantile of sorted values by linear interpolation (type 7). */
-export const quantile = (sorted: ArrayLike<number>, share: number): number => {
-  const at = share * (sorted.length - 1);
+/** Quantile of sorted values by linear interpolation (type 7 in R). @param fraction in [0, 1] */
+export const quantile = (sorted: ArrayLike<number>, fraction: number): number => {
+  const at = fraction * (sorted.length - 1);
   const low = Math.floor(at);
   const high = Math.min(low + 1, sorted.length - 1);
   return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
@@ -22,8 +22,8 @@ export const percentileInterval = (draws: ArrayLike<number>): Interval => {
 };
 
 /**
- * How often each of `count` tiles is in each of `draws` bootstrap samples, seeded: every model that is compared on the same
- * tiles gets the same draws, so that differences are paired.
+ * How often each of `count` tiles is in each of `draws` bootstrap samples. The same seed gives the same draws: models that
+ * are compared on the same tiles share them, so that differences are paired.
  */
 export const tileDraws = (count: number, draws: number, seed = 2022): Uint16Array[] => {
   const random = seededRandom(seed, 'bootstrap', count);
@@ -34,7 +34,7 @@ export const tileDraws = (count: number, draws: number, seed = 2022): Uint16Arra
   });
 };
 
-/** 95 % bootstrap interval over tiles of any number of a pooled score. For a score itself, `scoreDraws` is faster. */
+/** 95 % bootstrap interval over tiles of any number that a pooled score gives. */
 export const bootstrapScore = (
   tiles: readonly TileRecord[],
   statistic: (score: Score) => number,

@@ -1,5 +1,8 @@
+import { metrics } from '../metrics/index.js';
+import { digitsOf, type Metric } from '../metrics/metric.js';
+import { rmse } from '../metrics/rmse.js';
 import { percentileInterval, tileDraws } from './bootstrap.js';
-import { scoreDraws, tileSums } from './pooled-draws.js';
+import { pooledDraws, scoresOf, tileSums } from './pooled-draws.js';
 import type { Cell, Column, Row, Table } from './table.js';
 import { poolTiles, type Score, type TileRecord } from './tile-record.js';
 
@@ -12,38 +15,38 @@ export interface ComparedModel {
   tiles: readonly TileRecord[];
 }
 
-/** Share of the way from a reference error to the bound that an error has gone: 1 at the bound, 0 at the reference. */
+/** The metrics that comparisons have columns of. */
+export const columnMetrics = (): Metric[] => metrics().filter(({ columns }) => columns !== false);
+
+/** A metric's column for a band, `mean` (over bands) or `NDVI`. */
+export const metricColumn = (metric: Metric, channel: string): Column => ({
+  label: `${metric.label} ${channel}`,
+  digits: digitsOf(metric, channel, 'column'),
+  ...(metric.best === null ? {} : { best: metric.best }),
+});
+
+/** What the numbers of these metrics are in, for the notes of a table. */
+export const unitNote = (shown: readonly Metric[]): string => {
+  const inData = shown.filter(({ unit }) => unit === 'data').map(({ label }) => label);
+  return `${inData.join(', ')} in stored units (reflectance × 10 000), NDVI without unit`;
+};
+
+/** The fraction of the way from a reference error to the bound: 1 at the bound, 0 at the reference. */
 export const gapClosed = (error: number, reference: number, bound: number): number =>
   (reference - error) / (reference - bound);
 
 const half = (low: number, high: number, digits: number): string => `±${((high - low) / 2).toFixed(digits)}`;
 
-const scoreColumns = (bands: readonly string[], hasIndex: boolean): Column[] => [
-  ...bands.map((band): Column => ({ label: `RMSE ${band}`, digits: 1, best: 'low' })),
-  ...bands.map((band): Column => ({ label: `R² ${band}`, digits: 4, best: 'high' })),
-  ...(hasIndex
-    ? ([
-        { label: 'RMSE NDVI', digits: 4, best: 'low' },
-        { label: 'R² NDVI', digits: 4, best: 'high' },
-      ] as Column[])
-    : []),
-];
-
-const values = (score: Score): number[] => [
-  ...score.bands.map(({ rmse }) => rmse),
-  ...score.bands.map(({ r2 }) => r2),
-  ...(score.ndvi ? [score.ndvi.rmse, score.ndvi.r2] : []),
-];
-
 const meanRmse = (score: Score): number =>
-  score.bands.reduce((sum, { rmse }) => sum + rmse, 0) / score.bands.length;
+  score.bands.reduce((sum, band) => sum + band[rmse.name], 0) / score.bands.length;
 
 /**
- * The comparison of models on the same tiles: RMSE and R² per band and for NDVI, pooled over all valid pixels, RMSE with
- * half the width of its 95 % bootstrap interval over tiles; and, where a bound and a reference are among them, the share
- * of the gap between the two that a model closes (of the mean RMSE over bands).
+ * The comparison of models on the same tiles: each metric per band and for NDVI, pooled over all valid pixels, with half the
+ * width of its 95 % bootstrap interval over tiles (R² has none); and, where a bound and a reference are among the models, how
+ * much of the gap between the two a model closes (mean RMSE over bands).
  *
  * @param reference label of the model that the gap is counted from (default `global-lut`)
+ * @param draws bootstrap draws (default 1000); 0: no intervals
  */
 export const comparisonTable = (
   caption: string,
@@ -53,40 +56,46 @@ export const comparisonTable = (
 ): Table => {
   const count = models[0]?.tiles.length ?? 0;
   const samples = draws > 0 ? tileDraws(count, draws) : [];
-  const scores = models.map(({ tiles }) => poolTiles(tiles));
-  const hasIndex = scores.every(({ ndvi }) => ndvi !== null);
+  const scores = models.map(({ tiles }) => poolTiles(tiles, undefined, bands));
+  const hasNdvi = scores.every(({ ndvi }) => ndvi !== null);
   const bound = scores[models.findIndex(({ isBound }) => isBound)];
   const from = scores[models.findIndex(({ label }) => label === reference)];
+  const shown = columnMetrics();
   const rows = models.map(({ label, isBound, parameters, tiles }, m): Row => {
-    const draw = scoreDraws(tileSums(tiles), samples, 'rmse');
-    const cells = values(scores[m]).map((value, c): Cell => {
-      if (c >= bands.length || draw.length === 0) return value;
-      const { low, high } = percentileInterval(draw.map((rmse) => rmse[c]));
-      return { value, spread: half(low, high, 1) };
-    });
+    const pooled = pooledDraws(tileSums(tiles), samples);
+    const bandCells = (metric: Metric): Cell[] => {
+      const values = scores[m].bands.map((band) => band[metric.name]);
+      if (pooled.length === 0 || metric.pooledOnly) return values;
+      const drawn = scoresOf(pooled, metric);
+      return values.map((value, band): Cell => {
+        const { low, high } = percentileInterval(drawn.map((channels) => channels[band]));
+        return { value, spread: half(low, high, digitsOf(metric, bands[band], 'column')) };
+      });
+    };
     const gap = bound && from ? 100 * gapClosed(meanRmse(scores[m]), meanRmse(from), meanRmse(bound)) : null;
     return {
       cells: [
         label,
         parameters === null ? null : String(parameters),
-        ...cells,
+        ...shown.flatMap(bandCells),
+        ...(hasNdvi ? shown.map(({ name }) => scores[m].ndvi![name]) : []),
         ...(bound && from ? [gap] : []),
       ],
       competes: !isBound,
     };
   });
-  const columns: Column[] = [
-    { label: 'model' },
-    { label: 'parameters' },
-    ...scoreColumns(bands, hasIndex),
-    ...(bound && from ? [{ label: 'gap closed', unit: '%', digits: 0, best: 'high' } as Column] : []),
-  ];
   return {
     caption,
-    columns,
+    columns: [
+      { label: 'model' },
+      { label: 'parameters' },
+      ...shown.flatMap((metric) => bands.map((band) => metricColumn(metric, band))),
+      ...(hasNdvi ? shown.map((metric) => metricColumn(metric, 'NDVI')) : []),
+      ...(bound && from ? [{ label: 'gap closed', unit: '%', digits: 0, best: 'high' } as Column] : []),
+    ],
     rows,
     notes: [
-      `RMSE in stored units (reflectance × 10 000), NDVI without unit; pooled over ${scores[0]?.n ?? 0} valid pixels of ${count} tiles.`,
+      `${unitNote(shown)}; pooled over ${scores[0]?.n ?? 0} valid pixels of ${count} tiles.`,
       ...(draws > 0 ? [`± half the width of the 95 % bootstrap interval over tiles (${draws} draws).`] : []),
       ...(bound && from
         ? [

@@ -1,18 +1,24 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Experiment } from '../experiments/experiment.js';
 import { type Patch, type PatchPixels, tileKey } from '../dataset/patch.js';
+import {
+  addErrors,
+  bandErrors,
+  type ErrorSums,
+  ndviErrors,
+  noErrors,
+  pixelsPerCall,
+} from '../metrics/error-sums.js';
 import type { ValueResiduals } from '../experiments/aligner.js';
-import { applyConv } from '../ops/apply-conv.js';
-import { applyTables, expandKnots } from '../ops/apply-mapping.js';
-import type { ConvModule, Mapping } from '../ops/mapping.js';
+import { type Mapping, pixelAligner } from '../models/mapping.js';
+import type { ConvModule } from '../engine/conv.js';
 import type { OnProgress } from '../progress.js';
-import { bandErrors, indexErrors } from './accumulate.js';
-import { addErrors, noErrors } from './metrics.js';
 import type { TileRecord } from './tile-record.js';
 
 /** What {@link evaluate} works on. */
 export interface EvaluationInput {
-  data: Experiment['data'];
+  /** `ndvi` null: no sums of it. */
+  data: Pick<Experiment['data'], 'bands' | 'ndvi' | 'bins' | 'bandMax'>;
   split: TileRecord['split'];
   patches: readonly Patch[];
   /** Decoded pixels of a patch. */
@@ -20,19 +26,22 @@ export interface EvaluationInput {
   /** The mapping of a tile (`tile_date`). */
   mapping: (tile: string) => Promise<Mapping>;
   conv: ConvModule | null;
-  /** Filled with residuals by source value, if given. */
+  /** Receives the residuals by source value. */
   residuals?: ResidualSums;
+  /** Called after each patch with its error sums, in the order of bands; patches of a tile come together. */
+  onPatch?: (patch: Patch, bands: readonly ErrorSums[]) => void;
   onProgress: OnProgress;
   signal?: AbortSignal;
 }
 
-/** Σ of residuals by source bin, [bands·bins]. */
+/** Residuals (prediction − target) by bin of the source value, [bands·bins]: how many, Σe, Σe². */
 export interface ResidualSums {
   count: Float64Array;
   sum: Float64Array;
   squared: Float64Array;
 }
 
+/** @param size bands · bins */
 export const noResiduals = (size: number): ResidualSums => ({
   count: new Float64Array(size),
   sum: new Float64Array(size),
@@ -45,12 +54,6 @@ export const valueResiduals = ({ count, sum, squared }: ResidualSums): ValueResi
   rmse: Float32Array.from(count, (n, i) => (n > 0 ? Math.sqrt(squared[i] / n) : Number.NaN)),
   bias: Float32Array.from(count, (n, i) => (n > 0 ? sum[i] / n : Number.NaN)),
 });
-
-/**
- * Pixels of one call of an inner function: V8 optimises functions that are called often; a loop over a whole patch stays
- * slow for hundreds of patches (as in ops/residual-sums.ts).
- */
-const share = 4096;
 
 const addBandResiduals = (
   { count, sum, squared }: ResidualSums,
@@ -78,66 +81,18 @@ const addResiduals = (
   sums: ResidualSums,
   prediction: Float32Array | Float64Array,
   pixels: PatchPixels,
-  { bins, bandMax }: Experiment['data'],
+  { bins, bandMax }: EvaluationInput['data'],
 ): void => {
   const size = pixels.width * pixels.height;
   for (let band = 0; band < pixels.bands; band++)
-    for (let from = 0; from < size; from += share) {
-      const to = Math.min(from + share, size);
+    for (let from = 0; from < size; from += pixelsPerCall) {
+      const to = Math.min(from + pixelsPerCall, size);
       const perUnit = bins / bandMax[band];
       addBandResiduals(sums, prediction, pixels, band * size, from, to, bins, band * bins, perUnit);
     }
 };
 
-const applyLine = (
-  slope: number,
-  intercept: number,
-  source: Int16Array,
-  from: number,
-  to: number,
-  out: Float64Array,
-): void => {
-  for (let i = from; i < to; i++) out[i] = slope * source[i] + intercept;
-};
-
-/**
- * Predicts patches of one tile after the other; buffers are reused while the size stays, whatever the tile. New ones for
- * each of hundreds of tiles had V8 collect garbage several times a second.
- */
-const predictors = (conv: ConvModule | null) => {
-  let lutOut = new Float32Array(0);
-  let convOut = new Float32Array(0);
-  let affineOut = new Float64Array(0);
-  const predict = (
-    mapping: Mapping,
-    tables: ReturnType<typeof expandKnots> | null,
-    { source, width, height, bands }: PatchPixels,
-  ): Float32Array | Float64Array => {
-    const pixels = width * height;
-    if (mapping.form === 'affine') {
-      // float64: a line's error is compared with its closed form to nine digits
-      if (affineOut.length !== source.length) affineOut = new Float64Array(source.length);
-      for (let band = 0; band < bands; band++)
-        for (let from = band * pixels; from < (band + 1) * pixels; from += share) {
-          const to = Math.min(from + share, (band + 1) * pixels);
-          applyLine(mapping.slope[band], mapping.intercept[band], source, from, to, affineOut);
-        }
-      return affineOut;
-    }
-    if (lutOut.length !== source.length) lutOut = new Float32Array(source.length);
-    applyTables(tables!, source, pixels, lutOut);
-    if (!conv) return lutOut;
-    if (convOut.length !== source.length) convOut = new Float32Array(source.length);
-    applyConv(conv, lutOut, width, height, convOut);
-    return convOut;
-  };
-  return (mapping: Mapping) => {
-    const tables = mapping.form === 'lut' ? expandKnots(mapping) : null;
-    return (pixels: PatchPixels) => predict(mapping, tables, pixels);
-  };
-};
-
-/** Groups patches by tile, tiles and patches in the order of the list. */
+/** Patches grouped by tile, tiles and patches in the order of the list. */
 const byTile = (patches: readonly Patch[]): Map<string, Patch[]> => {
   const groups = new Map<string, Patch[]>();
   for (const patch of patches) {
@@ -150,20 +105,22 @@ const byTile = (patches: readonly Patch[]): Map<string, Patch[]> => {
 };
 
 /**
- * Scores a model on patches, streaming: a record of error sums for each tile (paper §6; the original's metric.py
- * pools the same sums). Memory is one patch whatever their number.
+ * The one pass over pixels: aligns patch after patch and compares it with its target. One patch is in memory at a time.
+ *
+ * @returns a record of error sums for each tile, in the order of the list
+ * @throws what `read` and `mapping` throw; the signal's reason once it aborts
  */
 export const evaluate = async (input: EvaluationInput): Promise<TileRecord[]> => {
-  const { data, split, patches, read, conv, residuals, signal } = input;
+  const { data, split, patches, read, conv, residuals, onPatch, signal } = input;
   const [red, nir] = data.ndvi
     ? [data.bands.indexOf(data.ndvi.red), data.bands.indexOf(data.ndvi.nir)]
     : [0, 0];
   const records: TileRecord[] = [];
-  const predictorOf = predictors(conv);
+  const alignerOf = pixelAligner(conv);
   let done = 0;
   let turn = performance.now();
   for (const [tile, group] of byTile(patches)) {
-    const predict = predictorOf(await input.mapping(tile));
+    const align = alignerOf(await input.mapping(tile));
     const record: TileRecord = {
       split,
       tile,
@@ -176,11 +133,12 @@ export const evaluate = async (input: EvaluationInput): Promise<TileRecord[]> =>
     for (const patch of group) {
       signal?.throwIfAborted();
       const pixels = await read(patch);
-      const prediction = predict(pixels);
-      for (const [band, sums] of record.bands.entries())
-        addErrors(sums, bandErrors(prediction, pixels, band));
+      const prediction = align(pixels);
+      const errors = record.bands.map((_, band) => bandErrors(prediction, pixels, band));
+      for (const [band, sums] of record.bands.entries()) addErrors(sums, errors[band]);
+      onPatch?.(patch, errors);
       if (record.ndvi) {
-        const more = indexErrors(prediction, pixels, red, nir);
+        const more = ndviErrors(prediction, pixels, red, nir);
         addErrors(record.ndvi, more);
         record.ndvi.skipped += more.skipped;
       }

@@ -1,100 +1,70 @@
-import type { ErrorSums } from './metrics.js';
+import { readSums, sumsPerBand, writeSums } from '../metrics/error-sums.js';
+import { metricValue } from '../metrics/index.js';
+import type { Metric } from '../metrics/metric.js';
 import type { TileRecord } from './tile-record.js';
-
-/** Numbers kept of each band (and NDVI) of a tile: n, Σe², Σ|e|, Σe, Σt, Σt². */
-const kept = 6;
-
-/** RMSE, R², MAE and bias of bands, NDVI last where there is one. */
-export const scoreNames = ['rmse', 'r2', 'mae', 'bias'] as const;
-export type ScoreName = (typeof scoreNames)[number];
 
 /** The error sums of tiles as one flat array, so that thousands of bootstrap draws cost little. */
 export interface TileSums {
   tiles: number;
-  /** Bands, NDVI counted as one more where there is one. */
+  /** Bands, and NDVI as one more where every tile has it. */
   channels: number;
-  hasIndex: boolean;
-  /** [tiles · channels · 6]. */
+  hasNdvi: boolean;
+  /** [tiles · channels · sumsPerBand]. */
   values: Float64Array;
 }
 
-/** Flattens per-tile records; all must have NDVI for it to be kept. */
+/** Flattens the records of tiles; NDVI comes last, where every tile has it. */
 export const tileSums = (records: readonly TileRecord[]): TileSums => {
-  const bands = records[0]?.bands.length ?? 0;
-  const hasIndex = records.length > 0 && records.every(({ ndvi }) => ndvi !== null);
-  const channels = bands + (hasIndex ? 1 : 0);
-  const values = new Float64Array(records.length * channels * kept);
+  const hasNdvi = records.length > 0 && records.every(({ ndvi }) => ndvi !== null);
+  const channels = (records[0]?.bands.length ?? 0) + (hasNdvi ? 1 : 0);
+  const values = new Float64Array(records.length * channels * sumsPerBand);
   let at = 0;
-  const put = ({ n, squared, absolute, error, target, targetSquared }: ErrorSums): void => {
-    for (const value of [n, squared, absolute, error, target, targetSquared]) values[at++] = value;
-  };
-  for (const { bands, ndvi } of records) {
-    for (const sums of bands) put(sums);
-    if (hasIndex && ndvi) put(ndvi);
-  }
-  return { tiles: records.length, channels, hasIndex, values };
-};
-
-const scoreOf = (pooled: Float64Array, channel: number, name: ScoreName): number => {
-  const at = channel * kept;
-  const [n, squared, absolute] = [pooled[at], pooled[at + 1], pooled[at + 2]];
-  const [error, target, targetSquared] = [pooled[at + 3], pooled[at + 4], pooled[at + 5]];
-  switch (name) {
-    case 'rmse':
-      return Math.sqrt(squared / n);
-    case 'r2':
-      return 1 - squared / (targetSquared - (target * target) / n);
-    case 'mae':
-      return absolute / n;
-    default:
-      return error / n;
-  }
-};
-
-/** Sums over tiles, each as often as `times` says; default once. */
-export const poolSums = (
-  { tiles, channels, values }: TileSums,
-  times: ArrayLike<number> | null,
-  into = new Float64Array(channels * kept),
-): Float64Array => {
-  into.fill(0);
-  const width = channels * kept;
-  for (let tile = 0, at = 0; tile < tiles; tile++) {
-    const weight = times === null ? 1 : times[tile];
-    if (weight === 0) {
-      at += width;
-      continue;
+  for (const { bands, ndvi } of records)
+    for (const sums of hasNdvi && ndvi ? [...bands, ndvi] : bands) {
+      writeSums(sums, values, at);
+      at += sumsPerBand;
     }
-    for (let k = 0; k < width; k++) into[k] += weight * values[at++];
-  }
-  return into;
+  return { tiles: records.length, channels, hasNdvi, values };
 };
 
-/** Sums under every bootstrap draw, [draws][channels · 6]; a draw of null is every tile once. */
+/** Sums over tiles, each as often as `times` says; null is every tile once. [channels · sumsPerBand]. */
+const poolSums = ({ tiles, channels, values }: TileSums, times: ArrayLike<number> | null): Float64Array => {
+  const width = channels * sumsPerBand;
+  const pooled = new Float64Array(width);
+  for (let tile = 0; tile < tiles; tile++) {
+    const count = times === null ? 1 : times[tile];
+    if (count === 0) continue;
+    const at = tile * width;
+    for (let k = 0; k < width; k++) pooled[k] += count * values[at + k];
+  }
+  return pooled;
+};
+
+/** Sums of every bootstrap draw, [draws][channels · sumsPerBand]; a draw of null is every tile once. */
 export const pooledDraws = (sums: TileSums, draws: readonly (ArrayLike<number> | null)[]): Float64Array[] =>
   draws.map((times) => poolSums(sums, times));
 
-/** A score of every channel of each set of sums, [sets][channels]. */
-export const scoresOf = (pooled: readonly Float64Array[], name: ScoreName): Float64Array[] =>
+/** A metric of every channel of each set of sums, [sets][channels]. */
+export const scoresOf = (pooled: readonly Float64Array[], metric: Metric): Float64Array[] =>
   pooled.map((sums) =>
-    Float64Array.from({ length: sums.length / kept }, (_, channel) => scoreOf(sums, channel, name)),
+    Float64Array.from({ length: sums.length / sumsPerBand }, (_, channel) =>
+      metricValue(metric, readSums(sums, channel * sumsPerBand)),
+    ),
   );
 
 /**
- * A pooled score of every channel under every bootstrap draw, [draws][channels].
+ * A metric of every channel, pooled over each bootstrap draw, [draws][channels].
  * @param draws how often each tile is drawn; null is every tile once
  */
 export const scoreDraws = (
   sums: TileSums,
   draws: readonly (ArrayLike<number> | null)[],
-  name: ScoreName,
-): Float64Array[] => scoresOf(pooledDraws(sums, draws), name);
+  metric: Metric,
+): Float64Array[] => scoresOf(pooledDraws(sums, draws), metric);
 
-/** A score of each tile by itself, [tiles][channels]. */
-export const tileScores = (sums: TileSums, name: ScoreName): Float64Array[] => {
-  const width = sums.channels * kept;
-  return Array.from({ length: sums.tiles }, (_, tile) => {
-    const own = sums.values.subarray(tile * width, (tile + 1) * width);
-    return Float64Array.from({ length: sums.channels }, (_, channel) => scoreOf(own, channel, name));
-  });
+/** A metric of each tile by itself, [tiles][channels]. */
+export const tileScores = ({ tiles, channels, values }: TileSums, metric: Metric): Float64Array[] => {
+  const width = channels * sumsPerBand;
+  const ofTile = (_: unknown, tile: number) => values.subarray(tile * width, (tile + 1) * width);
+  return scoresOf(Array.from({ length: tiles }, ofTile), metric);
 };

@@ -1,8 +1,9 @@
+import { rmse } from '../metrics/rmse.js';
 import { type Interval, percentileInterval, tileDraws } from './bootstrap.js';
-import { gapClosed } from './comparison-table.js';
+import { columnMetrics, gapClosed } from './comparison-table.js';
 import { holm } from './holm.js';
 import { type PairedDifference, pairedDifference } from './paired-comparison.js';
-import { pooledDraws, type ScoreName, scoreDraws, scoresOf, tileScores, tileSums } from './pooled-draws.js';
+import { pooledDraws, scoreDraws, scoresOf, tileScores, tileSums } from './pooled-draws.js';
 import type { TileRecord } from './tile-record.js';
 
 /** One row of a table: a configuration with all its seeds. */
@@ -19,9 +20,10 @@ export interface SeededModel {
   missing?: readonly string[];
 }
 
-/** A metric of a table: a score of one channel, or its mean over bands. */
+/** A metric of one band or of NDVI, or its mean over bands. */
 export interface Measure {
-  name: ScoreName;
+  /** The metric's. */
+  name: string;
   /** Band name, `NDVI`, or `mean` (over bands). */
   channel: string;
 }
@@ -39,14 +41,12 @@ export interface RowStatistics {
   interval: Interval | null;
   /** null for the baseline and for bounds. */
   paired: (PairedDifference & { bootstrapHolm: number; wilcoxonHolm: number }) | null;
-  /** Share of the gap from the baseline to the bound that is closed, 1 is all; null without a bound. */
+  /** How much of the gap from the baseline to the bound is closed, 1 is all; null without a bound. */
   gap: number | null;
 }
 
-/** Level of significance of the marks. */
+/** Level of the tests: a corrected p-value at or above it is marked as not significant. */
 export const significance = 0.05;
-
-const measures: readonly ScoreName[] = ['rmse', 'r2'];
 
 /** Sample standard deviation; null for fewer than two values. */
 export const sampleSd = (values: readonly number[]): number | null => {
@@ -61,6 +61,7 @@ const average = (arrays: readonly ArrayLike<number>[]): Float64Array =>
     (_, i) => arrays.reduce((sum, array) => sum + array[i], 0) / arrays.length,
   );
 
+/** A metric of one model and channel. */
 interface Sampled {
   /** Of each seed. */
   values: number[];
@@ -70,18 +71,19 @@ interface Sampled {
   tiles: Float64Array;
 }
 
-/** The score of a channel, or the mean over bands, of [n][channels] scores. */
+/** One channel of [n][channels] scores; null: their mean over bands. */
 const pick = (scores: readonly Float64Array[], channel: number | null, bands: number): Float64Array =>
   Float64Array.from(scores, (row) =>
     channel === null ? row.subarray(0, bands).reduce((sum, value) => sum + value, 0) / bands : row[channel],
   );
 
 /**
- * Everything that the tables say, of every model and metric, from per-tile records alone. All models are drawn together:
- * differences are paired. P-values are corrected by Holm over all models that are compared with the baseline, for each
- * metric by itself.
+ * Everything that the tables of seeded models say, from the records of tiles alone. All models share the same bootstrap
+ * draws: differences are paired. P-values are corrected by Holm over all models that are compared with the baseline, for
+ * each metric and channel by itself.
  *
  * @param baseline label of the row that the others are compared with
+ * @param draws bootstrap draws (default 1000); 0: no intervals
  */
 export const rowStatistics = (
   models: readonly SeededModel[],
@@ -91,21 +93,21 @@ export const rowStatistics = (
   const samples = tileDraws(models[0].seeds[0].length, draws);
   const sums = models.map(({ seeds }) => seeds.map(tileSums));
   const pooled = sums.map((seeds) => seeds.map((seed) => pooledDraws(seed, samples)));
-  const hasIndex = sums.flat().every((seed) => seed.hasIndex);
+  const hasNdvi = sums.flat().every((seed) => seed.hasNdvi);
   const reference = models.findIndex(({ label }) => label === baseline);
   const bound = models.findIndex(({ isBound }) => isBound);
   const channels: [string, number | null][] = [
     ...bands.map((band, i): [string, number] => [band, i]),
     ['mean', null],
-    ...(hasIndex ? ([['NDVI', bands.length]] as [string, number][]) : []),
+    ...(hasNdvi ? ([['NDVI', bands.length]] as [string, number][]) : []),
   ];
-  return measures.flatMap((name) => {
+  return columnMetrics().flatMap((metric) => {
     const scores = sums.map((seeds, model) =>
       seeds.map((seed, i) => ({
-        all: scoreDraws(seed, [null], name),
-        draws: scoresOf(pooled[model][i], name),
-        // the tiles' own RMSE, for the signed-rank test; a tile's own R² says little, so R² is tested by it too
-        tiles: tileScores(seed, 'rmse'),
+        all: scoreDraws(seed, [null], metric),
+        draws: scoresOf(pooled[model][i], metric),
+        // for the signed-rank test
+        tiles: tileScores(seed, metric.pooledOnly ? rmse : metric),
       })),
     );
     return channels.flatMap(([channel, at]) => {
@@ -130,7 +132,7 @@ export const rowStatistics = (
         const paired = compared[i];
         return {
           label: models[i].label,
-          measure: { name, channel },
+          measure: { name: metric.name, channel },
           mean: one.all,
           sd: sampleSd(one.values),
           seeds: one.values.length,

@@ -1,4 +1,5 @@
-import { addErrors, type ErrorSums, type Metrics, metricsOf, noErrors } from './metrics.js';
+import { addErrors, type ErrorSums, type NdviSums, noErrors } from '../metrics/error-sums.js';
+import { metrics, scoreOf } from '../metrics/index.js';
 
 /** The error sums of one tile: kept with a run, so that every table can be made again without training. */
 export interface TileRecord {
@@ -10,43 +11,58 @@ export interface TileRecord {
   patches: number;
   /** In the order of `data.bands`. */
   bands: ErrorSums[];
-  ndvi: (ErrorSums & { skipped: number }) | null;
+  ndvi: NdviSums | null;
 }
 
-/** Pooled metrics of some tiles: the numbers of a table row. */
+/** The valid pixels `n` that a score is of, and every metric by its name (`rmse`, `r2`, …). NaN where n is 0. */
+export type Metrics = Record<string, number>;
+
+/** Metrics of some tiles, pooled over all their pixels: the numbers of a table row. */
 export interface Score {
   n: number;
+  /** In the order of `data.bands`. */
   bands: Metrics[];
-  ndvi: (Metrics & { skipped: number }) | null;
+  /** `skipped`: valid pixels without NDVI. */
+  ndvi: Metrics | null;
 }
 
-/** Pools tiles: sums over all their pixels. `weights` repeats tiles (a bootstrap draw); default each once. */
-export const poolTiles = (tiles: readonly TileRecord[], weights?: ArrayLike<number>): Score => {
+/**
+ * Every metric of some error sums.
+ * @param channel whose sums they are, for messages
+ * @throws Fault where a defined metric throws or gives no number
+ */
+export const metricsOf = (sums: ErrorSums, channel = 'these pixels'): Metrics => ({
+  n: sums.n,
+  ...Object.fromEntries(metrics().map((metric) => [metric.name, scoreOf(metric, sums, channel)])),
+});
+
+/**
+ * Pools tiles: metrics of the sums over all their pixels.
+ *
+ * @param times how often each tile counts (a bootstrap draw); default once
+ * @param names of the bands, for messages
+ * @throws Fault where a defined metric throws or gives no number
+ */
+export const poolTiles = (
+  tiles: readonly TileRecord[],
+  times?: ArrayLike<number>,
+  names?: readonly string[],
+): Score => {
   const bands = (tiles[0]?.bands ?? []).map(noErrors);
-  const index = noErrors();
+  const ndvi = noErrors();
   let skipped = 0;
   for (const [i, tile] of tiles.entries()) {
-    const times = weights?.[i] ?? 1;
-    if (times === 0) continue;
-    for (const [band, sums] of tile.bands.entries()) addScaled(bands[band], sums, times);
+    const count = times?.[i] ?? 1;
+    if (count === 0) continue;
+    for (const [band, sums] of tile.bands.entries()) addErrors(bands[band], sums, count);
     if (tile.ndvi) {
-      addScaled(index, tile.ndvi, times);
-      skipped += times * tile.ndvi.skipped;
+      addErrors(ndvi, tile.ndvi, count);
+      skipped += count * tile.ndvi.skipped;
     }
   }
   return {
     n: bands[0]?.n ?? 0,
-    bands: bands.map(metricsOf),
-    ndvi: tiles[0]?.ndvi ? { ...metricsOf(index), skipped } : null,
+    bands: bands.map((sums, band) => metricsOf(sums, `band ${names?.[band] ?? band + 1}`)),
+    ndvi: tiles[0]?.ndvi ? { ...metricsOf(ndvi, 'NDVI'), skipped } : null,
   };
-};
-
-const addScaled = (sums: ErrorSums, more: ErrorSums, times: number): void => {
-  if (times === 1) {
-    addErrors(sums, more);
-    return;
-  }
-  const scaled = { ...more };
-  for (const key of Object.keys(noErrors()) as (keyof ErrorSums)[]) scaled[key] = more[key] * times;
-  addErrors(sums, scaled);
 };

@@ -3,7 +3,7 @@ import type { DefinitionFile } from '../config/definitions.js';
 import { commonSettings, type DataSettings, type SplitSettings, type TrainSettings } from '../config/schema.js';
 import { didYouMean } from '../config/spelling.js';
 import { override } from '../config/override.js';
-import { Fault, refuse } from '../fault.js';
+import { refuse } from '../fault.js';
 import { penalties } from '../losses/index.js';
 import { metricOrigin, metrics } from '../metrics/index.js';
 import { models } from '../models/index.js';

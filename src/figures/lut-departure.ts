@@ -1,4 +1,6 @@
-import type { Knots, Mapping } from '../ops/mapping.js';
+import { Fault } from '../fault.js';
+import type { Mapping } from '../models/mapping.js';
+import type { Knots } from '../models/mapping.js';
 
 /** A curve of a panel: null breaks the line. */
 export interface Curve {
@@ -38,7 +40,10 @@ export const lutDeparture = (
   };
 };
 
-/** What a mapping adds to the values of a range: a LUT at its knots, a line at the two ends. */
+/**
+ * What a mapping adds to the values of a range: a LUT at its knots, a line at the two ends.
+ * @throws Fault for a polynomial of all bands: it has no curve of one band
+ */
 export const mappingDeparture = (
   mapping: Mapping,
   band: number,
@@ -49,6 +54,8 @@ export const mappingDeparture = (
     const kept = x.flatMap((value, k) => (value >= low && value <= high ? [k] : []));
     return { x: kept.map((k) => x[k]), y: kept.map((k) => y[k]) };
   }
+  if (mapping.form === 'polynomial')
+    throw new Fault('mapping: polynomial of all bands; it has no curve of one band to draw');
   const ends = [low, high];
   return {
     x: ends,

@@ -1,4 +1,5 @@
-import type { Knots, Mapping } from '../ops/mapping.js';
+import type { Mapping } from '../models/mapping.js';
+import type { Knots } from '../models/mapping.js';
 import type { Figure, Trace } from './figure.js';
 import { type Curve, lutDeparture, mappingDeparture } from './lut-departure.js';
 import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';
@@ -84,6 +85,7 @@ const shareText = '%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>';
 /**
  * Predicted LUTs above the histograms that produced them, a column for each band: what the model adds to a value
  * (solid), what the tile's own best LUT would add (dotted), what a mapping for all tiles adds (dashed, black).
+ * @throws Fault where the mapping for all tiles is a polynomial of all bands
  */
 export const lutsWithHistograms = (
   tiles: readonly LutTile[],

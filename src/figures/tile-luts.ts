@@ -1,4 +1,4 @@
-import type { Knots } from '../ops/mapping.js';
+import type { Knots } from '../models/mapping.js';
 import type { Figure, Trace } from './figure.js';
 import { lutDeparture, mappingDeparture } from './lut-departure.js';
 import { gridAxes, isLowest, legendAbove, panelAxes, panelHeading, twoColumns } from './panels.js';

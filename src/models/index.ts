@@ -37,3 +37,6 @@ export const modelOf = ({ model: { kind } }: { model: Pick<ModelSettings, 'kind'
     );
   return found;
 };
+
+/** Whether models of this kind are bounds, which see the target of what they are tested on and compete for nothing. */
+export const isBound = (kind: string): boolean => models.get(kind)?.isBound ?? false;

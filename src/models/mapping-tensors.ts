@@ -1,5 +1,5 @@
 import { Fault } from '../fault.js';
-import type { Mapping } from './mapping.js';
+import { type Mapping, polynomialTerms } from './mapping.js';
 import type { Tensor } from './tensor-file.js';
 
 const doubles = (values: ArrayLike<number>, ...shape: number[]): Tensor => ({
@@ -36,12 +36,9 @@ export const mappingTensors = (mapping: Mapping): Map<string, Tensor> => {
   }
 };
 
-/** Terms of a polynomial of `bands` variables up to `degree`: C(bands + degree, degree). */
-const degreeOf = (terms: number, bands: number): number | null => {
-  for (let degree = 1, count = bands + 1; degree <= 3; degree++, count = (count * (bands + degree)) / degree)
-    if (count === terms) return degree;
-  return null;
-};
+/** The degree of a polynomial of `bands` variables with so many terms. */
+const degreeOf = (terms: number, bands: number): 1 | 2 | 3 | null =>
+  ([1, 2, 3] as const).find((degree) => polynomialTerms(bands, degree).length === terms) ?? null;
 
 /**
  * Reads back {@link mappingTensors}.
@@ -81,7 +78,7 @@ export const readMapping = (
       read('mapping.scale', 'F64', bands),
     ];
     const degree = coefficients && degreeOf(coefficients.length / bands, bands);
-    if (coefficients && scale && degree) return { form: 'polynomial', degree, scale: [...scale], coefficients };
+    if (coefficients && scale && degree) return { form: 'polynomial', degree, bands, scale: [...scale], coefficients };
     if (coefficients && !degree)
       faults.push(
         `weights: mapping.coefficients has ${coefficients.length / bands} terms a band, which no polynomial of ${bands} bands has; is it of this model?`,

@@ -4,7 +4,7 @@ import type { Random } from '../config/random.js';
 import type { DataSettings, TrainSettings } from '../config/schema.js';
 import type { StatisticsTable, SummedRows } from '../dataset/statistics-table.js';
 import type { UnetSpec } from '../engine/layout.js';
-import type { Mapping } from './mapping.js';
+import { type Mapping, valuesIn } from './mapping.js';
 import { mappingTensors, readMapping } from './mapping-tensors.js';
 import type { Tensor } from './tensor-file.js';
 
@@ -205,6 +205,7 @@ export function makeModel(
           tensors: (fitted: unknown) => mappingTensors(fitted as Mapping),
           restore: (tensors: Tensors, { settings, data }: ModelContext<Any>) =>
             readMapping(tensors, settings.knots, data.bandMax),
+          parameters: (fitted: unknown) => valuesIn(fitted as Mapping),
         }
       : {}),
     ...(model as Partial<Model>),

@@ -1,6 +1,7 @@
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
-import { applyConvWindow } from '../ops/apply-conv.js';
-import type { ConvModule } from '../ops/mapping.js';
+import type { CompiledMapping } from '../models/mapping.js';
+import { applyConvWindow } from '../engine/conv.js';
+import type { ConvModule } from '../engine/conv.js';
 import type { BandArray } from '../raster/predictor.js';
 import type { PixelCoding } from './pixel-coding.js';
 import type { SceneRows } from './scene-rows.js';
@@ -13,7 +14,22 @@ export interface AlignedRows {
   valid: Uint8Array | null;
   /** Codes of these rows, for what else is read off the input. */
   codes: Uint16Array[];
+  /**
+   * 1 where some band is nodata, and with it every aligned band: what a polynomial of all bands comes to. Null: a band is
+   * nodata where its own code is.
+   */
+  missing: Uint8Array | null;
 }
+
+/** 1 where the code of some band is nodata. */
+const missingIn = (codes: readonly Uint16Array[], codings: readonly PixelCoding[]): Uint8Array => {
+  const missing = new Uint8Array(codes[0].length);
+  codes.forEach((band, b) => {
+    const empty = codings[b].nodata;
+    if (empty >= 0) for (let i = 0; i < band.length; i++) if (band[i] === empty) missing[i] = 1;
+  });
+  return missing;
+};
 
 const lookUp = (source: Uint16Array, table: BandArray, out: BandArray): void => {
   for (let i = 0; i < source.length; i++) out[i] = table[source[i]];
@@ -33,24 +49,62 @@ export async function* alignByTable(
     codes.forEach((band, b) => {
       lookUp(band, tables[b], bands[b]);
     });
-    yield { y, rows, bands, valid, codes };
+    yield { y, rows, bands, valid, codes, missing: null };
   }
 }
 
-interface ConvPass {
-  width: number;
-  height: number;
-  /** Edge of the windows, pixels. */
-  window: number;
-  module: ConvModule;
-  /** Output of the LUT for every code, [codes] for each band. */
-  mapped: readonly Float32Array[];
-  codings: readonly PixelCoding[];
+/** How values become stored samples. */
+interface Storing {
   /** A finished value as it is stored. */
   store: (value: number) => number;
   /** What stands at nodata. */
   nodata: number;
   allocate: (length: number) => BandArray;
+}
+
+/**
+ * Alignment by a polynomial of all bands, without a conv module: a pixel that is nodata in any band is nodata in all. Values
+ * are float32 before they are stored, as those of a table are.
+ */
+export async function* alignByPolynomial(
+  source: AsyncIterable<SceneRows>,
+  apply: CompiledMapping,
+  codings: readonly PixelCoding[],
+  { store, nodata, allocate }: Storing,
+): AsyncGenerator<AlignedRows, void, void> {
+  let values = new Float32Array(0);
+  let mapped = new Float32Array(0);
+  for await (const { y, rows, codes, valid } of source) {
+    const { length } = codes[0];
+    if (values.length !== length * codings.length) {
+      values = new Float32Array(length * codings.length);
+      mapped = new Float32Array(length * codings.length);
+    }
+    codes.forEach((band, b) => {
+      lookUp(band, codings[b].values, values.subarray(b * length, (b + 1) * length));
+    });
+    apply(values, length, mapped);
+    const missing = missingIn(codes, codings);
+    const bands = codes.map((_, b) => {
+      const out = allocate(length);
+      for (let i = 0; i < length; i++) out[i] = missing[i] === 1 ? nodata : store(mapped[b * length + i]);
+      return out;
+    });
+    yield { y, rows, bands, valid, codes, missing };
+  }
+}
+
+interface ConvPass extends Storing {
+  width: number;
+  height: number;
+  /** Edge of the windows, pixels. */
+  window: number;
+  module: ConvModule;
+  /** What each code of a band becomes before the conv module, [codes] for each band. */
+  tables: readonly Float32Array[];
+  /** Applied to what the tables give: a polynomial of all bands. Null: the tables are the mapping. */
+  joint: CompiledMapping | null;
+  codings: readonly PixelCoding[];
 }
 
 /** Rows `first` to `end` of the scene, in arrays that begin at row `top`. */
@@ -67,6 +121,7 @@ const convWindow = (
   y0: number,
   scratch: Float32Array,
   result: Float32Array,
+  missing: Uint8Array | null,
   out: readonly BandArray[],
 ): void => {
   const halo = {
@@ -78,17 +133,19 @@ const convWindow = (
   const columns = width + halo.left + halo.right;
   const rows = height + halo.top + halo.bottom;
   held.codes.forEach((codes, b) => {
-    const table = pass.mapped[b];
+    const table = pass.tables[b];
     let at = b * rows * columns;
     for (let row = 0; row < rows; row++) {
       const from = (y - halo.top + row - held.top) * pass.width + x - halo.left;
       for (let i = from; i < from + columns; i++) scratch[at++] = table[codes[i]];
     }
   });
-  const y1 = scratch.subarray(0, held.codes.length * rows * columns);
+  const input = scratch.subarray(0, held.codes.length * rows * columns);
+  const mapped = pass.joint ? new Float32Array(input.length) : input;
+  pass.joint?.(input, rows * columns, mapped);
   applyConvWindow(
     pass.module,
-    y1,
+    mapped,
     width,
     height,
     halo,
@@ -103,7 +160,8 @@ const convWindow = (
       const to = (y + row - y0) * pass.width + x;
       for (let column = 0; column < width; column++) {
         const value = result[at++];
-        out[b][to + column] = codes[from + column] === empty ? nodata : store(value);
+        const isEmpty = missing ? missing[to + column] === 1 : codes[from + column] === empty;
+        out[b][to + column] = isEmpty ? nodata : store(value);
       }
     }
   });
@@ -136,7 +194,7 @@ const appendValid = (kept: Uint8Array | null, next: Uint8Array | null): Uint8Arr
 /**
  * Alignment with the conv module, in windows that carry a halo of one pixel across each other's edges; at the edge
  * of the scene the module sees zeros, as in training. A row waits until the one below it is there. Neighbours that
- * are nodata count as the LUT of 0; masked pixels count as they are, for training saw them too.
+ * are nodata count as a value of 0; masked pixels count as they are, for training saw them too.
  */
 export async function* alignByConv(
   source: AsyncIterable<SceneRows>,
@@ -153,19 +211,21 @@ export async function* alignByConv(
     held = append(held, Math.max(0, done - 1), next, width);
     const valid = appendValid(waiting, next.valid);
     const until = held.end === height ? height : held.end - 1;
-    const bands = codings.map(() => pass.allocate((until - done) * width));
-    for (let y = done; y < until; y += window)
-      for (let x = 0; x < width; x += window) {
-        const area = [x, y, Math.min(window, width - x), Math.min(window, until - y)] as const;
-        convWindow(pass, held, area, done, scratch, result, bands);
-        // finished tiles are handed on between windows
-        await yieldToEvents();
-      }
     const rows = until - done;
     const skip = (done - held.top) * width;
     const codes = held.codes.map((band) => band.subarray(skip, skip + rows * width));
+    const missing = pass.joint ? missingIn(codes, codings) : null;
+    const bands = codings.map(() => pass.allocate(rows * width));
+    for (let y = done; y < until; y += window)
+      for (let x = 0; x < width; x += window) {
+        const area = [x, y, Math.min(window, width - x), Math.min(window, until - y)] as const;
+        convWindow(pass, held, area, done, scratch, result, missing, bands);
+        // finished tiles are handed on between windows
+        await yieldToEvents();
+      }
     waiting = valid?.subarray(rows * width) ?? null;
-    if (rows > 0) yield { y: done, rows, bands, valid: valid?.subarray(0, rows * width) ?? null, codes };
+    if (rows > 0)
+      yield { y: done, rows, bands, valid: valid?.subarray(0, rows * width) ?? null, codes, missing };
     done = until;
   }
 }

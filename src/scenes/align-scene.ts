@@ -1,9 +1,9 @@
 import type { Aligner } from '../experiments/aligner.js';
-import type { Mapping } from '../ops/mapping.js';
+import { compileMapping, type Mapping } from '../models/mapping.js';
 import type { OnProgress } from '../progress.js';
 import type { RasterInfo } from '../raster/tiff-fields.js';
 import { type CogOptions, type CogWriter, createCog } from '../raster/write-cog.js';
-import { type AlignedRows, alignByConv, alignByTable } from './align-rows.js';
+import { type AlignedRows, alignByConv, alignByPolynomial, alignByTable } from './align-rows.js';
 import type { ValueCounts } from './count-values.js';
 import type { Scene } from './open-scene.js';
 import { outputCounts } from './output-counts.js';
@@ -57,25 +57,34 @@ const nodataOf = (scene: Scene, type: OutputType): number | null =>
 /** Rows that are computed and handed to the writers at once. */
 const rowsComputed = 128;
 
+/** @param mapped what each code becomes; null for a polynomial of all bands */
 const alignedRows = (
   plan: AlignmentPlan,
-  mapped: readonly Float32Array[],
+  mapped: readonly Float32Array[] | null,
 ): AsyncGenerator<AlignedRows, void, void> => {
-  const { scene, conv, type, step, window, signal } = plan;
+  const { scene, mapping, conv, type, step, window, signal } = plan;
   const codings = scene.bands.map(({ coding }) => coding);
   const nodata = nodataOf(scene, type);
   const source = fewerRows(sceneRows(scene, step, signal), scene.width, rowsComputed);
-  if (conv === null) return alignByTable(source, storedCodes(mapped, codings, type, nodata));
+  const storing = {
+    store: storedValue(type, nodata),
+    nodata: nodata ?? Number.NaN,
+    allocate: (length: number) => new outputArrays[type](length),
+  };
+  const joint = mapped ? null : compileMapping(mapping);
+  if (conv === null)
+    return joint
+      ? alignByPolynomial(source, joint, codings, storing)
+      : alignByTable(source, storedCodes(mapped!, codings, type, nodata));
   return alignByConv(source, {
+    ...storing,
     width: scene.width,
     height: scene.height,
     window,
     module: conv,
-    mapped,
+    tables: mapped ?? codings.map(({ values }) => values),
+    joint,
     codings,
-    store: storedValue(type, nodata),
-    nodata: nodata ?? Number.NaN,
-    allocate: (length) => new outputArrays[type](length),
   });
 };
 
@@ -84,7 +93,7 @@ export const alignScene = async (plan: AlignmentPlan): Promise<Alignment> => {
   const { scene, counts, mapping, conv, outputs, uncertainty, cog: options, onProgress } = plan;
   const { width, height, georeference } = scene;
   const codings = scene.bands.map(({ coding }) => coding);
-  const mapped = mappedCodes(mapping, codings);
+  const mapped = mapping.form === 'polynomial' ? null : mappedCodes(mapping, codings);
   const after = outputCounts(codings.length);
   const writers: CogWriter[] = [];
   const open = async (path: string, info: RasterInfo, more: CogOptions = {}): Promise<CogWriter> => {
@@ -111,22 +120,24 @@ export const alignScene = async (plan: AlignmentPlan): Promise<Alignment> => {
         bands: scene.bands.map(({ name }) => ({ name: `${name} expected error`, scale: 1e-4, offset: 0 })),
         nodata: noEstimate,
       }));
-    for await (const { y, rows, bands, valid, codes } of alignedRows(plan, mapped)) {
+    for await (const { y, rows, bands, valid, codes, missing } of alignedRows(plan, mapped)) {
       await cog.write(bands, rows);
       if (mask && valid) await mask.write([valid], rows);
       if (errors && uncertainty)
         await errors.write(
-          codes.map((band, b) => band.map((code) => uncertainty[b][code])),
+          codes.map((band, b) =>
+            band.map((code, i) => (missing?.[i] === 1 ? noEstimate : uncertainty[b][code])),
+          ),
           rows,
         );
-      // without the conv module the counts of the input say it all
-      if (conv)
+      // where each code has its value, the counts of the input say it all
+      if (conv || !mapped)
         bands.forEach((band, b) => {
-          after.addPixels(b, band, codes[b], codings[b].nodata, valid);
+          after.addPixels(b, band, codes[b], codings[b].nodata, valid, missing);
         });
       onProgress({ stage: 'aligning', done: y + rows, total: height, unit: 'rows' });
     }
-    if (!conv) {
+    if (!conv && mapped) {
       const tables = storedCodes(mapped, codings, plan.type, nodataOf(scene, plan.type));
       counts.bands.forEach((band, b) => {
         band.forEach((count, code) => {

@@ -17,17 +17,19 @@ export const outputCounts = (bands: number) => {
     add: (band: number, value: number, times: number): void => {
       counts[band][indexOf(value)] += times;
     },
-    /** Counts pixels that are data (`source` is not `nodata`) and valid. */
+    /** Counts pixels that are data (`source` is not `nodata`, `missing` not 1) and valid. */
     addPixels: (
       band: number,
       pixels: BandArray,
       source: Uint16Array,
       nodata: number,
       valid: Uint8Array | null,
+      missing: Uint8Array | null,
     ): void => {
       const into = counts[band];
       for (let i = 0; i < pixels.length; i++)
-        if (source[i] !== nodata && (valid === null || valid[i] === 1)) into[indexOf(pixels[i])]++;
+        if (source[i] !== nodata && (valid === null || valid[i] === 1) && missing?.[i] !== 1)
+          into[indexOf(pixels[i])]++;
     },
   };
 };

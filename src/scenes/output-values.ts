@@ -1,5 +1,4 @@
-import { applyMapping } from '../ops/apply-mapping.js';
-import type { Mapping } from '../ops/mapping.js';
+import { applyMapping, type Mapping, type Polynomial } from '../models/mapping.js';
 import type { BandArray, SampleType } from '../raster/predictor.js';
 import type { PixelType } from '../raster/raster.js';
 import { codes, type PixelCoding } from './pixel-coding.js';
@@ -40,8 +39,11 @@ export const storedValue = (type: OutputType, nodata: number | null): ((value: n
   };
 };
 
-/** What the mapping makes of every code of each band: float32, the model's units. */
-export const mappedCodes = (mapping: Mapping, codings: readonly PixelCoding[]): Float32Array[] => {
+/** What a mapping band by band makes of every code of each band: float32, the model's units. */
+export const mappedCodes = (
+  mapping: Exclude<Mapping, Polynomial>,
+  codings: readonly PixelCoding[],
+): Float32Array[] => {
   const source = new Float32Array(codings.length * codes);
   codings.forEach(({ values }, band) => {
     source.set(values, band * codes);

@@ -1,13 +1,19 @@
+import { rm } from 'node:fs/promises';
 import type { Experiment } from '../experiments/experiment.js';
+import { openCache } from '../dataset/cache.js';
+import { patchHistograms } from '../dataset/histogram-source.js';
 import { openDataset } from '../dataset/layout.js';
+import { sumRows } from '../dataset/statistics-table.js';
 import { digest } from '../files.js';
-import type { EpochRecord } from '../training/fit.js';
+import { modelOf } from '../models/index.js';
+import { type EpochRecord, fitWeights } from '../training/fit.js';
 import { listRuns } from '../training/list-runs.js';
+import { constantsOf, contextOf, freshState, networkLayout } from '../training/network.js';
 import { readLines } from '../training/result.js';
 import type { RunFolder } from '../training/run-folder.js';
+import { openStepper } from '../training/stepper.js';
 import type { Trial } from './expand.js';
 import type { Manifest, SweepFolder } from './manifest.js';
-import { timeSteps } from './time-steps.js';
 
 /** What a trial costs. Closed forms take no steps; their cost is the test pass. */
 export interface TrialCost {
@@ -24,7 +30,7 @@ export interface TrialCost {
 
 /** Everything that a step's time depends on, the machine and the patches' size aside. */
 const stepKey = ({ data, model, train }: Experiment): string =>
-  digest(JSON.stringify([data.bands.length, model.knots, model.conv, model.unet, train.batchSize]));
+  digest(JSON.stringify([data.bands.length, model, train.batchSize]));
 
 /** ms per step of the epochs that a run has logged, the first left out where there are more; null where none is. */
 const loggedMs = async (folder: RunFolder): Promise<number | null> => {
@@ -42,16 +48,90 @@ const loggedSteps = async (
   const found = new Map<string, number>();
   for (const { experiment, folder } of runs) {
     const key = stepKey(experiment);
-    if (experiment.model.kind !== 'unet-lut' || found.has(key)) continue;
+    if (found.has(key)) continue;
     const ms = await loggedMs(folder);
     if (ms !== null) found.set(key, ms);
   }
   return found;
 };
 
+/** Steps that are timed, after the first two: those load kernels and fill caches. */
+const timedSteps = 5;
+const warmUpSteps = 2;
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/**
+ * Times a few training steps on the first training patches of a dataset, on this machine as it is now; nothing else of the
+ * dataset is read and nothing is kept.
+ *
+ * @returns ms per step, the median of five
+ */
+const measureStep = async (
+  experiment: Experiment,
+  root: string,
+  { divide, signal }: { divide?: string; signal?: AbortSignal } = {},
+): Promise<number> => {
+  const { data, model, train, split } = experiment;
+  const dataset = await openDataset(root, data, { divide, split });
+  const patches = dataset.lists.train.slice(0, train.batchSize);
+  const cache = await openCache({
+    dataset: { all: patches },
+    data,
+    knots: model.knots,
+    pixels: true,
+    signal,
+  });
+  try {
+    const { table, pixels } = cache;
+    const { counts } = await patchHistograms(root, table, data);
+    const rows = table.ids.map((_, row) => row);
+    const count = (warmUpSteps + timedSteps) * train.batchSize;
+    const layout = networkLayout(experiment);
+    const histogram = (row: number): Float64Array => counts.get(table.ids[row])!;
+    const constants = constantsOf(experiment, {
+      ...contextOf(experiment),
+      sums: sumRows(table, rows),
+      patches: {
+        table,
+        rows: { train: rows, val: rows },
+        histogram,
+        tileHistogram: (tile) => histogram(table.tiles.indexOf(tile)),
+        sum: (some) => sumRows(table, some),
+      },
+    });
+    const times: number[] = [];
+    let last = performance.now();
+    await fitWeights({
+      experiment: { ...experiment, train: { ...train, epochs: 1, shuffle: false } },
+      stepper: await openStepper(experiment, layout),
+      constants,
+      table,
+      rows: Array.from({ length: count }, (_, i) => rows[i % rows.length]),
+      histogram,
+      pixels: layout.conv ? (batches) => pixels!.readAhead(batches) : null,
+      validate: async () => ({ mse: 0, rmse: [] }),
+      state: freshState(experiment, layout),
+      onEpoch: async () => {},
+      onProgress: () => {
+        times.push(performance.now() - last);
+        last = performance.now();
+      },
+      signal,
+    });
+    return median(times.slice(warmUpSteps));
+  } finally {
+    await cache.close();
+    await rm(cache.folder, { recursive: true, force: true });
+  }
+};
+
 /** Optimiser steps of a trial on `patches` training patches. */
-export const stepsOf = ({ model, train }: Experiment, patches: number): number =>
-  model.kind === 'unet-lut' ? train.epochs * Math.ceil(patches / train.batchSize) : 0;
+export const stepsOf = (experiment: Experiment, patches: number): number => {
+  const { epochs, batchSize } = experiment.train;
+  return modelOf(experiment).network ? epochs * Math.ceil(patches / batchSize) : 0;
+};
 
 const trainingPatches = async (experiment: Experiment, root: string, divide?: string): Promise<number> =>
   (await openDataset(root, experiment.data, { divide, split: experiment.split })).lists.train.length;
@@ -105,7 +185,7 @@ export const sweepCost = async (
     }
     const key = stepKey(experiment);
     const known = logged.get(key);
-    if (known === undefined && !timed.has(key)) timed.set(key, await timeSteps(experiment, root, options));
+    if (known === undefined && !timed.has(key)) timed.set(key, await measureStep(experiment, root, options));
     const msPerStep = known ?? timed.get(key)!;
     const from = known === undefined ? 'timed now' : 'finished runs';
     costs.push({ trial, finished, steps, msPerStep, from, seconds: (steps * msPerStep) / 1000 });

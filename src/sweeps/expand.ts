@@ -4,6 +4,7 @@ import { override } from '../config/override.js';
 import type { Experiment, ExperimentInput } from '../experiments/experiment.js';
 import type { GridAxis, SweepInput } from '../experiments/sweep.js';
 import { Fault, refuse } from '../fault.js';
+import { modelOf } from '../models/index.js';
 
 /** One run of a sweep: a row of its table with one seed. */
 export interface Trial {
@@ -94,7 +95,7 @@ const inputOf = async (source: string | ExperimentInput): Promise<ExperimentInpu
 const nameOf = (input: ExperimentInput): string => input.name ?? 'experiment';
 
 /** Models that a seed does not change. */
-const hasClosedForm = ({ model }: Experiment): boolean => model.kind !== 'unet-lut';
+const hasClosedForm = (experiment: Experiment): boolean => !modelOf(experiment).network;
 
 /** Faults of settings that are given from outside and varied by the sweep as well. */
 const varied = (words: readonly string[], axes: readonly Choice[][]): string[] => {

@@ -2,6 +2,7 @@ import type { Experiment } from '../experiments/experiment.js';
 import type { SeededModel } from '../evaluation/row-statistics.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import { Fault, refuse } from '../fault.js';
+import { isBound } from '../models/index.js';
 import type { FinishedRun } from '../training/list-runs.js';
 
 /** A run and the row that it belongs to. */
@@ -52,7 +53,7 @@ export const seededModels = (
     const { result } = own[0];
     return {
       label,
-      isBound: result.kind === 'oracle',
+      isBound: isBound(result.kind),
       parameters: result.parameters,
       seeds: whole.map((group) =>
         group

@@ -1,3 +1,4 @@
+import { modelOf } from '../models/index.js';
 import type { Tracker } from '../tracking/tracker.js';
 import { readResult } from '../training/result.js';
 import { readTrackingNote, trackingFile } from '../training/tracked-run.js';
@@ -46,6 +47,6 @@ export const trialJob = (
   },
   seconds: async () => {
     const measured = await measuredSeconds(manifest, place);
-    return (trial) => (trial.experiment.model.kind === 'unet-lut' ? measured(trial) : closedFormSeconds);
+    return (trial) => (modelOf(trial.experiment).network ? measured(trial) : closedFormSeconds);
   },
 });

@@ -1,6 +1,5 @@
 import { Fault } from '../fault.js';
-import { applyMapping } from '../ops/apply-mapping.js';
-import type { Mapping } from '../ops/mapping.js';
+import { applyMapping, bandsOf, type Mapping } from '../models/mapping.js';
 import { gapStatistics } from './gaps.js';
 
 /** One place's clear observations by one sensor, in order of days (as {@link dayOf} counts them), one a day. */
@@ -53,10 +52,10 @@ export const ndviSeries = (
 ): Float64Array =>
   Float64Array.from(values[nir], (near, index) => (near - values[red][index]) / (near + values[red][index]));
 
-/** A series as a mapping (the conv module aside) would have it: LUT or affine, band by band. */
+/** A series as a mapping (the conv module aside) would have it. */
 export const alignSeries = (series: PlaceSeries, mapping: Mapping): PlaceSeries => {
   const n = series.days.length;
-  const bands = mapping.form === 'lut' ? mapping.bandMax.length : mapping.slope.length;
+  const bands = bandsOf(mapping);
   if (bands !== series.values.length)
     throw new Fault(`mapping: ${bands} bands; the series has ${series.values.length}`);
   const source = new Float32Array(bands * n);

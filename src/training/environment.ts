@@ -2,9 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, hostname, platform, release, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import type { RunningBackend } from '../ops/backends/choose.js';
-import { opForms } from '../ops/form.js';
-import { runningBackend } from '../ops/tensorflow.js';
+import { type RunningBackend, runningBackend } from './stepper.js';
 
 const run = promisify(execFile);
 
@@ -20,8 +18,8 @@ export interface Environment {
   cores: number;
   memoryBytes: number;
   argv: string[];
-  /** What computes tensors, and the form of every op that has two; null where no tensor was needed. */
-  backend: (RunningBackend & { ops: ReturnType<typeof opForms> }) | null;
+  /** What computes the network; null where none is trained. */
+  backend: RunningBackend | null;
   started: string;
 }
 
@@ -63,7 +61,6 @@ const packageVersions = async (names: readonly string[]): Promise<Record<string,
 /** Gathers the environment of this process; values of the environment variables are not among it. */
 export const describeEnvironment = async (): Promise<Environment> => {
   const own = await readPackage(new URL('../../package.json', import.meta.url));
-  const backend = runningBackend();
   return {
     version: own.version,
     git: await gitState(),
@@ -75,7 +72,7 @@ export const describeEnvironment = async (): Promise<Environment> => {
     cores: cpus().length,
     memoryBytes: totalmem(),
     argv: process.argv.slice(2),
-    backend: backend && { ...backend, ops: opForms() },
+    backend: runningBackend(),
     started: new Date().toISOString(),
   };
 };

@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
-import { resolveExperiment } from '../experiments/experiment.js';
 import { seededRandom } from '../config/random.js';
-import type { Experiment } from '../experiments/experiment.js';
 import type { PatchPixels } from '../dataset/patch.js';
-import { unetLutShape } from '../models/unet-lut.js';
-import { identityBands } from './batches.js';
-import { patchStore } from './patch-store.js';
-import { type Batch, trainStep } from './step.js';
-import { freshState } from './train-unet-lut.js';
+import { identityKnots } from '../dataset/statistics-table.js';
+import { type Experiment, resolveExperiment } from '../experiments/experiment.js';
+import type { BackendDevice, BackendName } from './backends.js';
+import { trainStep } from './fit.js';
+import { freshState, networkLayout } from './network.js';
+import { workingCopy } from './state.js';
+import { type Batch, openBackend, openStepper } from './stepper.js';
 
 /** Milliseconds of a training step at the published size: 4 patches of 512², 4 bands, 256 knots. */
 export interface StepTimes {
@@ -24,9 +24,11 @@ const randomBatch = ({ data, model, seed }: Experiment, side: number): Batch => 
   const { next } = seededRandom(seed, 'time-steps');
   const bands = data.bands.length;
   const rows = samples * bands;
-  const input = Float32Array.from({ length: rows * data.bins }, () => (2 * next()) / data.bins);
+  const histograms = Array.from({ length: samples }, () =>
+    Float64Array.from({ length: bands * data.bins }, () => Math.floor(2000 * next())),
+  );
   if (!model.conv) {
-    const identity = identityBands(data.bandMax, model.knots);
+    const identity = Float32Array.from(data.bandMax.flatMap((max) => [...identityKnots(max, model.knots)]));
     const values = (scale: number): Float32Array =>
       Float32Array.from({ length: rows * model.knots }, () => scale * next());
     const [diagonal, offDiagonal, linear] = [values(1000), values(300), values(10_000)];
@@ -39,7 +41,7 @@ const randomBatch = ({ data, model, seed }: Experiment, side: number): Batch => 
       count: filled(side * side),
       identity,
     };
-    return { input, samples, statistics, pixels: null };
+    return { histograms, statistics, pixels: null };
   }
   const image = (): Int16Array =>
     Int16Array.from(
@@ -50,34 +52,36 @@ const randomBatch = ({ data, model, seed }: Experiment, side: number): Batch => 
     const mask = new Uint8Array(side * side).fill(1);
     return { width: side, height: side, bands, source: image(), target: image(), mask };
   });
-  return { input, samples, statistics: null, pixels };
+  return { histograms, statistics: null, pixels };
 };
 
 const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
 
 const timeOf = async (
+  name: BackendName,
   conv: boolean,
   seconds: number,
   side: number,
   signal?: AbortSignal,
 ): Promise<number> => {
-  const experiment = resolveExperiment({ model: { conv } });
-  const shape = unetLutShape(experiment);
-  const state = freshState(experiment, shape);
+  const experiment = resolveExperiment({ backend: name, model: { conv } });
+  const layout = networkLayout(experiment);
+  const stepper = await openStepper(experiment, layout);
+  const state = workingCopy(freshState(experiment, layout));
   const batch = randomBatch(experiment, side);
   // as in training, from the second epoch on
-  const store = batch.pixels && patchStore(experiment, shape);
+  const store = batch.pixels && stepper.openPatches();
   if (store) {
     const rows = batch.pixels!.map((_, row) => row);
     store.plan([rows]);
-    batch.resident = await store.batch(rows, async () => batch.pixels!);
+    batch.resident = await store.batch(rows, async () => [...batch.pixels!]);
   }
   const times: number[] = [];
   // the first step compiles and does not count
   for (let step = 0, end = 0; step < 2 || performance.now() < end; step++) {
     signal?.throwIfAborted();
     const started = performance.now();
-    await trainStep(experiment, shape, state, null, batch, 1e-6);
+    await trainStep(experiment, stepper, state, {}, batch, 1e-6);
     const now = performance.now();
     if (step === 0) end = now + seconds * 1000;
     else times.push(now - started);
@@ -91,12 +95,20 @@ const timeOf = async (
 const tooSlow = 3000;
 
 /**
- * Times both training steps on the backend that runs: the median over `seconds` each, of at least one step.
+ * Times both training steps of the UNet-LUT on a backend: the median over `seconds` each, of at least one step.
  *
  * @param side pixels of a patch's side, 512 as published
+ * @throws Fault where the backend does not work here
  */
-export const timeSteps = async (seconds: number, side = 512, signal?: AbortSignal): Promise<StepTimes> => {
-  const lut = await timeOf(false, seconds, side, signal);
-  const small = await timeOf(true, 0, side / 4, signal);
-  return { lut, conv: small > tooSlow ? null : await timeOf(true, seconds, side, signal) };
+export const timePublishedSteps = async (
+  name: BackendName,
+  seconds: number,
+  side = 512,
+  signal?: AbortSignal,
+): Promise<StepTimes & BackendDevice> => {
+  const { version, device, isGpu } = await openBackend(resolveExperiment({ backend: name }));
+  const lut = await timeOf(name, false, seconds, side, signal);
+  const small = await timeOf(name, true, 0, side / 4, signal);
+  const conv = small > tooSlow ? null : await timeOf(name, true, seconds, side, signal);
+  return { version, device, isGpu, lut, conv };
 };

@@ -1,14 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, rm, rmdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault, reason } from '../fault.js';
 import { writeJson } from '../files.js';
 import type { EndStatus, RunSpec, TrackedRun, Tracker } from '../tracking/tracker.js';
-import { inspectFolder } from './prepare-folder.js';
-import { makeRun, type RunOptions, type RunOutcome, recordResult, recordStart } from './run.js';
-import { runFolder } from './run-folder.js';
-import { withRunLock } from './run-lock.js';
-import { recordEpochs } from './train-unet-lut.js';
+import { type RunOptions, type RunOutcome, runExperiment } from './run.js';
 
 /** `tracking.json` beside what is tracked: which run of the tracking store it is, and whether its record is complete. */
 export interface TrackingNote {
@@ -83,53 +79,8 @@ export const closeTrackedRun = async (
   if (run && status === 'FINISHED') await writeNote(path, run.runId, true);
 };
 
-const recordRun = async (
-  options: Omit<RunOptions, 'tracked' | 'onFolder'>,
-  tracker: Tracker,
-  spec: RunSpec,
-): Promise<RunOutcome> => {
-  const { experiment, onNote, signal } = options;
-  const folder = runFolder(options.tag, options.outputDir);
-  const path = trackingFile(folder.folder);
-  const finished = await inspectFolder(folder, experiment, options);
-  const note = await readTrackingNote(path);
-  if (finished && note?.complete !== false) return makeRun(options);
-  if (options.overwrite && note) await writeNote(path, randomBytes(16).toString('hex'), false);
-  const tracked = await openTrackedRun(tracker, spec, path, onNote);
-  let made = note !== null;
-  try {
-    if (finished && tracked) {
-      recordStart(tracked, experiment, finished.data);
-      await recordEpochs(tracked, folder, experiment.data.bands);
-      await recordResult(tracked, experiment, folder, finished);
-    }
-    const onFolder = async (): Promise<void> => {
-      made = true;
-      if (tracked) await writeNote(path, tracked.runId, false);
-    };
-    const outcome = await makeRun({ ...options, tracked, onFolder });
-    await closeTrackedRun(tracked, path, 'FINISHED');
-    return outcome;
-  } catch (error) {
-    if (!signal?.aborted) tracked?.setTags({ 'bandalign.failure': reason(error) });
-    await closeTrackedRun(tracked, path, signal?.aborted ? 'KILLED' : 'FAILED');
-    // bad input is found before the run's folder is made: the note must not be all that is in it
-    if (!made) await rm(path, { force: true }).then(() => rmdir(folder.folder).catch(() => {}));
-    throw error;
-  }
-};
-
-/**
- * `runExperiment`, recorded: one tracked run for a run's folder however often it is continued. A run that was killed
- * after its result but before its record was complete has the record completed and nothing else done.
- */
 export const runTracked = async (
-  options: Omit<RunOptions, 'tracked' | 'onFolder'>,
-  tracker: Tracker | null,
-  spec: RunSpec,
-): Promise<RunOutcome> =>
-  withRunLock(
-    runFolder(options.tag, options.outputDir),
-    () => (tracker ? recordRun(options, tracker, spec) : makeRun(options)),
-    options.signal,
-  );
+  options: RunOptions,
+  _tracker: Tracker | null,
+  _spec: RunSpec,
+): Promise<RunOutcome> => runExperiment(options);

@@ -12,6 +12,8 @@ import { csvTable, latexTable, markdownTable } from '../../src/evaluation/render
 import { rowStatistics, type SeededModel } from '../../src/evaluation/row-statistics.js';
 import { poolTiles, type TileRecord } from '../../src/evaluation/tile-record.js';
 import { wilcoxonSignedRank } from '../../src/evaluation/wilcoxon.js';
+import { metrics } from '../../src/metrics/index.js';
+import { rmse } from '../../src/metrics/rmse.js';
 
 /** Tiles whose errors have standard deviation `noise`, about. */
 const tiles = (count: number, noise: number, seed: number | string): TileRecord[] => {
@@ -100,12 +102,12 @@ describe('bootstrap', () => {
     const records = tiles(12, 40, 1);
     const draws = tileDraws(12, 30);
     const sums = tileSums(records);
-    for (const name of ['rmse', 'r2', 'mae', 'bias'] as const) {
-      const fast = scoreDraws(sums, draws, name);
+    for (const metric of metrics()) {
+      const fast = scoreDraws(sums, draws, metric);
       for (const [d, times] of draws.entries()) {
         const slow = poolTiles(records, times);
         for (const [c, expected] of [...slow.bands, slow.ndvi!].entries())
-          expect(fast[d][c]).toBeCloseTo(expected[name], 9);
+          expect(fast[d][c]).toBeCloseTo(expected[metric.name], 9);
       }
     }
   });
@@ -156,15 +158,15 @@ describe('bootstrap', () => {
       { label: 'a', seeds, runs: ['s/a-s1', 's/a-s2', 's/a-s3'] },
       { label: 'b', seeds: [seeds[0]], runs: ['s/b'] },
     ];
-    for (const metric of ['rmse', 'r2', 'mae', 'bias'] as const) {
+    for (const metric of metrics()) {
       const { columns, rows: lines } = metricTable(rows, ['x', 'y'], metric, 'test list');
       expect(columns.map(({ label }) => label)).toHaveLength(5);
-      const [u, v, w] = seeds.map((records) => poolTiles(records).bands[1][metric]);
+      const [u, v, w] = seeds.map((records) => poolTiles(records).bands[1][metric.name]);
       const mean = (u + v + w) / 3;
       const sd = Math.sqrt(((u - mean) ** 2 + (v - mean) ** 2 + (w - mean) ** 2) / 2);
       const cell = lines[0].cells[3] as { value: number; spread: string };
       expect(cell.value).toBeCloseTo(mean, 10);
-      expect(cell.spread).toBe(`± ${sd.toFixed(metric === 'r2' ? 4 : 2)}`);
+      expect(cell.spread).toBe(`± ${sd.toFixed(metric.name === 'r2' ? 4 : 2)}`);
       expect([lines[0].cells[1], lines[0].cells[4]]).toEqual(['3', 's/a-s{1,2,3}']);
       expect(lines[1].cells[3]).toBe(u);
     }
@@ -179,7 +181,7 @@ describe('bootstrap', () => {
     const records = tiles(400, 30, 1);
     const draws = tileDraws(400, 1000);
     const started = process.cpuUsage().user;
-    for (let row = 0; row < 8; row++) scoreDraws(tileSums(records), draws, 'rmse');
+    for (let row = 0; row < 8; row++) scoreDraws(tileSums(records), draws, rmse);
     expect((process.cpuUsage().user - started) / 1e6).toBeLessThan(1);
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { applyMapping, applyTables, expandKnots } from '../../src/ops/apply-mapping.js';
+import { applyMapping } from '../../src/models/mapping.js';
+import { applyTables, expandKnots } from '../../src/ops/apply-mapping.js';
 import type { Knots } from '../../src/ops/mapping.js';
 import { random } from './pixels.js';
 

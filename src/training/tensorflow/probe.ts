@@ -50,7 +50,7 @@ export const probe = async (): Promise<ProbeResult> => {
         theta as tf.Tensor1D,
         layouts.map(({ parameterCount }) => parameterCount),
       );
-      const [network, conv] = layouts.map(({ parameters: slots }, i) => cut(parts[i], slots));
+      const [network, conv] = layouts.map(({ parameters: slots }, i) => cut(parts[i] as tf.Tensor1D, slots));
       const [statistics, convStatistics] = layouts.map((layout) =>
         cut(tf.tensor1d(initialRunning(layout)), layout.running),
       );

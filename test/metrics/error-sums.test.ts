@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { indexResidualSums, residualSums } from '../../src/ops/residual-sums.js';
-import { random } from './pixels.js';
+import { bandErrors, ndviErrors } from '../../src/metrics/error-sums.js';
+import { random } from '../ops/pixels.js';
 
 /** Sum without loss: Shewchuk's partials would be exact; Kahan–Neumaier is far below the tolerance. */
 const carefulSum = (values: readonly number[]): number => {
@@ -40,7 +40,7 @@ test('sums of a band agree with careful sums to 1e-12', () => {
         .map((i) => band * pixels + i);
       const e = at.map((i) => prediction[i] - target[i]);
       const y = at.map((i) => target[i]);
-      const sums = residualSums(prediction, target, mask, band);
+      const sums = bandErrors(prediction, { target, mask }, band);
       const size = carefulSum(e.map(Math.abs));
       expect(sums.n).toBe(at.length);
       expect(Math.abs(sums.error - carefulSum(e))).toBeLessThanOrEqual(1e-12 * size);
@@ -68,7 +68,7 @@ test('sums of the vegetation index agree with careful sums to 1e-12', () => {
         y.push(index(target, i));
         e.push(index(prediction, i) - index(target, i));
       }
-      const sums = indexResidualSums(prediction, target, mask, 1, 2);
+      const sums = ndviErrors(prediction, { target, mask }, 1, 2);
       expect(sums.n).toBe(y.length);
       const close = (value: number, terms: number[]): void =>
         expect(Math.abs(value - carefulSum(terms))).toBeLessThanOrEqual(
@@ -93,7 +93,7 @@ test('sums of the vegetation index agree with careful sums to 1e-12', () => {
 test('a zero denominator of target or prediction is counted and left out', () => {
   const target = Int16Array.of(100, 0, -50, 100, 7, /* nir */ 300, 0, 50, 200, 7);
   const prediction = Float32Array.of(100, 10, 20, -100, 7, /* nir */ 300, 30, 40, 100, 7);
-  const sums = indexResidualSums(prediction, target, Uint8Array.of(1, 1, 1, 1, 0), 0, 1);
+  const sums = ndviErrors(prediction, { target, mask: Uint8Array.of(1, 1, 1, 1, 0) }, 0, 1);
   expect(sums).toStrictEqual({
     n: 1,
     error: 0,
