@@ -1,7 +1,6 @@
 import { findMetric } from '../metrics/index.js';
 import type { Metric } from '../metrics/metric.js';
 import { rmse } from '../metrics/rmse.js';
-import { bracedTags } from './braced-tags.js';
 import { columnMetrics, metricColumn, unitNote } from './comparison-table.js';
 import type { PairedDifference } from './paired-comparison.js';
 import type { PaperValues } from './paper-values.js';
@@ -50,6 +49,9 @@ const differenceText = ({ difference, interval }: PairedDifference, digits: numb
 const intervalText = ({ interval }: RowStatistics, digits: number): string | null =>
   interval && `[${interval.low.toFixed(digits)}, ${interval.high.toFixed(digits)}]`;
 
+/** Metrics beside RMSE that have an interval and tests of their own. */
+const ownColumns = (): Metric[] => columnMetrics().filter((metric) => metric !== rmse && !metric.pooledOnly);
+
 const isMean = (measure: Measure, metric: Metric): boolean =>
   measure.name === metric.name && measure.channel === 'mean';
 
@@ -68,6 +70,16 @@ const inOrder = (models: readonly SeededModel[]): SeededModel[] => [
 const isShown = ({ measure: { name, channel } }: RowStatistics): boolean =>
   channel !== 'mean' || !findMetric(name)!.pooledOnly;
 
+/** Tags with a common beginning as `ablation/tv-on-s{1,2,3}`, which a shell expands. */
+export const bracedTags = (tags: readonly string[]): string => {
+  if (tags.length < 2) return tags.join('');
+  let common = 0;
+  while (tags.every((tag) => common < tag.length && tag[common] === tags[0][common])) common++;
+  // cut at the beginning of a number or word, not within it
+  while (common > 0 && /\w/.test(tags[0][common - 1]) && !/[A-Za-z]/.test(tags[0][common - 1])) common--;
+  return `${tags[0].slice(0, common)}{${tags.map((tag) => tag.slice(common)).join(',')}}`;
+};
+
 /**
  * The comparison of configurations with seeds, a row each: every metric as mean ± standard deviation over seeds; of the
  * mean RMSE over bands also the 95 % bootstrap interval over test tiles, the paired difference to the baseline with its
@@ -84,7 +96,7 @@ export const ablationTable = (
   const statistics = rowStatistics(rows, bands, { baseline, draws });
   const hasGap = rows.some(({ isBound }) => isBound);
   const first = statistics.filter(({ label }) => label === rows[0].label).filter(isShown);
-  const own = columnMetrics().filter((metric) => metric !== rmse && !metric.pooledOnly);
+  const own = ownColumns();
   const paperColumns = paper?.columns ?? [];
   const columns: Column[] = [
     { label: 'model' },
@@ -170,6 +182,7 @@ export const statisticsTable = (
 ): Table => {
   const rows = inOrder(models);
   const baseline = baselineOf(rows, wish);
+  const own = ownColumns();
   const numbers = [
     'mean',
     'sd',
@@ -213,6 +226,13 @@ export const statisticsTable = (
         ],
       }),
     ),
-    notes: [`Differences to ${baseline}. Wilcoxon tests the tiles' own RMSE, also in the lines of R².`],
+    notes: [
+      `Differences to ${baseline}. Wilcoxon tests the tiles' own RMSE, also in the lines of R².`,
+      ...(own.length > 0
+        ? [
+            `In the lines of ${own.map(({ label }) => label).join(', ')} it tests the tiles' own values of that metric.`,
+          ]
+        : []),
+    ],
   };
 };

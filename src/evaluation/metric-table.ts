@@ -1,5 +1,5 @@
 import { digitsOf, type Metric } from '../metrics/metric.js';
-import { bracedTags } from './braced-tags.js';
+import { bracedTags } from './ablation-table.js';
 import { type SeededModel, sampleSd } from './row-statistics.js';
 import type { Cell, Table } from './table.js';
 import { poolTiles } from './tile-record.js';

@@ -1,19 +1,22 @@
 import { type Interval, percentileInterval } from './bootstrap.js';
 import { wilcoxonSignedRank } from './wilcoxon.js';
 
-/** A model's score against the baseline's on the same tiles. */
+/** How a model's score differs from the baseline's on the same tiles. */
 export interface PairedDifference {
   /** Model − baseline. */
   difference: number;
   /** 95 % interval over bootstrap draws of tiles; null without draws. */
   interval: Interval | null;
-  /** Two-sided, of the paired bootstrap; at least 2/(draws + 1), NaN without draws. */
+  /** Two-sided p-value of the paired bootstrap; at least 2/(draws + 1), NaN without draws. */
   bootstrap: number;
-  /** Two-sided, of Wilcoxon's signed-rank test on the tiles' own scores. */
+  /** Two-sided p-value of Wilcoxon's signed-rank test on the tiles' own scores. */
   wilcoxon: number;
 }
 
-/** Two-sided p-value of draws of a difference: twice the smaller share on one side of 0, one draw added (Davison and Hinkley 1997, §4.2). */
+/**
+ * Two-sided p-value of bootstrap draws of a difference: twice the proportion of draws on the rarer side of 0, one draw added
+ * so that it is never 0 (Davison and Hinkley 1997, §4.2).
+ */
 export const bootstrapP = (draws: ArrayLike<number>): number => {
   let [below, above] = [0, 0];
   for (let i = 0; i < draws.length; i++) {
@@ -24,9 +27,9 @@ export const bootstrapP = (draws: ArrayLike<number>): number => {
 };
 
 /**
- * Compares a model with a baseline, paired: both saw the same bootstrap draws of the same tiles.
+ * Compares a model with a baseline on the same tiles and the same bootstrap draws of them.
  *
- * @param model the model's score on all tiles, under each draw and on each tile by itself; NaN tiles are left out
+ * @param model its score on all tiles, on each draw and on each tile by itself; tiles where it is NaN are left out
  */
 export const pairedDifference = (
   model: { all: number; draws: ArrayLike<number>; tiles: ArrayLike<number> },
@@ -40,4 +43,22 @@ export const pairedDifference = (
     bootstrap: draws.length > 0 ? bootstrapP(draws) : Number.NaN,
     wilcoxon: wilcoxonSignedRank(tiles).p,
   };
+};
+
+/**
+ * Holm's step-down correction (Holm 1979): rejecting the corrected p-values below α keeps the probability of any false
+ * rejection below α. NaN, a test that was not made, stays NaN and is not counted.
+ */
+export const holm = (values: readonly number[]): number[] => {
+  const order = values
+    .map((_, i) => i)
+    .filter((i) => !Number.isNaN(values[i]))
+    .sort((a, b) => values[a] - values[b]);
+  const corrected = values.map(() => Number.NaN);
+  let largest = 0;
+  for (const [rank, i] of order.entries()) {
+    largest = Math.max(largest, Math.min(1, (order.length - rank) * values[i]));
+    corrected[i] = largest;
+  }
+  return corrected;
 };

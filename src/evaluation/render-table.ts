@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { writeAtomic } from '../files.js';
 import { bestCells, type Cell, type Column, cellText, type Table } from './table.js';
 
 const heading = ({ label, unit }: Column): string => (unit ? `${label} [${unit}]` : label);
@@ -39,11 +41,11 @@ const csvCell = (cell: Cell): string => {
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
-/** What stands beside a number. */
+/** Spread and mark of a number. */
 const extra = (cell: Cell): string =>
   cell !== null && typeof cell === 'object' ? [cell.spread, cell.mark].filter(Boolean).join(' ') : '';
 
-/** CSV (RFC 4180) with full precision; spreads and marks are columns of their own where a table has them. */
+/** CSV (RFC 4180) at full precision. A column with spreads or marks is followed by one that holds them. */
 export const csvTable = ({ columns, rows }: Table): string => {
   const spreads = columns.map((_, c) => rows.some(({ cells }) => extra(cells[c]) !== ''));
   const header = columns.flatMap((column, c) => [
@@ -98,4 +100,11 @@ export const latexTable = (table: Table): string => {
     '\\end{table}',
     '',
   ].join('\n');
+};
+
+/** Writes a table as `<folder>/<name>.md`, `.csv` and `.tex`, each whole or not at all. The same table gives the same bytes. */
+export const writeTables = async (name: string, folder: string, table: Table): Promise<void> => {
+  await writeAtomic(join(folder, `${name}.md`), markdownTable(table));
+  await writeAtomic(join(folder, `${name}.csv`), csvTable(table));
+  await writeAtomic(join(folder, `${name}.tex`), latexTable(table));
 };

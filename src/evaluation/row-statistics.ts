@@ -1,8 +1,7 @@
 import { rmse } from '../metrics/rmse.js';
 import { type Interval, percentileInterval, tileDraws } from './bootstrap.js';
 import { columnMetrics, gapClosed } from './comparison-table.js';
-import { holm } from './holm.js';
-import { type PairedDifference, pairedDifference } from './paired-comparison.js';
+import { holm, type PairedDifference, pairedDifference } from './paired-comparison.js';
 import { pooledDraws, scoreDraws, scoresOf, tileScores, tileSums } from './pooled-draws.js';
 import type { TileRecord } from './tile-record.js';
 

@@ -9,7 +9,7 @@ export interface SignedRank {
   exact: boolean;
 }
 
-/** Up to this many untied differences the distribution is counted out (as R's wilcox.test does). */
+/** Up to this many untied differences the distribution is exact (as in R's wilcox.test). */
 const mostExact = 49;
 
 /** Ranks of absolute values from 1, ties averaged, and Σ(t³ − t) over groups of ties. */
@@ -27,15 +27,15 @@ const ranks = (values: readonly number[]): { rank: Float64Array; ties: number } 
   return { rank, ties };
 };
 
-/** P(V ≤ v) for n untied differences under the null hypothesis: subsets of 1…n by their sum, each of 2ⁿ as likely. */
+/** P(V ≤ v) for n untied differences under the null hypothesis: every subset of the ranks 1…n is as likely, V is its sum. */
 const exactBelow = (v: number, n: number): number => {
   const most = (n * (n + 1)) / 2;
-  const share = new Float64Array(most + 1);
-  share[0] = 1;
+  const chance = new Float64Array(most + 1);
+  chance[0] = 1;
   for (let k = 1; k <= n; k++)
-    for (let sum = most; sum >= 0; sum--) share[sum] = (share[sum] + (sum >= k ? share[sum - k] : 0)) / 2;
+    for (let sum = most; sum >= 0; sum--) chance[sum] = (chance[sum] + (sum >= k ? chance[sum - k] : 0)) / 2;
   let below = 0;
-  for (let sum = 0; sum <= Math.min(v, most); sum++) below += share[sum];
+  for (let sum = 0; sum <= Math.min(v, most); sum++) below += chance[sum];
   return below;
 };
 

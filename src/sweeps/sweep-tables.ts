@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { ablationTable, statisticsTable } from '../evaluation/ablation-table.js';
 import { checkPaperRows, type PaperValues } from '../evaluation/paper-values.js';
+import { writeTables } from '../evaluation/render-table.js';
 import type { Table } from '../evaluation/table.js';
-import { writeTables } from '../evaluation/write-tables.js';
 import type { FinishedRun } from '../training/list-runs.js';
 import type { Trial } from './expand.js';
 import type { Manifest } from './manifest.js';

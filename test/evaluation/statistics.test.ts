@@ -1,12 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/config/random.js';
-import { ablationTable, statisticsTable } from '../../src/evaluation/ablation-table.js';
+import { ablationTable, bracedTags, statisticsTable } from '../../src/evaluation/ablation-table.js';
 import { tileDraws } from '../../src/evaluation/bootstrap.js';
-import { bracedTags } from '../../src/evaluation/braced-tags.js';
-import { holm } from '../../src/evaluation/holm.js';
 import { metricTable } from '../../src/evaluation/metric-table.js';
-import { bootstrapP } from '../../src/evaluation/paired-comparison.js';
+import { bootstrapP, holm } from '../../src/evaluation/paired-comparison.js';
 import { scoreDraws, tileSums } from '../../src/evaluation/pooled-draws.js';
 import { csvTable, latexTable, markdownTable } from '../../src/evaluation/render-table.js';
 import { rowStatistics, type SeededModel } from '../../src/evaluation/row-statistics.js';
