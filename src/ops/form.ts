@@ -12,7 +12,7 @@ export type Form = 'composed' | 'fused';
 const kernelOf = {
   unet: 'unet',
   adam: 'adam',
-  'align-loss': 'align',
+  'align-loss': 'pixel-error',
   'apply-conv': 'apply',
   'quadratic-mse': null,
   'lut-head': null,

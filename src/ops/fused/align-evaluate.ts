@@ -6,7 +6,7 @@ import { roomFor } from './align-room.js';
 import { arrangeWeights } from './conv-weights.js';
 import { control } from './threads.js';
 
-/** Passes of kernels/align.entry.ts. */
+/** Passes of kernels/pixel-error.entry.ts. */
 const pass = { conv: 0, error: 1, gradient: 2, whole: 3 } as const;
 
 export interface AlignResult {
@@ -63,7 +63,7 @@ export const evaluateAlign = (
   const units = batch.length * plan.strips;
   const run = (which: number): void => {
     if (kernel.runPass(control, which, plan.address, units) !== 0)
-      throw new Error('kernel align: a thread failed');
+      throw new Error('kernel pixel-error: a thread failed');
   };
 
   batch.forEach(({ source, target, mask }, sample) => {

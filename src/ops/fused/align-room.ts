@@ -27,7 +27,7 @@ export const roomFor = (
 ): Room & { plan: AlignPlan } => {
   if (!room) {
     const memory = sharedMemory();
-    room = { memory, kernel: loadKernel<AlignKernel>('align', memory), threads: 1, key: '', plan: null };
+    room = { memory, kernel: loadKernel<AlignKernel>('pixel-error', memory), threads: 1, key: '', plan: null };
   }
   const { width, height } = batch[0];
   const key = `${width}×${height}×${knots}×${bandMax.join()}`;
@@ -44,7 +44,7 @@ export const roomFor = (
     const words = new Uint32Array(room.memory.buffer);
     for (let thread = 0; thread < Math.max(wanted, room.threads); thread++)
       words[scratchAt / 4 + thread] = plan.scratch + thread * plan.scratchBytes;
-    startThreads('align', room.memory, room.threads, wanted);
+    startThreads('pixel-error', room.memory, room.threads, wanted);
     room = { ...room, key, plan, threads: Math.max(wanted, room.threads) };
   }
   limitThreads(room.memory, wanted);
