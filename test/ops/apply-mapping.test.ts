@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { applyMapping, applyTables, expandKnots } from '../../src/ops/apply-mapping.js';
 import type { Knots } from '../../src/ops/mapping.js';
-import { random } from './pixels.js';
+import { random } from '../engine/pixels.js';
 
 const makeKnots = (knots: number, bandMax: number[], seed: number): Knots => {
   const next = random(seed);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { indexResidualSums, residualSums } from '../../src/ops/residual-sums.js';
-import { random } from './pixels.js';
+import { random } from '../engine/pixels.js';
 
 /** Sum without loss: Shewchuk's partials would be exact; Kahan–Neumaier is far below the tolerance. */
 const carefulSum = (values: readonly number[]): number => {
