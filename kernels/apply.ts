@@ -1,45 +1,11 @@
 // The conv module at inference, a strip of rows at a time.
+import { ConvStrip } from '../src/engine/abi';
 import { convRow, writeTaps } from './conv-rows';
-
-/** Written by the host: src/ops/fused/apply-conv.ts has the same fields in the same order, 4 bytes each. */
-@unmanaged
-export class Strip {
-  width: i32;
-  bands: i32;
-  /** Bands rounded up to a multiple of 4. */
-  channels: i32;
-  /** Bytes of a row of float32, pixels rounded up to a multiple of 8; and with its zeros on both sides. */
-  rowBytes: usize;
-  stride: usize;
-  /** Rows to compute. */
-  rows: i32;
-  /** 1 where the row above the first and the row below the last are given; else they are zero. */
-  top: i32;
-  bottom: i32;
-  /** Pixels given left and right of a row: 0 or 1; else they are zero. */
-  left: i32;
-  right: i32;
-  /** [bands, top + rows + bottom, left + width + right] float32. */
-  input: usize;
-  /** [bands, rows, width] float32. */
-  output: usize;
-  /** [channels / 4][bands, 3, 3, 4] float32, each four times. */
-  weights: usize;
-  /** [bands] float32. */
-  scale: usize;
-  shift: usize;
-  /** Room for three rows of all bands, zero-padded: [3, bands, stride]. */
-  ring: usize;
-  /** A row of zeros; a row of sums [channels, rowBytes]; 9·bands addresses. */
-  zero: usize;
-  sums: usize;
-  taps: usize;
-}
 
 const lead: usize = 16;
 
 /** Puts input row `row`, −1 … rows, into its slot of the ring. */
-function takeRow(s: Strip, row: i32): void {
+function takeRow(s: ConvStrip, row: i32): void {
   const given = row + s.top;
   const height = s.top + s.rows + s.bottom;
   const bytes = <usize>(s.left + s.width + s.right) << 2;
@@ -69,7 +35,7 @@ export function residualRow(y: usize, sums: usize, scale: f32, shift: f32, width
 }
 
 export function applyStrip(strip: usize): void {
-  const s = changetype<Strip>(strip);
+  const s = changetype<ConvStrip>(strip);
   memory.fill(s.ring, 0, <usize>(3 * s.bands) * s.stride);
   takeRow(s, -1);
   takeRow(s, 0);

@@ -3,6 +3,7 @@
  * convolution's input and its two neighbours lie side by side, so that a convolution of 3 is the product of
  * overlapping rows of 3·channels with a packed matrix.
  */
+import { crossScratch } from '../src/engine/abi';
 import { multiplyAdd } from './multiply-add';
 
 /**
@@ -209,7 +210,7 @@ export function productUnit(
 }
 
 /** Rows summed in registers before they are added to memory. */
-const run: i32 = 256;
+const run: i32 = <i32>(crossScratch / 32);
 
 /** Copies `count` rows of columns, `group` bytes (16 or 32), from `row` of `sample` on, one behind the other. */
 function packColumns(

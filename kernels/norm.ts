@@ -5,12 +5,10 @@
  * β, four vectors of `channels4` floats. A unit is `block` channels: a multiple of 4, and of whole groups.
  */
 
+import { NormKind } from '../src/engine/abi';
+
 /** Rows whose float32 sums are added to a float64 sum at a time. */
 const run: i32 = 16;
-
-/** By the batch; by running statistics; by groups of channels of each sample. */
-const byRunning: i32 = 1;
-const byGroup: i32 = 2;
 
 // Sums of the column block at hand: two float64 vectors each.
 let sumLow = f64x2.splat(0);
@@ -143,16 +141,16 @@ export function normForwardUnit(
   const size = channels / groups;
   const row = <usize>channels4 << 2;
   const sample = <usize>rows * row;
-  const segments = kind == byGroup ? samples : 1;
-  const within = kind == byGroup ? 1 : samples;
-  const count = <f64>(within * rows) * (kind == byGroup ? <f64>size : 1);
+  const segments = kind == NormKind.group ? samples : 1;
+  const within = kind == NormKind.group ? 1 : samples;
+  const count = <f64>(within * rows) * (kind == NormKind.group ? <f64>size : 1);
   for (let segment = 0; segment < segments; segment++) {
     const from = y + <usize>segment * sample;
     const mean = stats + <usize>segment * 4 * row;
     const inverse = mean + row;
     const scale = inverse + row;
     const shift = scale + row;
-    if (kind == byRunning) {
+    if (kind == NormKind.running) {
       for (let c = first; c < end; c++) {
         const at = <usize>c << 2;
         store<f32>(mean + at, load<f32>(running + at));
@@ -165,7 +163,7 @@ export function normForwardUnit(
         for (let s = 0; s < within; s++) addColumns(rows, from + <usize>s * sample + c, row);
         storeSums(scratch + (c << 1));
       }
-      if (kind == byGroup) poolGroups(first, end, size, scratch);
+      if (kind == NormKind.group) poolGroups(first, end, size, scratch);
       for (let c = first; c < end; c++)
         store<f32>(mean + (<usize>c << 2), <f32>(load<f64>(scratch + (<usize>c << 3)) / count));
       for (let c = firstColumn; c < endColumn; c += 16) {
@@ -174,12 +172,12 @@ export function normForwardUnit(
         for (let s = 0; s < within; s++) addSquares(rows, from + <usize>s * sample + c, row, centre);
         storeSums(scratch + (c << 1));
       }
-      if (kind == byGroup) poolGroups(first, end, size, scratch);
+      if (kind == NormKind.group) poolGroups(first, end, size, scratch);
       for (let c = first; c < end; c++) {
         const at = <usize>c << 2;
         const squares = load<f64>(scratch + (<usize>c << 3));
         store<f32>(inverse + at, <f32>(1 / sqrt<f64>(squares / count + epsilon)));
-        if (kind != byGroup) {
+        if (kind != NormKind.group) {
           const variances = <usize>channels << 2;
           const oldMean = <f64>load<f32>(running + at);
           const oldVariance = <f64>load<f32>(running + variances + at);
@@ -308,9 +306,9 @@ export function normBackwardUnit(
   const size = channels / groups;
   const row = <usize>channels4 << 2;
   const sample = <usize>rows * row;
-  const segments = kind == byGroup ? samples : 1;
-  const within = kind == byGroup ? 1 : samples;
-  const count = <f64>(within * rows) * (kind == byGroup ? <f64>size : 1);
+  const segments = kind == NormKind.group ? samples : 1;
+  const within = kind == NormKind.group ? 1 : samples;
+  const count = <f64>(within * rows) * (kind == NormKind.group ? <f64>size : 1);
   const first = scratch, second = scratch + (row << 1);
   const slopes = second + (row << 1), levels = slopes + row, biases = levels + row;
   memory.fill(slopes + startColumn, 0, <usize>width << 2);
@@ -345,8 +343,8 @@ export function normBackwardUnit(
       store<f64>(first + at8, weight * total);
       store<f64>(second + at8, weight * product);
     }
-    if (kind != byRunning) {
-      if (kind == byGroup) {
+    if (kind != NormKind.running) {
+      if (kind == NormKind.group) {
         poolGroups(start, end, size, first);
         poolGroups(start, end, size, second);
       }

@@ -1,7 +1,8 @@
 /**
  * A pass through the UNet is a program: phases one after the other, each of ops whose units may be done in any order by
- * any thread. The host writes it once (src/ops/fused/unet-program.ts has the same layout).
+ * any thread. The host writes it once (src/engine/cpu/unet.ts).
  */
+import { argumentsAt, numbersAt, opBytes, UnetOp, unitsAt } from '../src/engine/abi';
 import { crossUnit, packLeftUnit, productUnit } from './matrix';
 import { columnSumsUnit, normBackwardUnit, normForwardUnit, poolBackwardUnit, poolForwardUnit } from './norm';
 import {
@@ -18,74 +19,68 @@ import {
   unpackUp,
 } from './pack';
 
-/** Bytes of an op: its code, its units, its arguments in 4 bytes each, two float64 at the end. */
-const opBytes: usize = 96;
-const unitsAt: usize = 4;
-const argumentsAt: usize = 8;
-const numbersAt: usize = 80;
-
 @inline function whole(op: usize, index: usize): i32 { return load<i32>(op + argumentsAt + (index << 2)); }
-@inline function place(op: usize, index: usize): usize { return <usize>load<u32>(op + argumentsAt + (index << 2)); }
+@inline function address(op: usize, index: usize): usize { return <usize>load<u32>(op + argumentsAt + (index << 2)); }
 @inline function real(op: usize, index: usize): f64 { return load<f64>(op + numbersAt + (index << 3)); }
 
 function matrixUnit(code: i32, op: usize, unit: i32, scratch: usize): void {
-  if (code == 0)
+  if (code == UnetOp.product)
     productUnit(
-      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), place(op, 4), place(op, 5), place(op, 6),
-      place(op, 7), place(op, 8), place(op, 9), place(op, 10), place(op, 11),
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), address(op, 4), address(op, 5), address(op, 6),
+      address(op, 7), address(op, 8), address(op, 9), address(op, 10), address(op, 11),
     );
-  else if (code == 1)
+  else if (code == UnetOp.cross)
     crossUnit(
-      unit, whole(op, 0), whole(op, 1), whole(op, 2), place(op, 3), place(op, 4), place(op, 5), place(op, 6),
-      place(op, 7), place(op, 8), place(op, 9), place(op, 10), place(op, 11), scratch,
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), address(op, 3), address(op, 4), address(op, 5), address(op, 6),
+      address(op, 7), address(op, 8), address(op, 9), address(op, 10), address(op, 11), scratch,
     );
   else
-    packLeftUnit(unit, whole(op, 0), whole(op, 1), place(op, 2), place(op, 3), place(op, 4), place(op, 5));
+    packLeftUnit(unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4), address(op, 5));
 }
 
 function rowsUnit(code: i32, op: usize, unit: i32, scratch: usize): void {
-  if (code == 3)
+  if (code == UnetOp.normForward)
     normForwardUnit(
-      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), whole(op, 5), place(op, 6),
-      place(op, 7), place(op, 8), place(op, 9), place(op, 10), place(op, 11), place(op, 12), place(op, 13),
-      place(op, 14), real(op, 0), real(op, 1), scratch,
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), whole(op, 5), address(op, 6),
+      address(op, 7), address(op, 8), address(op, 9), address(op, 10), address(op, 11), address(op, 12), address(op, 13),
+      address(op, 14), real(op, 0), real(op, 1), scratch,
     );
-  else if (code == 4)
+  else if (code == UnetOp.normBackward)
     normBackwardUnit(
-      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), whole(op, 5), place(op, 6),
-      place(op, 7), place(op, 8), place(op, 9), place(op, 10), place(op, 11), place(op, 12), place(op, 13),
-      place(op, 14), scratch,
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), whole(op, 5), address(op, 6),
+      address(op, 7), address(op, 8), address(op, 9), address(op, 10), address(op, 11), address(op, 12), address(op, 13),
+      address(op, 14), scratch,
     );
-  else if (code == 5)
+  else if (code == UnetOp.columnSums)
     columnSumsUnit(
-      unit, whole(op, 0), whole(op, 1), whole(op, 2), place(op, 3), place(op, 4), place(op, 5), place(op, 6), scratch,
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), address(op, 3), address(op, 4), address(op, 5), address(op, 6), scratch,
     );
-  else if (code == 6)
+  else if (code == UnetOp.poolForward)
     poolForwardUnit(
-      unit, whole(op, 0), whole(op, 1), place(op, 2), place(op, 3), place(op, 4), place(op, 5), place(op, 6),
+      unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4), address(op, 5), address(op, 6),
     );
-  else if (code == 7)
+  else if (code == UnetOp.poolBackward)
     poolBackwardUnit(
-      unit, whole(op, 0), whole(op, 1), whole(op, 2), place(op, 3), place(op, 4), place(op, 5), place(op, 6),
-      place(op, 7),
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), address(op, 3), address(op, 4), address(op, 5), address(op, 6),
+      address(op, 7),
     );
-  else if (code == 8)
-    planesToRowsUnit(unit, whole(op, 0), whole(op, 1), place(op, 2), place(op, 3), place(op, 4));
-  else rowsToPlanesUnit(unit, whole(op, 0), whole(op, 1), place(op, 2), place(op, 3), place(op, 4));
+  else if (code == UnetOp.planesToRows)
+    planesToRowsUnit(unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4));
+  else rowsToPlanesUnit(unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4));
 }
 
 function packUnit(code: i32, op: usize): void {
-  if (code == 10) packConv(place(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), place(op, 4));
-  else if (code == 11)
-    packConvBack(place(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), place(op, 5));
-  else if (code == 12)
-    unpackConv(place(op, 0), place(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), place(op, 5));
-  else if (code == 13) packUp(place(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), place(op, 4));
-  else if (code == 14) packUpBack(place(op, 0), whole(op, 1), whole(op, 2), place(op, 3));
-  else if (code == 15) unpackUp(place(op, 0), place(op, 1), whole(op, 2), whole(op, 3), place(op, 4));
-  else if (code == 16) packPoint(place(op, 0), whole(op, 1), whole(op, 2), whole(op, 3) != 0, place(op, 4));
-  else if (code == 17) unpackPoint(place(op, 0), place(op, 1), whole(op, 2), whole(op, 3), place(op, 4));
-  else padBias(place(op, 0), whole(op, 1), place(op, 2));
+  if (code == UnetOp.packConv) packConv(address(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), address(op, 4));
+  else if (code == UnetOp.packConvBack)
+    packConvBack(address(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), address(op, 5));
+  else if (code == UnetOp.unpackConv)
+    unpackConv(address(op, 0), address(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), address(op, 5));
+  else if (code == UnetOp.packUp) packUp(address(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), address(op, 4));
+  else if (code == UnetOp.packUpBack) packUpBack(address(op, 0), whole(op, 1), whole(op, 2), address(op, 3));
+  else if (code == UnetOp.unpackUp) unpackUp(address(op, 0), address(op, 1), whole(op, 2), whole(op, 3), address(op, 4));
+  else if (code == UnetOp.packPoint) packPoint(address(op, 0), whole(op, 1), whole(op, 2), whole(op, 3) != 0, address(op, 4));
+  else if (code == UnetOp.unpackPoint) unpackPoint(address(op, 0), address(op, 1), whole(op, 2), whole(op, 3), address(op, 4));
+  else padBias(address(op, 0), whole(op, 1), address(op, 2));
 }
 
 /** Does a unit of a phase, whose first op is at `ops`. */
@@ -97,7 +92,7 @@ export function runUnit(ops: usize, unit: i32, scratch: usize): void {
     op += opBytes;
   }
   const code = load<i32>(op);
-  if (code < 3) matrixUnit(code, op, left, scratch);
-  else if (code < 10) rowsUnit(code, op, left, scratch);
+  if (code <= UnetOp.packLeft) matrixUnit(code, op, left, scratch);
+  else if (code <= UnetOp.rowsToPlanes) rowsUnit(code, op, left, scratch);
   else packUnit(code, op);
 }

@@ -1,10 +1,11 @@
-// One memory for all threads: kernels/unet-program.ts computes units of a phase, crew.ts shares them out.
+// One memory for all threads: kernels/unet-program.ts computes units of a phase, threads.ts shares them out.
 // asc unet: --enable threads --sharedMemory --maximumMemory 65536
-import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit } from './crew';
+import { phaseBytes } from '../src/engine/abi';
+import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit } from './threads';
 import { runUnit } from './unet-program';
 // What is exported is not inlined. V8 keeps the sums of a small function in registers, those of a large one not; and it
 // optimises a function when it is called again, which a thread's life is not.
-export { awaitRound } from './crew';
+export { awaitRound } from './threads';
 export { columnsTile, crossUnit, packedTile, packLeftUnit, productUnit, rowsTile } from './matrix';
 export { runUnit } from './unet-program';
 
@@ -21,8 +22,8 @@ export function work(control: usize, thread: i32): void {
  * Returns 0, or 1 if a thread failed.
  */
 export function runProgram(control: usize, phases: usize, count: i32): i32 {
-  const end = phases + (<usize>count << 3);
-  for (let phase = phases; phase < end; phase += 8) {
+  const end = phases + <usize>count * phaseBytes;
+  for (let phase = phases; phase < end; phase += phaseBytes) {
     const units = load<i32>(phase, 4);
     openRound(control, 0, <usize>load<u32>(phase), units);
     work(control, 0);

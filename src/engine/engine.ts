@@ -54,7 +54,7 @@ const isOnHost = (
 
 const openCpu = async (): Promise<Engine> => {
   if (!hasSimd()) throw new Fault('WebAssembly without SIMD; another Node.js or another machine is needed');
-  const missing = ['unet', 'align', 'adam', 'apply'].filter((name) => !hasKernel(name));
+  const missing = ['unet', 'pixel-error', 'adam', 'apply'].filter((name) => !hasKernel(name));
   if (missing.length > 0)
     throw new Fault(`kernels missing: ${missing.join(', ')}; build them: npm run build:kernels`);
   return {

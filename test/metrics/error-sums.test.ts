@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bandErrors, ndviErrors } from '../../src/metrics/error-sums.js';
-import { random } from '../ops/pixels.js';
+import { random } from '../engine/pixels.js';
 
 /** Sum without loss: Shewchuk's partials would be exact; Kahan–Neumaier is far below the tolerance. */
 const carefulSum = (values: readonly number[]): number => {

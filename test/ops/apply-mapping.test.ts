@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { applyMapping } from '../../src/models/mapping.js';
 import { applyTables, expandKnots } from '../../src/ops/apply-mapping.js';
 import type { Knots } from '../../src/ops/mapping.js';
-import { random } from './pixels.js';
+import { random } from '../engine/pixels.js';
 
 const makeKnots = (knots: number, bandMax: number[], seed: number): Knots => {
   const next = random(seed);

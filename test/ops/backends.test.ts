@@ -14,7 +14,7 @@ import { changedSettings } from '../../src/training/prepare-folder.js';
 import { type Batch, stepGradient, trainStep } from '../../src/training/step.js';
 import { freshState } from '../../src/training/train-unet-lut.js';
 import { distance } from '../distance.js';
-import { useTestDriver } from './test-driver.js';
+import { useTestDriver } from '../engine/test-driver.js';
 
 /**
  * Relative to `cpu`'s composed form. One pass differs by the order of float32 sums; over 12 steps Adam amplifies the

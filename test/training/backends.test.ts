@@ -13,7 +13,7 @@ import type { EpochRecord } from '../../src/training/fit.js';
 import { readLines } from '../../src/training/result.js';
 import { type RunOptions, runExperiment } from '../../src/training/run.js';
 import { runFolder } from '../../src/training/run-folder.js';
-import { useTestDriver } from '../ops/test-driver.js';
+import { useTestDriver } from '../engine/test-driver.js';
 
 const data = fileURLToPath(new URL('../fixtures/parity/data', import.meta.url));
 let folder: string;

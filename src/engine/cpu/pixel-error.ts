@@ -18,7 +18,7 @@ import { arrangeWeights } from './conv-weights.js';
 import { firstFree, reserve, sharedMemory } from './memory.js';
 import { limitThreads, startThreads, threadCount } from './threads.js';
 
-/** kernels/align.entry.ts */
+/** kernels/pixel-error.entry.ts */
 interface PixelKernel {
   runPass(control: number, pass: PixelPass, plan: number, units: number): number;
   foldTables(plan: number, sample: number): void;
@@ -165,7 +165,7 @@ const arenaFor = (
 ): Arena & { layout: Layout } => {
   if (!arena) {
     const memory = sharedMemory();
-    arena = { memory, kernel: loadKernel<PixelKernel>('align', memory), threads: 1, key: '', layout: null };
+    arena = { memory, kernel: loadKernel<PixelKernel>('pixel-error', memory), threads: 1, key: '', layout: null };
   }
   const { width, height } = patches[0];
   const key = `${width}×${height}×${knots}×${bandMax.join()}`;
@@ -187,7 +187,7 @@ const arenaFor = (
     const scratches = new Uint32Array(memory.buffer, controlAt + scratchAt, threads);
     for (let thread = 0; thread < threads; thread++)
       scratches[thread] = layout.scratch + thread * layout.scratchBytes;
-    startThreads('align', memory, arena.threads, wanted);
+    startThreads('pixel-error', memory, arena.threads, wanted);
     Object.assign(arena, { key, layout, threads });
   }
   limitThreads(arena.memory, wanted);
@@ -232,7 +232,7 @@ export const pixelError = ({ lut, conv, running, patches, bandMax, norm }: Pixel
   const units = patches.length * plan.strips;
   const run = (pass: PixelPass): void => {
     if (kernel.runPass(controlAt, pass, address, units) !== 0)
-      throw new Error('kernel align: a thread failed');
+      throw new Error('kernel pixel-error: a thread failed');
   };
 
   patches.forEach(({ source, target, mask }, sample) => {

@@ -1,26 +1,14 @@
 /**
- * Shares the units of a round out among threads that work on one memory. At `control`, zero at first: the ticket holds
- * the round (high 16 bits), its number of units (24) and the next unit (24), so that taking a unit and knowing that it
- * is one of this round are the same exchange. A kernel's entry says what a unit is.
+ * Hands the units of a round out to threads that work on one memory. At `control`, zero at first, the queue holds the
+ * round, its number of units and the next unit in one word, so that taking a unit and knowing that it is one of this
+ * round are the same exchange. A kernel's entry says what a unit is.
  */
-const ticketAt: usize = 0; // i64
-const roundAt: usize = 8; // i32
-const doneAt: usize = 12; // i32
-/** What the round is about: the entry's words. */
-const taskAt: usize = 16; // i32
-const planAt: usize = 20; // u32
-/** Set by the host when a thread has failed. */
-const failedAt: usize = 24; // i32
-/** Threads asleep, and whether the host is: who is awake needs no waking. */
-const sleepersAt: usize = 28; // i32
-const hostSleepsAt: usize = 32; // i32
-/** Threads that may work, set by the host; the others sleep until it is changed. */
-const limitAt: usize = 36; // i32
-/** Each thread's scratch memory, u32; thread 0 is the host's. */
-const scratchAt: usize = 64;
+import {
+  doneAt, failedAt, hostSleepsAt, limitAt, planAt, queueAt, roundAt, scratchAt, sleepersAt, taskAt,
+} from '../src/engine/abi';
 
 /** Looks at a number that another thread will change before falling asleep over it: some 100 µs, more than lies between two passes. */
-const patience: i32 = 200_000;
+const spinCount: i32 = 200_000;
 
 @inline export function taskOf(control: usize): i32 { return load<i32>(control + taskAt); }
 @inline export function planOf(control: usize): usize { return <usize>load<u32>(control + planAt); }
@@ -32,16 +20,16 @@ const patience: i32 = 200_000;
 /** A unit for the caller, or −1 when none is left. */
 export function takeUnit(control: usize): i32 {
   while (true) {
-    const ticket = atomic.load<i64>(control + ticketAt);
-    const unit = <i32>(ticket & 0xffffff), units = <i32>((ticket >> 24) & 0xffffff);
+    const queue = atomic.load<i64>(control + queueAt);
+    const unit = <i32>(queue & 0xffffff), units = <i32>((queue >> 24) & 0xffffff);
     if (unit >= units) return -1;
-    if (atomic.cmpxchg<i64>(control + ticketAt, ticket, ticket + 1) == ticket) return unit;
+    if (atomic.cmpxchg<i64>(control + queueAt, queue, queue + 1) == queue) return unit;
   }
 }
 
 /** The caller has done a unit. */
 export function finishUnit(control: usize): void {
-  const units = <i32>((atomic.load<i64>(control + ticketAt) >> 24) & 0xffffff);
+  const units = <i32>((atomic.load<i64>(control + queueAt) >> 24) & 0xffffff);
   if (atomic.add<i32>(control + doneAt, 1) + 1 == units && atomic.load<i32>(control + hostSleepsAt))
     atomic.notify(control + doneAt, 1);
 }
@@ -52,7 +40,7 @@ export function openRound(control: usize, task: i32, plan: usize, units: i32): v
   store<i32>(control + taskAt, task);
   store<u32>(control + planAt, <u32>plan);
   atomic.store<i32>(control + doneAt, 0);
-  atomic.store<i64>(control + ticketAt, (<i64>(round & 0xffff) << 48) | (<i64>units << 24));
+  atomic.store<i64>(control + queueAt, (<i64>(round & 0xffff) << 48) | (<i64>units << 24));
   atomic.store<i32>(control + roundAt, round);
   // one that is about to sleep sees the new round first
   if (atomic.load<i32>(control + sleepersAt)) atomic.notify(control + roundAt, -1);
@@ -63,7 +51,7 @@ export function closeRound(control: usize, units: i32): i32 {
   let look = 0;
   for (let done = atomic.load<i32>(control + doneAt); done != units; done = atomic.load<i32>(control + doneAt)) {
     if (atomic.load<i32>(control + failedAt)) return 1;
-    if (look++ < patience) continue;
+    if (look++ < spinCount) continue;
     atomic.store<i32>(control + hostSleepsAt, 1);
     atomic.wait<i32>(control + doneAt, done, 100_000_000);
     atomic.store<i32>(control + hostSleepsAt, 0);
@@ -73,7 +61,7 @@ export function closeRound(control: usize, units: i32): i32 {
 
 /** Waits for a round after `round`. */
 export function awaitRound(control: usize, round: i32): void {
-  for (let look = 0; look < patience; look++) if (roundOf(control) != round) return;
+  for (let look = 0; look < spinCount; look++) if (roundOf(control) != round) return;
   atomic.add<i32>(control + sleepersAt, 1);
   atomic.wait<i32>(control + roundAt, round, -1);
   atomic.sub<i32>(control + sleepersAt, 1);

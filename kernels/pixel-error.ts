@@ -1,90 +1,27 @@
 // The loss of LUT and conv module, and its gradient, in three passes over strips of rows (a unit is one strip of one
 // sample). The host writes the plan, runs a pass over all units, combines their sums in unit order, and goes on.
+import { errorSumsAt, pairedTaps, PixelPlan, weightSumsAt } from '../src/engine/abi';
 import { convRow, weightRow, writeTaps } from './conv-rows';
 import { addRow, clipRow, readRow } from './look-up';
-
-/** Written by the host: src/ops/fused/align-plan.ts has the same fields in the same order, 4 bytes each. */
-@unmanaged
-export class Plan {
-  width: i32;
-  height: i32;
-  bands: i32;
-  /** Bands rounded up to a multiple of 4. */
-  channels: i32;
-  /** Bytes of a row of float32, pixels rounded up to a multiple of 8. */
-  rowBytes: usize;
-  /** Bytes of a row with its zeros on both sides. */
-  stride: usize;
-  stripRows: i32;
-  /** Strips of a sample. */
-  strips: i32;
-  /** Addresses of each sample's int16 planes [bands, height, width] and bytes [height, width]: [samples] u32. */
-  sources: usize;
-  targets: usize;
-  masks: usize;
-  /** LUTs at every value, float32: sample after sample `tableBytes` apart, bands at `bandOffsets`; [bands] i32. */
-  tables: usize;
-  tableBytes: usize;
-  bandOffsets: usize;
-  /** bandMax − 1, [bands] i32. */
-  lasts: usize;
-  /** LUT outputs, zero-padded: [samples, bands, height + 2, stride]. */
-  y: usize;
-  yPlane: usize;
-  /** Convolutions without bias: [samples, channels, height, rowBytes]. */
-  z: usize;
-  zPlane: usize;
-  /** All ones below `width`, zero from there on: [rowBytes]. */
-  columns: usize;
-  /** [channels / 4][bands, 3, 3, 4] float32, each four times: of the convolution and of its transpose. */
-  forward: usize;
-  backward: usize;
-  /** Per channel, float32 [channels]: a = (z − mean)·scale + beta; dz = scale·da − level − (z − mean)·slope. */
-  mean: usize;
-  scale: usize;
-  beta: usize;
-  level: usize;
-  slope: usize;
-  /** What units add up, float64, `sumBytes` apart; see the offsets below. */
-  sums: usize;
-  sumBytes: usize;
-  /** Gradients of the tables, float32, `tableBytes` apart, one set a unit. */
-  gradients: usize;
-  knots: i32;
-  /** Of every value of every band, in the tables' order: lower knot, i32, and the upper knot's weight, float32. */
-  lower: usize;
-  upper: usize;
-  /** Gradient of the knots, float64: [samples, bands, knots]. */
-  knotSums: usize;
-}
-
-// Sums of a unit, in float64 numbers: [bands] each of reference, Σ(z − reference), Σ(z − reference)²; then the valid
-// pixels, Σe²; [bands] each of Σda, Σda·(z − mean); then the weights' gradient [9·bands + 1 if odd, channels].
-@inline function momentsAt(): usize { return 0; }
-@inline function errorsAt(bands: i32): usize { return <usize>(3 * bands) << 3; }
-@inline function weightsAt(bands: i32): usize { return <usize>(5 * bands + 2) << 3; }
-
-/** Taps are taken in pairs. */
-@inline function tapCount(bands: i32): i32 { return (9 * bands + 1) & ~1; }
 
 // A thread's scratch memory, in this order; zero when the plan is made. scratchBytes() is its size.
 // index, mask: a row; error: two rows; conv: z or dy of a row; beside: dz of two rows, four channels side by side;
 // zero: a row of zeros; ring: dz of three rows, zero-padded; taps: addresses; lanes: the weights' gradient.
 @inline function indexAt(): usize { return 0; }
-@inline function maskAt(p: Plan): usize { return p.rowBytes; }
-@inline function errorAt(p: Plan): usize { return 2 * p.rowBytes; }
-@inline function convAt(p: Plan): usize { return errorAt(p) + <usize>(2 * p.channels) * p.rowBytes; }
-@inline function besideAt(p: Plan): usize { return convAt(p) + <usize>p.channels * p.rowBytes; }
-@inline function zeroAt(p: Plan): usize { return besideAt(p) + <usize>(2 * p.channels) * p.rowBytes; }
-@inline function ringAt(p: Plan): usize { return zeroAt(p) + p.rowBytes; }
-@inline function tapsAt(p: Plan): usize { return ringAt(p) + <usize>(3 * p.channels) * p.stride; }
-@inline function lanesAt(p: Plan): usize {
-  return (tapsAt(p) + (<usize>tapCount(p.bands) << 2) + 15) & ~15;
+@inline function maskAt(p: PixelPlan): usize { return p.rowBytes; }
+@inline function errorAt(p: PixelPlan): usize { return 2 * p.rowBytes; }
+@inline function convAt(p: PixelPlan): usize { return errorAt(p) + <usize>(2 * p.channels) * p.rowBytes; }
+@inline function besideAt(p: PixelPlan): usize { return convAt(p) + <usize>p.channels * p.rowBytes; }
+@inline function zeroAt(p: PixelPlan): usize { return besideAt(p) + <usize>(2 * p.channels) * p.rowBytes; }
+@inline function ringAt(p: PixelPlan): usize { return zeroAt(p) + p.rowBytes; }
+@inline function tapsAt(p: PixelPlan): usize { return ringAt(p) + <usize>(3 * p.channels) * p.stride; }
+@inline function lanesAt(p: PixelPlan): usize {
+  return (tapsAt(p) + (<usize>pairedTaps(p.bands) << 2) + 15) & ~15;
 }
 
 export function scratchBytes(plan: usize): usize {
-  const p = changetype<Plan>(plan);
-  return lanesAt(p) + (<usize>(tapCount(p.bands) * p.channels) << 4);
+  const p = changetype<PixelPlan>(plan);
+  return lanesAt(p) + (<usize>(pairedTaps(p.bands) * p.channels) << 4);
 }
 
 /** Bytes of zeros before pixel 0 of a padded row. */
@@ -103,16 +40,16 @@ const lead: usize = 16;
   store<f64>(address, load<f64>(address) + value);
 }
 
-@inline function yRow(p: Plan, sample: i32, row: i32): usize {
+@inline function yRow(p: PixelPlan, sample: i32, row: i32): usize {
   return p.y + <usize>(sample * p.bands) * p.yPlane + <usize>(row + 1) * p.stride + lead;
 }
 
-@inline function zRow(p: Plan, sample: i32, row: i32): usize {
+@inline function zRow(p: PixelPlan, sample: i32, row: i32): usize {
   return p.z + <usize>(sample * p.channels) * p.zPlane + <usize>row * p.rowBytes;
 }
 
 /** y of one row. Neighbouring strips write the rows between them twice, with the same bits. */
-function lookRow(p: Plan, sample: i32, row: i32, scratch: usize): void {
+function lookRow(p: PixelPlan, sample: i32, row: i32, scratch: usize): void {
   const plane = <usize>(p.width * p.height) << 1;
   let source = word(p.sources, sample) + (<usize>(row * p.width) << 1);
   let out = yRow(p, sample, row);
@@ -128,7 +65,7 @@ function lookRow(p: Plan, sample: i32, row: i32, scratch: usize): void {
 
 /** Convolves rows of `bands` channels into all output channels; leaves the rows' taps in the scratch memory. */
 function convolve(
-  p: Plan, above: usize, here: usize, below: usize, channel: usize,
+  p: PixelPlan, above: usize, here: usize, below: usize, channel: usize,
   weights: usize, start: usize, startChannel: usize, out: usize, outChannel: usize, scratch: usize,
 ): void {
   const taps = scratch + tapsAt(p);
@@ -141,13 +78,13 @@ function convolve(
     );
 }
 
-function convolveRow(p: Plan, sample: i32, row: i32, out: usize, outChannel: usize, scratch: usize): void {
+function convolveRow(p: PixelPlan, sample: i32, row: i32, out: usize, outChannel: usize, scratch: usize): void {
   const here = yRow(p, sample, row);
   convolve(p, here - p.stride, here, here + p.stride, p.yPlane, p.forward, scratch + zeroAt(p), 0, out, outChannel, scratch);
 }
 
 /** Adds Σ(z − reference) and Σ(z − reference)² of a row; the strip's first row gives the reference. */
-export function momentRow(p: Plan, z: usize, first: bool, sums: usize): void {
+export function momentRow(p: PixelPlan, z: usize, first: bool, sums: usize): void {
   const bands = <usize>p.bands;
   for (let band: usize = 0; band < bands; band++) {
     const at = sums + (band << 3);
@@ -173,7 +110,7 @@ export function momentRow(p: Plan, z: usize, first: bool, sums: usize): void {
 }
 
 /** Writes the row's mask as lanes of ones and zeros; returns how many pixels are valid. */
-function maskRow(p: Plan, sample: i32, row: i32, out: usize): i32 {
+function maskRow(p: PixelPlan, sample: i32, row: i32, out: usize): i32 {
   const mask = word(p.masks, sample) + <usize>(row * p.width);
   const zero = i16x8.splat(0);
   let count = i32x4.splat(0);
@@ -188,12 +125,12 @@ function maskRow(p: Plan, sample: i32, row: i32, out: usize): i32 {
     i32x4.extract_lane(count, 2) + i32x4.extract_lane(count, 3);
 }
 
-@inline function targetRow(p: Plan, sample: i32, row: i32): usize {
+@inline function targetRow(p: PixelPlan, sample: i32, row: i32): usize {
   return word(p.targets, sample) + (<usize>(row * p.width) << 1);
 }
 
 /** Adds the row's valid pixels, Σe², and per band Σda and Σda·(z − mean): e the error, da that of a = BN(z) > 0. */
-export function errorRow(p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, mask: usize, sums: usize): void {
+export function errorRow(p: PixelPlan, sample: i32, row: i32, z: usize, zChannel: usize, mask: usize, sums: usize): void {
   addTo(sums, <f64>maskRow(p, sample, row, mask));
   const zero = f32x4.splat(0);
   let y = yRow(p, sample, row);
@@ -227,7 +164,7 @@ export function errorRow(p: Plan, sample: i32, row: i32, z: usize, zChannel: usi
 
 /** Writes e and dz of a row, both without the factor 2 / (n·C) that the host brings in at the end. */
 export function slopeRow(
-  p: Plan, sample: i32, row: i32, z: usize, zChannel: usize, dz: usize, scratch: usize,
+  p: PixelPlan, sample: i32, row: i32, z: usize, zChannel: usize, dz: usize, scratch: usize,
 ): void {
   const mask = scratch + maskAt(p);
   const slot = <usize>((row & 1) * p.channels) * p.rowBytes;
@@ -265,11 +202,11 @@ export function slopeRow(
 
 /** Pass 1: y and z of a strip and, for batch norm over the batch, the moments of z. */
 export function convPass(plan: usize, unit: i32, scratch: usize): void {
-  const p = changetype<Plan>(plan);
+  const p = changetype<PixelPlan>(plan);
   const sample = unit / p.strips;
   const first = (unit % p.strips) * p.stripRows;
   const end = min(first + p.stripRows, p.height);
-  const sums = p.sums + <usize>unit * p.sumBytes + momentsAt();
+  const sums = p.sums + <usize>unit * p.sumBytes;
   memory.fill(sums, 0, <usize>(3 * p.bands) << 3);
   let looked = max(first - 1, 0);
   for (let row = first; row < end; row++) {
@@ -282,26 +219,26 @@ export function convPass(plan: usize, unit: i32, scratch: usize): void {
 
 /** Pass 2: the loss of a strip and the sums that the gradient of batch norm needs. */
 export function errorPass(plan: usize, unit: i32, scratch: usize): void {
-  const p = changetype<Plan>(plan);
+  const p = changetype<PixelPlan>(plan);
   const sample = unit / p.strips;
   const first = (unit % p.strips) * p.stripRows;
   const end = min(first + p.stripRows, p.height);
-  const sums = p.sums + <usize>unit * p.sumBytes + errorsAt(p.bands);
+  const sums = p.sums + <usize>unit * p.sumBytes + (<usize>errorSumsAt(p.bands) << 3);
   memory.fill(sums, 0, <usize>(2 * p.bands + 2) << 3);
   for (let row = first; row < end; row++)
     errorRow(p, sample, row, zRow(p, sample, row), p.zPlane, scratch + maskAt(p), sums);
 }
 
 /** Moves the weights' gradient from float32 lanes to float64 sums. */
-function foldWeights(p: Plan, sums: usize, scratch: usize): void {
+function foldWeights(p: PixelPlan, sums: usize, scratch: usize): void {
   const lanes = scratch + lanesAt(p);
-  const count = tapCount(p.bands) * p.channels;
+  const count = pairedTaps(p.bands) * p.channels;
   for (let i = 0; i < count; i++) addTo(sums + (<usize>i << 3), total(v128.load(lanes + (<usize>i << 4))));
   memory.fill(lanes, 0, <usize>count << 4);
 }
 
 /** Row q's gradient, from dz of q − 1, q and q + 1: into the tables at the source's values, and into the weights. */
-function backRow(p: Plan, sample: i32, row: i32, tables: usize, scratch: usize): void {
+function backRow(p: PixelPlan, sample: i32, row: i32, tables: usize, scratch: usize): void {
   const ring = scratch + ringAt(p) + lead;
   const slot = <usize>p.channels * p.stride;
   const above = ring + <usize>((row + 2) % 3) * slot;
@@ -323,7 +260,7 @@ function backRow(p: Plan, sample: i32, row: i32, tables: usize, scratch: usize):
   }
   const y = yRow(p, sample, row);
   writeTaps(taps, y - p.stride, y, y + p.stride, p.yPlane, p.bands);
-  const count = tapCount(p.bands);
+  const count = pairedTaps(p.bands);
   if (count > 9 * p.bands) store<u32>(taps + (<usize>(9 * p.bands) << 2), load<u32>(taps));
   for (let block = 0; block < p.channels >> 2; block++)
     weightRow(
@@ -336,16 +273,16 @@ function backRow(p: Plan, sample: i32, row: i32, tables: usize, scratch: usize):
  * Pass 3: gradients of a strip. With `fused` it is the only pass (running statistics: nothing is to be known of the
  * batch first): y, z and the sums of pass 2 are made on the way.
  */
-function backPass(p: Plan, unit: i32, scratch: usize, fused: bool): void {
+function backPass(p: PixelPlan, unit: i32, scratch: usize, fused: bool): void {
   const sample = unit / p.strips;
   const first = (unit % p.strips) * p.stripRows;
   const end = min(first + p.stripRows, p.height);
   const sums = p.sums + <usize>unit * p.sumBytes;
   const tables = p.gradients + <usize>unit * p.tableBytes;
   memory.fill(tables, 0, p.tableBytes);
-  memory.fill(sums + weightsAt(p.bands), 0, <usize>(tapCount(p.bands) * p.channels) << 3);
-  if (fused) memory.fill(sums + errorsAt(p.bands), 0, <usize>(2 * p.bands + 2) << 3);
-  memory.fill(scratch + lanesAt(p), 0, <usize>(tapCount(p.bands) * p.channels) << 4);
+  memory.fill(sums + (<usize>weightSumsAt(p.bands) << 3), 0, <usize>(pairedTaps(p.bands) * p.channels) << 3);
+  if (fused) memory.fill(sums + (<usize>errorSumsAt(p.bands) << 3), 0, <usize>(2 * p.bands + 2) << 3);
+  memory.fill(scratch + lanesAt(p), 0, <usize>(pairedTaps(p.bands) * p.channels) << 4);
   const mask = scratch + maskAt(p);
   let looked = max(first - 2, 0);
   for (let row = first - 1; row <= end; row++) {
@@ -361,28 +298,28 @@ function backPass(p: Plan, unit: i32, scratch: usize, fused: bool): void {
         zChannel = p.rowBytes;
         convolveRow(p, sample, row, z, zChannel, scratch);
         if (row >= first && row < end)
-          errorRow(p, sample, row, z, zChannel, mask, sums + errorsAt(p.bands));
+          errorRow(p, sample, row, z, zChannel, mask, sums + (<usize>errorSumsAt(p.bands) << 3));
       }
       slopeRow(p, sample, row, z, zChannel, dz, scratch);
     }
     if (row <= first) continue;
     backRow(p, sample, row - 1, tables, scratch);
     // float32 lanes hold 16 rows at most, so that they lose nothing worth keeping
-    if (row == end || ((row - first) & 15) == 0) foldWeights(p, sums + weightsAt(p.bands), scratch);
+    if (row == end || ((row - first) & 15) == 0) foldWeights(p, sums + (<usize>weightSumsAt(p.bands) << 3), scratch);
   }
 }
 
 export function gradientPass(plan: usize, unit: i32, scratch: usize): void {
-  backPass(changetype<Plan>(plan), unit, scratch, false);
+  backPass(changetype<PixelPlan>(plan), unit, scratch, false);
 }
 
 export function wholePass(plan: usize, unit: i32, scratch: usize): void {
-  backPass(changetype<Plan>(plan), unit, scratch, true);
+  backPass(changetype<PixelPlan>(plan), unit, scratch, true);
 }
 
 /** Adds up the gradients of a sample's strips and brings them from values to knots. */
 export function foldTables(plan: usize, sample: i32): void {
-  const p = changetype<Plan>(plan);
+  const p = changetype<PixelPlan>(plan);
   const tables = p.gradients + <usize>(sample * p.strips) * p.tableBytes;
   const knotBytes = <usize>p.knots << 3;
   let sums = p.knotSums + <usize>(sample * p.bands) * knotBytes;

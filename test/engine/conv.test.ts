@@ -1,13 +1,8 @@
 import fc from 'fast-check';
-import { afterEach, expect, test } from 'vitest';
-import { applyConv, applyConvWindow, type Halo } from '../../src/ops/apply-conv.js';
-import { insistOnForm } from '../../src/ops/form.js';
-import type { ConvModule } from '../../src/ops/mapping.js';
+import { expect, test } from 'vitest';
+import { applyConv, applyConvWindow, type ConvModule, foldConv, type Halo } from '../../src/engine/conv.js';
 import { random } from './pixels.js';
-
-const forms = ['composed', 'fused'] as const;
-
-afterEach(() => insistOnForm(null));
+import { convReference } from './reference.js';
 
 const makeModule = (bands: number, next: () => number): ConvModule => ({
   bands,
@@ -22,20 +17,13 @@ const makeImage = (bands: number, width: number, height: number, next: () => num
 /** The bits, so that −0 and NaN count. */
 const bits = (values: Float32Array): Uint32Array => new Uint32Array(values.slice().buffer);
 
-const apply = (
-  form: 'composed' | 'fused',
-  module: ConvModule,
-  y: Float32Array,
-  width: number,
-  height: number,
-) => {
-  insistOnForm(form);
+const apply = (module: ConvModule, y: Float32Array, width: number, height: number) => {
   const out = new Float32Array(y.length);
   applyConv(module, y, width, height, out);
   return out;
 };
 
-test('both forms compute y + ReLU(scale ∘ (weight ⋆ y) + shift) with zeros beyond the edge', () => {
+test('computes y + ReLU(scale ∘ (weight ⋆ y) + shift) with zeros beyond the edge', () => {
   const next = random(4);
   const [bands, width, height] = [3, 6, 5];
   const module = makeModule(bands, next);
@@ -53,12 +41,9 @@ test('both forms compute y + ReLU(scale ∘ (weight ⋆ y) + shift) with zeros b
             y[(input * height + r) * width + c];
     return own + Math.max(module.scale[output] * sum + module.shift[output], 0);
   });
-  for (const form of forms) {
-    const out = apply(form, module, y, width, height);
-    out.forEach((value, i) => {
-      expect(Math.abs(value - expected[i])).toBeLessThan(1e-5 * Math.abs(expected[i]) + 1e-3);
-    });
-  }
+  apply(module, y, width, height).forEach((value, i) => {
+    expect(Math.abs(value - expected[i])).toBeLessThan(1e-5 * Math.abs(expected[i]) + 1e-3);
+  });
 });
 
 const size = fc.record({
@@ -68,7 +53,7 @@ const size = fc.record({
   seed: fc.nat(),
 });
 
-test('fused and composed give the same bits', () => {
+test('gives the bits of a plain loop', () => {
   fc.assert(
     fc.property(size, ({ bands, width, height, seed }) => {
       const next = random(seed);
@@ -76,7 +61,9 @@ test('fused and composed give the same bits', () => {
       const y = makeImage(bands, width, height, next);
       y[Math.floor(next() * y.length)] = -0;
       if (next() < 0.3) y[Math.floor(next() * y.length)] = Number.NaN;
-      const [a, b] = forms.map((form) => apply(form, module, y, width, height));
+      const a = apply(module, y, width, height);
+      const b = new Float32Array(y.length);
+      convReference(module, y, width, height, { left: 0, top: 0, right: 0, bottom: 0 }, b);
       expect(Array.from(a, Number.isNaN)).toStrictEqual(Array.from(b, Number.isNaN));
       expect(bits(a.map((value) => (Number.isNaN(value) ? 0 : value)))).toStrictEqual(
         bits(b.map((value) => (Number.isNaN(value) ? 0 : value))),
@@ -98,14 +85,14 @@ const cutWindow = (
   return Float32Array.from(out);
 };
 
-test.each(forms)('%s: windows with a halo give the bits of the whole image', (form) => {
+test('windows with a halo give the bits of the whole image', () => {
   fc.assert(
     fc.property(size, fc.array(fc.nat(), { minLength: 4, maxLength: 4 }), ({ seed, ...shape }, cuts) => {
       const { bands, width, height } = shape;
       const next = random(seed);
       const module = makeModule(bands, next);
       const y = makeImage(bands, width, height, next);
-      const whole = apply(form, module, y, width, height);
+      const whole = apply(module, y, width, height);
       const x0 = cuts[0] % width;
       const x1 = x0 + 1 + (cuts[1] % (width - x0));
       const y0 = cuts[2] % height;
@@ -129,4 +116,19 @@ test.each(forms)('%s: windows with a halo give the bits of the whole image', (fo
     }),
     { numRuns: 60 },
   );
+});
+
+test('batch norm is folded as evaluation computes it: γ·(conv + bias − mean)/√(variance + ε) + β', () => {
+  const next = random(6);
+  const bands = 2;
+  const theta = Float32Array.from({ length: 9 * 4 + 6 }, () => next() + 0.1);
+  const running = Float32Array.from({ length: 4 }, () => next() + 0.1);
+  const { weight, scale, shift } = foldConv(bands, theta, running);
+  expect(weight).toEqual(theta.slice(0, 36));
+  for (let band = 0; band < bands; band++) {
+    const [bias, gamma, beta] = [36, 38, 40].map((at) => theta[at + band]);
+    const z = 7;
+    const expected = (gamma * (z + bias - running[band])) / Math.sqrt(running[bands + band] + 1e-5) + beta;
+    expect(scale[band] * z + shift[band]).toBeCloseTo(expected, 4);
+  }
 });

@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
-import { initialise, initialRunning } from '../../src/ops/initialise.js';
-import { convLayout, type UnetSpec, unetLayout } from '../../src/ops/unet-layout.js';
+import {
+  convLayout,
+  initialise,
+  initialRunning,
+  moveRunning,
+  type UnetSpec,
+  unetLayout,
+} from '../../src/engine/layout.js';
 import { random } from './pixels.js';
 
 const spec: UnetSpec = { bands: 4, knots: 256, width: 8, depth: 4, norm: 'batch', groups: 4 };
@@ -52,4 +58,10 @@ test('a zeroed last layer leaves all else as it is', () => {
   expect(largest(zeroed, 'unet.outc.conv.weight') + largest(zeroed, 'unet.outc.conv.bias')).toBe(0);
   const last = layout.parameters.find(({ name }) => name === 'unet.outc.conv.weight')!;
   expect(zeroed.subarray(0, last.offset)).toEqual(plain.subarray(0, last.offset));
+});
+
+test("running statistics move by a tenth, their variance unbiased, as PyTorch's", () => {
+  const running = Float32Array.of(1, 2, 10, 20);
+  moveRunning(running, 1, 2, 4, 6, 4);
+  expect([...running]).toEqual([1, 2.2, 10, 18.8].map(Math.fround));
 });

@@ -1,19 +1,20 @@
-// One memory for all threads: kernels/align.ts computes units of a pass, crew.ts shares them out.
-// asc align: --enable threads --sharedMemory --maximumMemory 65536
-import { convPass, errorPass, gradientPass, wholePass } from './align';
-export { foldTables, scratchBytes } from './align';
+// One memory for all threads: kernels/pixel-error.ts computes units of a pass, threads.ts shares them out.
+// asc pixel-error: --enable threads --sharedMemory --maximumMemory 65536
+import { convPass, errorPass, gradientPass, wholePass } from './pixel-error';
+export { foldTables, scratchBytes } from './pixel-error';
 // What is exported is not inlined. V8 keeps the sums of a small function in registers, those of a large one not; and it
 // optimises a function when it is called again, which a thread's life is not.
-export { awaitRound } from './crew';
+export { awaitRound } from './threads';
 export { convRow, weightRow } from './conv-rows';
 export { addRow, readRow } from './look-up';
-export { errorRow, momentRow, slopeRow } from './align';
-import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit, taskOf } from './crew';
+export { errorRow, momentRow, slopeRow } from './pixel-error';
+import { PixelPass } from '../src/engine/abi';
+import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit, taskOf } from './threads';
 
 function run(pass: i32, plan: usize, unit: i32, scratch: usize): void {
-  if (pass == 0) convPass(plan, unit, scratch);
-  else if (pass == 1) errorPass(plan, unit, scratch);
-  else if (pass == 2) gradientPass(plan, unit, scratch);
+  if (pass == PixelPass.conv) convPass(plan, unit, scratch);
+  else if (pass == PixelPass.error) errorPass(plan, unit, scratch);
+  else if (pass == PixelPass.gradient) gradientPass(plan, unit, scratch);
   else wholePass(plan, unit, scratch);
 }
 

@@ -12,8 +12,8 @@ import {
 import { startTensorflow } from '../../src/ops/tensorflow.js';
 import { gpuDevice } from '../../src/ops/wgsl/gpu.js';
 import { shaderShape } from '../../src/ops/wgsl/shader-shape.js';
-import { random, randomPatch, relativeDifference } from './pixels.js';
-import { useTestDriver } from './test-driver.js';
+import { random, randomPatch, relativeDifference } from '../engine/pixels.js';
+import { useTestDriver } from '../engine/test-driver.js';
 
 let refused: string | null = null;
 beforeAll(async () => {
