@@ -51,7 +51,7 @@ export interface ExperimentInput {
   data?: Part<typeof commonSettings.data>;
   split?: Part<typeof commonSettings.split>;
   // biome-ignore lint/suspicious/noExplicitAny: the settings of a model of one's own are typed where they are configured
-  model?: Part<typeof paperModel> | Configured<any>;
+  model?: Part<typeof paperModel> | Configured<any> | ModelSettings;
   loss?: { tv?: number; monotonicity?: number } & Record<string, number>;
   train?: Part<typeof commonSettings.train>;
 }

@@ -219,6 +219,7 @@ export const autogradStepper = (
 
   return {
     backend,
+    penalties: weighed.map(({ name }) => name),
     gradient: (...inputs) => work(() => gradient(...inputs)),
     predict: (weights, histograms) =>
       work(async () => {

@@ -11,7 +11,7 @@ import type { OnProgress } from '../progress.js';
 import type { NetworkWeights } from './network.js';
 import { learningRate } from './schedule.js';
 import { snapshot, type TrainingState, workingCopy } from './state.js';
-import { type Batch, type Stepper, weightedPenalties } from './stepper.js';
+import type { Batch, Stepper } from './stepper.js';
 
 /** What validation says of some weights. */
 export interface Validation {
@@ -78,12 +78,19 @@ export const evaluationWeights = (
   constants: NetworkWeights['constants'],
 ): NetworkWeights => ({ theta: state.ema ?? state.theta, running: state.running, constants });
 
+const identities = new WeakMap<StatisticsTable, Float32Array>();
+
+/** The identity LUT of every band, [bands·knots], stored units. */
+const identityOf = (table: StatisticsTable): Float32Array => {
+  const { bandMax, knots } = table;
+  const identity =
+    identities.get(table) ?? Float32Array.from(bandMax.flatMap((max) => [...identityKnots(max, knots)]));
+  identities.set(table, identity);
+  return identity;
+};
+
 /** Rows of the table as one batch, in the order given. */
-const statisticsBatch = (
-  table: StatisticsTable,
-  rows: readonly number[],
-  identity: Float32Array,
-): StatisticsBatch => {
+export const statisticsBatch = (table: StatisticsTable, rows: readonly number[]): StatisticsBatch => {
   const gather = <A extends Float32Array | Float64Array>(source: A, width: number, out: A): A => {
     const size = table.bands * width;
     for (const [i, row] of rows.entries())
@@ -100,7 +107,7 @@ const statisticsBatch = (
     linear: floats(table.linear),
     constant: doubles(table.constant),
     count: doubles(table.count),
-    identity,
+    identity: identityOf(table),
   };
 };
 
@@ -116,7 +123,7 @@ export const trainStep = async (
   const { theta, running } = state;
   const norm = state.frozen ? 'running' : 'batch';
   const result = await stepper.gradient({ theta, running, constants }, batch, norm, state.step);
-  const named = weightedPenalties(experiment).map(({ name }, i) => [name, result.penalties[i]]);
+  const named = stepper.penalties.map((name, i) => [name, result.penalties[i]]);
   const losses: StepLosses = { mse: result.mse, ...Object.fromEntries(named), loss: result.loss };
   if (!Number.isFinite(losses.loss)) return losses;
   state.running.set(result.running);
@@ -142,11 +149,9 @@ export const trainStep = async (
 const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<TrainingState> => {
   const { experiment, stepper, constants, table, rows, signal } = input;
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
-  const identity = Float32Array.from(table.bandMax.flatMap((max) => [...identityKnots(max, table.knots)]));
   const random = seededRandom(experiment.seed, 'shuffle');
   const state = workingCopy(input.state);
   if (state.random.length > 0) random.restore(state.random);
-  const names = weightedPenalties(experiment).map(({ name }) => name);
   const perEpoch = Math.ceil(rows.length / batchSize);
   const totalSteps = epochs * perEpoch;
   let turn = performance.now();
@@ -173,7 +178,7 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
           constants,
           {
             histograms: batch.map(input.histogram),
-            statistics: pixels === null ? statisticsBatch(table, batch, identity) : null,
+            statistics: pixels === null ? statisticsBatch(table, batch) : null,
             pixels: pixels === null || store ? null : await read(),
             ...(store && { resident: await store.batch(batch, read) }),
           },
@@ -202,7 +207,7 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
       step: state.step,
       lr,
       mse: mean(steps, 'mse'),
-      ...Object.fromEntries(names.map((name) => [name, mean(steps, name)])),
+      ...Object.fromEntries(stepper.penalties.map((name) => [name, mean(steps, name)])),
       loss: mean(steps, 'loss'),
       seconds: (performance.now() - started) / 1000,
     };

@@ -23,6 +23,8 @@ export interface Batch {
 export interface Stepper {
   /** What computes, for logs and records. */
   backend: BackendName;
+  /** Names of the penalties, in the order in which a step gives their values. */
+  penalties: readonly string[];
   /**
    * Losses and gradient of a batch at these weights. Valid until the next call.
    *
@@ -72,6 +74,7 @@ const engineStepper = (experiment: Experiment, layout: NetworkLayout, engine: En
   });
   return {
     backend: engine.name,
+    penalties: settings.penalties.map(({ name }) => name),
     gradient: (weights, { histograms, ...batch }, norm) =>
       stepGradient(
         engine,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/config/experiment.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { type CacheOptions, type DatasetCache, openCache } from '../../src/dataset/cache.js';
 import { removeLeftovers } from '../../src/dataset/cache-file.js';
 import { type Dataset, openDataset } from '../../src/dataset/layout.js';

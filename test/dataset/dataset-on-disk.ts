@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Experiment, type ExperimentInput, experimentSchema } from '../../src/config/schema.js';
+import { type Experiment, type ExperimentInput, resolveExperiment } from '../../src/experiments/experiment.js';
 import { Fault } from '../../src/fault.js';
 import { writeAtomic } from '../../src/files.js';
 import { projectedGeoreference } from '../../src/raster/georeference.js';
@@ -9,7 +9,7 @@ import { type GeoTiffImage, writeGeoTiff } from '../../src/raster/write-geotiff.
 
 /** The data section of an experiment with the defaults, or some of it changed. */
 export const dataOf = (data: ExperimentInput['data'] = {}): Experiment['data'] =>
-  experimentSchema.parse({ data }).data;
+  resolveExperiment({ data }).data;
 
 export const emptyFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'bandalign-data-'));
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/config/experiment.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { histogram } from '../../src/dataset/histogram.js';
 import { readHistogramPickle } from '../../src/dataset/histogram-pickle.js';
 import { patchHistograms, tileHistograms } from '../../src/dataset/histogram-source.js';

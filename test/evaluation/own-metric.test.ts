@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { scoreLines, testDocument } from '../../src/cli/score-lines.js';
-import { resolveExperiment } from '../../src/config/experiment.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { seededRandom } from '../../src/config/random.js';
 import { ablationTable, statisticsTable } from '../../src/evaluation/ablation-table.js';
 import { percentileInterval, tileDraws } from '../../src/evaluation/bootstrap.js';

@@ -13,7 +13,7 @@ import { residualMap } from '../../src/figures/residual-map.js';
 import { chromiumFlags, findChromium, plotlyScript } from '../../src/figures/static/browser.js';
 import { bandColour, okabeIto } from '../../src/figures/theme.js';
 import { tileLuts } from '../../src/figures/tile-luts.js';
-import type { Knots } from '../../src/ops/mapping.js';
+import type { Knots } from '../../src/models/mapping.js';
 
 const bands = ['green', 'red', 'nir'];
 const bandMax = [1001, 2001, 5001];

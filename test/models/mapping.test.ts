@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/config/experiment.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { seededRandom } from '../../src/config/random.js';
 import type { Patch, PatchPixels } from '../../src/dataset/patch.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
@@ -11,7 +11,7 @@ import {
   pixelAligner,
   polynomialTerms,
 } from '../../src/models/mapping.js';
-import { applyConv } from '../../src/ops/apply-conv.js';
+import { applyConv } from '../../src/engine/conv.js';
 import { ignoreProgress } from '../../src/progress.js';
 import { handMadeConv, handMadeKnots } from '../scenes/hand-made-aligner.js';
 

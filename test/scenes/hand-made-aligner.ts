@@ -1,6 +1,7 @@
-import { resolveExperiment } from '../../src/config/experiment.js';
-import type { Aligner } from '../../src/models/aligner.js';
-import type { ConvModule, Knots } from '../../src/ops/mapping.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
+import type { Aligner } from '../../src/experiments/aligner.js';
+import type { ConvModule } from '../../src/engine/conv.js';
+import type { Knots } from '../../src/models/mapping.js';
 
 export const bandMax = [3000, 3000, 4000, 6500];
 const bins = 256;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fromFile } from 'geotiff';
 import { afterAll, expect, test } from 'vitest';
 import { type Polynomial, polynomialTerms } from '../../src/models/mapping.js';
-import { applyConv } from '../../src/ops/apply-conv.js';
+import { applyConv } from '../../src/engine/conv.js';
 import type { BandArray } from '../../src/raster/predictor.js';
 import { type GeoTiffImage, writeGeoTiff } from '../../src/raster/write-geotiff.js';
 import { applyScene } from '../../src/scenes/apply-scene.js';

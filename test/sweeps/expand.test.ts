@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkSweep, type SweepInput } from '../../src/config/sweep.js';
+import { checkSweep, type SweepInput } from '../../src/experiments/sweep.js';
 import { Fault } from '../../src/fault.js';
 import { expandSweep } from '../../src/sweeps/expand.js';
 import { changedTrials, fingerprint } from '../../src/sweeps/manifest.js';

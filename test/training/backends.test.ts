@@ -4,15 +4,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/config/experiment.js';
-import type { ExperimentInput } from '../../src/config/schema.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
+import type { ExperimentInput } from '../../src/experiments/experiment.js';
 import { reason } from '../../src/fault.js';
-import type { BackendName } from '../../src/ops/backends/names.js';
-import { startTensorflow } from '../../src/ops/tensorflow.js';
+import type { BackendName } from '../../src/training/backends.js';
+import { gpuDevice, loseDevice } from '../../src/engine/webgpu/device.js';
 import type { EpochRecord } from '../../src/training/fit.js';
 import { readLines } from '../../src/training/result.js';
 import { type RunOptions, runExperiment } from '../../src/training/run.js';
 import { runFolder } from '../../src/training/run-folder.js';
+import { openBackend } from '../../src/training/stepper.js';
 import { useTestDriver } from '../engine/test-driver.js';
 
 const data = fileURLToPath(new URL('../fixtures/parity/data', import.meta.url));
@@ -23,9 +24,8 @@ beforeAll(async () => {
   process.env['BANDALIGN_CACHE'] = join(folder, 'cache');
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-afterEach(async () => {
+afterEach(() => {
   delete process.env['BANDALIGN_DEVICE_MEMORY'];
-  await startTensorflow('cpu');
 });
 
 const input: ExperimentInput = {
@@ -51,7 +51,7 @@ const losses = async (tag: string) =>
 
 /** Why a backend does not work, null where it does. One that was brought for the tests must. */
 const works = (name: BackendName): Promise<string | null> =>
-  startTensorflow(name).then(
+  openBackend(resolveExperiment({ backend: name })).then(
     () => null,
     (error: unknown) => {
       if (process.env[`BANDALIGN_TEST_${name.toUpperCase()}`]) throw error;
@@ -64,7 +64,6 @@ describe.each(['wasm', 'webgpu', 'tensorflow'] as const)('a run with pixels on %
     const why = await works(backend);
     if (why !== null) return context.skip(why);
     await train(`cpu-for-${backend}`, 'cpu');
-    await startTensorflow(backend);
     const before = tf.memory().numTensors;
     const kept: number[][] = [];
     // all, some and none of the patches stay on the device
@@ -82,11 +81,9 @@ describe.each(['wasm', 'webgpu', 'tensorflow'] as const)('a run with pixels on %
 
 describe('a graphics card', () => {
   const trouble = {
-    'that falls off its bus': async () => (await import('../../src/ops/backends/webgpu.js')).loseDevice(),
-    // as TensorFlow.js takes room for a tensor
-    'that runs out of memory': async () => {
-      const { device } = tf.backend() as unknown as { device: { createBuffer(wish: object): unknown } };
-      device.createBuffer({ size: 2 ** 40, usage: 0x80 });
+    'that falls off its bus': loseDevice,
+    'that runs out of memory': () => {
+      gpuDevice().createBuffer({ label: 'too large', size: 2 ** 40, usage: 0x80 });
     },
   };
   test.for(Object.entries(trouble))(
@@ -100,7 +97,7 @@ describe('a graphics card', () => {
         onProgress: ({ stage, note }) => {
           if (done || stage !== 'training' || !note?.startsWith('epoch 2/')) return;
           done = true;
-          void happen();
+          happen();
         },
       });
       await expect(run).rejects.toThrow(
@@ -117,9 +114,11 @@ describe('a graphics card', () => {
   );
 });
 
-test('a room that is none is a fault', async () => {
+test('device memory that is no number is a fault', async (context) => {
+  const why = await works('webgpu');
+  if (why !== null) return context.skip(why);
   process.env['BANDALIGN_DEVICE_MEMORY'] = 'much';
-  await expect(train('much', 'wasm')).rejects.toThrow(
+  await expect(train('much', 'webgpu')).rejects.toThrow(
     'BANDALIGN_DEVICE_MEMORY: much; MiB of pixels kept on the device, 0 or more',
   );
 });

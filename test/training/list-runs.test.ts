@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/config/experiment.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { listRuns, readRun } from '../../src/training/list-runs.js';
 
 let folder: string;

@@ -1,25 +1,22 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/config/experiment.js';
-import type { Experiment } from '../../src/config/schema.js';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { readHistogramPickle } from '../../src/dataset/histogram-pickle.js';
 import { openDataset } from '../../src/dataset/layout.js';
 import type { Patch, PatchPixels } from '../../src/dataset/patch.js';
 import { readPatch } from '../../src/dataset/read-patch.js';
 import { buildTable } from '../../src/dataset/statistics-table.js';
-import { foldConv } from '../../src/models/conv-module.js';
-import { applyMapping } from '../../src/models/mapping.js';
-import { predictKnots, unetLutShape } from '../../src/models/unet-lut.js';
-import { applyConv } from '../../src/ops/apply-conv.js';
-import { type Form, insistOnForm } from '../../src/ops/form.js';
-import { startTensorflow } from '../../src/ops/tensorflow.js';
-import { identityBands, inputBatch, statisticsBatch } from '../../src/training/batches.js';
+import { type Experiment, resolveExperiment } from '../../src/experiments/experiment.js';
+import { alignPixels } from '../../src/models/mapping.js';
+import { flatten } from '../../src/models/tensor-file.js';
+import { autogradStepper } from '../../src/training/autograd.js';
+import { statisticsBatch, trainStep } from '../../src/training/fit.js';
+import { convModule, type NetworkLayout, networkLayout } from '../../src/training/network.js';
 import { readPth } from '../../src/training/pth.js';
 import type { TrainingState } from '../../src/training/state.js';
-import { stepGradient, trainStep } from '../../src/training/step.js';
-import { flatten } from '../../src/training/tensor-file.js';
+import { openStepper, type Stepper } from '../../src/training/stepper.js';
+import { startTensorflow } from '../../src/training/tensorflow/start.js';
 import { distance } from '../distance.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -57,13 +54,20 @@ const floats = (path: string): Float32Array => {
 
 const variant = (conv: boolean, tv: boolean): Experiment =>
   resolveExperiment({
+    backend: 'cpu',
     model: { conv },
     loss: tv ? { tv: 0.01, monotonicity: 0.01 } : {},
     train: { shuffle: false },
   });
 
-const forms: Form[] = ['composed', 'fused'];
-afterEach(() => insistOnForm(null));
+/** What computes a step: the engine, and the definition in TensorFlow.js. */
+const steppers: Record<string, (experiment: Experiment, layout: NetworkLayout) => Promise<Stepper>> = {
+  'the engine': openStepper,
+  'the definition': async (experiment, layout) => {
+    await startTensorflow('cpu');
+    return autogradStepper(experiment, layout, 'cpu');
+  },
+};
 
 for (const set of sets) {
   describe.skipIf(!existsSync(set.data))(
@@ -77,17 +81,17 @@ for (const set of sets) {
 
       const start = async (experiment: Experiment): Promise<TrainingState> => {
         const path = join(set.reference, 'epochs_0.pth');
-        const shape = unetLutShape(experiment);
+        const layout = networkLayout(experiment);
         const file = await readPth(path);
         const beside = (name: string): boolean => /^optimizer|num_batches|^conv1/.test(name);
         const [theta, running, convTheta, convRunning] = flatten(
           path,
           file,
           [
-            { slots: shape.unet.parameters },
-            { slots: shape.unet.running },
-            { slots: shape.conv?.parameters ?? [] },
-            { slots: shape.conv?.running ?? [] },
+            { slots: layout.network.parameters },
+            { slots: layout.network.running },
+            { slots: layout.conv?.parameters ?? [] },
+            { slots: layout.conv?.running ?? [] },
           ],
           beside,
         );
@@ -111,46 +115,30 @@ for (const set of sets) {
           best: null,
         };
       };
-      const inputs = (some: Patch[]): Float32Array =>
-        inputBatch(
-          full,
-          some.map((patch) => histograms.get(patch.id.split('/')[1])!),
-        );
+      const counts = (some: Patch[]): Float64Array[] =>
+        some.map((patch) => histograms.get(patch.id.split('/')[1])!);
 
       beforeAll(async () => {
-        // by name: for composed ops auto would take a backend that is faster with them than cpu
-        await startTensorflow('cpu');
         manifest = JSON.parse(readFileSync(join(set.reference, 'manifest.json'), 'utf8'));
         patches = (await openDataset(set.data, full.data)).lists.train;
         histograms = await readHistogramPickle(join(set.data, 'Patch512Historam256-S2.pickle'), 4, 256);
         pixels = await Promise.all(patches.map((patch) => readPatch(patch, full.data.bands)));
       });
 
-      describe.each(forms)('%s ops', (form) => {
+      describe.each(Object.entries(steppers))('%s', (form, open) => {
         test('LUTs and predictions of the first batch, evaluation mode', async () => {
-          insistOnForm(form);
-          const shape = unetLutShape(full);
+          const layout = networkLayout(full);
           const { theta, running } = await start(full);
+          const weights = { theta, running, constants: {} };
           expect(patches.slice(0, 4).map(({ id }) => id)).toEqual(manifest.batch0_files);
-          const luts = await predictKnots(
-            full,
-            shape,
-            { theta, running, base: null },
-            patches.slice(0, 4).map((patch) => histograms.get(patch.id.split('/')[1])!),
-          );
+          const luts = await (await open(full, layout)).predict(weights, counts(patches.slice(0, 4)));
           const lut = floats(join(set.reference, 'eval_lut.f32'));
           const predicted = floats(join(set.reference, 'eval_pred.f32'));
-          const module = foldConv(
-            4,
-            theta.subarray(shape.unet.parameterCount),
-            running.subarray(shape.unet.runningCount),
-          );
-          for (const [i, { source, width, height }] of pixels.slice(0, 4).entries()) {
-            expect(distance(luts[i].values, lut.subarray(i * 1024, (i + 1) * 1024))).toBeLessThan(1e-5);
-            const y = new Float32Array(source.length);
-            const out = new Float32Array(source.length);
-            applyMapping(luts[i], source, width * height, y);
-            applyConv(module, y, width, height, out);
+          const { bandMax } = full.data;
+          for (const [i, patch] of pixels.slice(0, 4).entries()) {
+            expect(distance(luts[i], lut.subarray(i * 1024, (i + 1) * 1024))).toBeLessThan(1e-5);
+            const mapping = { form: 'lut', knots: 256, bandMax, values: luts[i] } as const;
+            const out = alignPixels(mapping, convModule(layout, weights), patch);
             expect(distance(out, predicted.subarray(i * out.length, (i + 1) * out.length))).toBeLessThan(
               1e-5,
             );
@@ -160,32 +148,25 @@ for (const set of sets) {
         test.each(['eval', 'train'] as const)(
           'losses and gradients of the first batch, %s mode',
           async (mode) => {
-            insistOnForm(form);
-            const shape = unetLutShape(full);
+            const layout = networkLayout(full);
             const { theta, running } = await start(full);
-            const batch = {
-              input: inputs(patches.slice(0, 4)),
-              samples: 4,
-              statistics: null,
-              pixels: pixels.slice(0, 4),
-            };
-            const step = await stepGradient(
-              full,
-              shape,
-              { theta, running, base: null },
-              batch,
+            const stepper = await open(full, layout);
+            const step = await stepper.gradient(
+              { theta, running, constants: {} },
+              { histograms: counts(patches.slice(0, 4)), statistics: null, pixels: pixels.slice(0, 4) },
               mode === 'eval' ? 'running' : 'batch',
+              0,
             );
             const expected = manifest[`${mode}_losses`];
             expect(step.mse / expected.mse).toBeCloseTo(1, 5);
-            expect(step.tv / expected.tv).toBeCloseTo(1, 5);
-            expect(step.monotonicity / expected.mn).toBeCloseTo(1, 5);
+            expect(step.penalties[0] / expected.tv).toBeCloseTo(1, 5);
+            expect(step.penalties[1] / expected.mn).toBeCloseTo(1, 5);
             expect(step.loss / expected.loss).toBeCloseTo(1, 5);
             const slots = [
-              ...shape.unet.parameters,
-              ...shape.conv!.parameters.map((slot) => ({
+              ...layout.network.parameters,
+              ...layout.conv!.parameters.map((slot) => ({
                 ...slot,
-                offset: slot.offset + shape.unet.parameterCount,
+                offset: slot.offset + layout.network.parameterCount,
               })),
             ];
             const norms = manifest[`${mode}_grad_l2`];
@@ -209,29 +190,27 @@ for (const set of sets) {
           ['unet-lut-conv', true, false],
           ['unet-lut-conv-tv', true, true],
         ] as const)('losses of every step of %s', { timeout: 300_000 }, async (name, conv, tv) => {
-          insistOnForm(form);
           const experiment = variant(conv, tv);
-          const shape = unetLutShape(experiment);
+          const layout = networkLayout(experiment);
+          const stepper = await open(experiment, layout);
           const state = await start(experiment);
           const shapeOf = { bandMax: experiment.data.bandMax, knots: 256, bins: 256 };
           const table = buildTable(patches, pixels, shapeOf);
-          const identity = identityBands(experiment.data.bandMax, 256);
           const { steps } = manifest.variants[name];
           const perEpoch = Math.ceil(patches.length / 4);
-          // the composed UNet takes a second a step
-          const compared = form === 'composed' ? 3 : steps.length;
+          // TensorFlow.js takes a second a step
+          const compared = form === 'the definition' ? 3 : steps.length;
           for (let i = 0; i < compared; i++) {
             const from = (i % perEpoch) * 4;
             const rows = patches.slice(from, from + 4).map((_, row) => from + row);
             const losses = await trainStep(
               experiment,
-              shape,
+              stepper,
               state,
-              null,
+              {},
               {
-                input: inputs(patches.slice(from, from + 4)),
-                samples: rows.length,
-                statistics: conv ? null : statisticsBatch(table, rows, identity),
+                histograms: counts(patches.slice(from, from + 4)),
+                statistics: conv ? null : statisticsBatch(table, rows),
                 pixels: conv ? pixels.slice(from, from + 4) : null,
               },
               1e-3,

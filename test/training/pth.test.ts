@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Fault } from '../../src/fault.js';
-import { convLayout, unetLayout } from '../../src/ops/unet-layout.js';
+import { convLayout, unetLayout } from '../../src/engine/layout.js';
 import { readPth } from '../../src/training/pth.js';
-import { flatten } from '../../src/training/tensor-file.js';
+import { flatten } from '../../src/models/tensor-file.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const torch = (name: string): string => here(`../fixtures/torch/${name}`);

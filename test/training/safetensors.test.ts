@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Fault } from '../../src/fault.js';
 import { duplicateKeys } from '../../src/training/json-keys.js';
 import { encodeSafetensors, readSafetensors } from '../../src/training/safetensors.js';
-import { flatten, type Tensor, type TensorFile } from '../../src/training/tensor-file.js';
+import { flatten, type Tensor, type TensorFile } from '../../src/models/tensor-file.js';
 
 const golden = fileURLToPath(new URL('../fixtures/safetensors/python.safetensors', import.meta.url));
 

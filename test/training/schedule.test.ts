@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/config/experiment.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { learningRate } from '../../src/training/schedule.js';
 
 type Name = 'constant' | 'exponential' | 'polynomial' | 'cosine';
