@@ -27,7 +27,13 @@ export const roomFor = (
 ): Room & { plan: AlignPlan } => {
   if (!room) {
     const memory = sharedMemory();
-    room = { memory, kernel: loadKernel<AlignKernel>('pixel-error', memory), threads: 1, key: '', plan: null };
+    room = {
+      memory,
+      kernel: loadKernel<AlignKernel>('pixel-error', memory),
+      threads: 1,
+      key: '',
+      plan: null,
+    };
   }
   const { width, height } = batch[0];
   const key = `${width}×${height}×${knots}×${bandMax.join()}`;
