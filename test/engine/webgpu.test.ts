@@ -1,37 +1,34 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { PatchPixels } from '../../src/dataset/patch.js';
+import { disagreement, type Engine, openEngine, type PatchMemory } from '../../src/engine/engine.js';
+import { patchStore } from '../../src/engine/patch-store.js';
+import type { PixelError, PixelErrorInputs } from '../../src/engine/pixel-error.js';
+import { gpuDevice, loseDevice } from '../../src/engine/webgpu/device.js';
+import { shaderShape } from '../../src/engine/webgpu/shaders/shape.js';
 import { reason } from '../../src/fault.js';
-import { type Form, insistOnForm } from '../../src/ops/form.js';
-import { evaluateAlign } from '../../src/ops/fused/align-evaluate.js';
-import {
-  type PixelGradient,
-  type PixelLossInputs,
-  pixelGradient,
-  releasePatch,
-  uploadPatch,
-} from '../../src/ops/resident-loss.js';
-import { startTensorflow } from '../../src/ops/tensorflow.js';
-import { gpuDevice } from '../../src/ops/wgsl/gpu.js';
-import { shaderShape } from '../../src/ops/wgsl/shader-shape.js';
-import { random, randomPatch, relativeDifference } from '../engine/pixels.js';
-import { useTestDriver } from '../engine/test-driver.js';
+import { random, randomPatch, relativeDifference } from './pixels.js';
+import { useTestDriver } from './test-driver.js';
 
 let refused: string | null = null;
+let cpu: Engine;
+let card: Engine;
+let memory: PatchMemory;
 beforeAll(async () => {
   useTestDriver();
-  await startTensorflow('webgpu').catch((error: unknown) => {
+  cpu = await openEngine('cpu');
+  try {
+    card = await openEngine('webgpu');
+    memory = card.patchMemory!;
+  } catch (error) {
     if (process.env['BANDALIGN_TEST_WEBGPU']) throw error;
     refused = reason(error);
-  });
+  }
 }, 300_000);
-afterAll(async () => {
-  insistOnForm(null);
-  await startTensorflow('cpu');
-});
 
-type Case = Omit<PixelLossInputs<ReturnType<typeof randomPatch>>, 'bandMax'> & {
+interface Case extends PixelErrorInputs<PatchPixels> {
+  patches: PatchPixels[];
   bandMax: number[];
-  knots: number;
-};
+}
 
 const makeCase = (
   seed: number,
@@ -54,37 +51,17 @@ const makeCase = (
     i < bands ? 100 * next() : 1e5 * (next() + 0.2),
   );
   const patches = Array.from({ length: samples }, () => randomPatch(next, [bands, height, width], 3500));
-  return { lut, conv, running, patches, bandMax, norm, knots };
+  return { lut, conv, running, patches, bandMax, norm };
 };
 
-const onCpu = ({ lut, conv, running, patches, bandMax, norm, knots }: Case): PixelGradient => {
-  const given = { batch: patches, bandMax, norm, gradient: true };
-  const result = evaluateAlign(lut, knots, conv, running, given);
-  return { mse: result.mse, running: result.running, ofLut: result.lut, ofConv: result.conv };
+const compare = (there: PixelError, here: PixelError): void => {
+  expect(Math.abs(there.mse - here.mse)).toBeLessThanOrEqual(1e-5 * here.mse);
+  expect(relativeDifference(here.running, there.running)).toBeLessThan(1e-5);
+  expect(relativeDifference(here.dLut, there.dLut)).toBeLessThan(1e-4);
+  expect(relativeDifference(here.dConv, there.dConv)).toBeLessThan(1e-4);
 };
 
-const onCard = async (
-  { patches, knots, ...inputs }: Case,
-  form: Form | null = null,
-): Promise<PixelGradient> => {
-  insistOnForm(form);
-  const resident = patches.map((patch) => uploadPatch(patch, knots, inputs.bandMax));
-  try {
-    return await pixelGradient({ ...inputs, patches: resident });
-  } finally {
-    resident.forEach(releasePatch);
-    insistOnForm(null);
-  }
-};
-
-const compare = (card: PixelGradient, cpu: PixelGradient): void => {
-  expect(Math.abs(card.mse - cpu.mse)).toBeLessThanOrEqual(1e-5 * cpu.mse);
-  expect(relativeDifference(cpu.running, card.running)).toBeLessThan(1e-5);
-  expect(relativeDifference(cpu.ofLut, card.ofLut)).toBeLessThan(1e-4);
-  expect(relativeDifference(cpu.ofConv, card.ofConv)).toBeLessThan(1e-4);
-};
-
-describe('the loss of resident pixels in shaders', { timeout: 300_000 }, () => {
+describe('the error of pixels in shaders', { timeout: 300_000 }, () => {
   beforeEach((context) => {
     if (refused !== null) context.skip(refused);
   });
@@ -100,25 +77,25 @@ describe('the loss of resident pixels in shaders', { timeout: 300_000 }, () => {
     const [samples, bands, height, width, knots] = sizes;
     for (const norm of ['batch', 'running'] as const) {
       const given = makeCase(height * width + knots, [samples, bands, height, width], knots, norm);
-      compare(await onCard(given), onCpu(given));
+      compare(await card.pixelError(given), await cpu.pixelError(given));
     }
   });
 
   test('is the same to the bit each time', async () => {
     const given = makeCase(5, [2, 4, 40, 36], 256);
-    const first = await onCard(given);
-    for (let i = 0; i < 3; i++) expect(await onCard(given)).toEqual(first);
+    const first = await card.pixelError(given);
+    for (let i = 0; i < 3; i++) expect(await card.pixelError(given)).toEqual(first);
   });
 
   test('knows samples without a valid pixel, and a batch of none', async () => {
     const given = makeCase(6, [2, 4, 40, 36], 256);
     given.patches[0].mask.fill(0);
-    compare(await onCard(given), onCpu(given));
+    compare(await card.pixelError(given), await cpu.pixelError(given));
     given.patches[1].mask.fill(0);
-    const card = await onCard(given);
-    expect(card.mse).toBe(0);
-    expect([...card.ofLut, ...card.ofConv].every((value) => value === 0)).toBe(true);
-    expect(relativeDifference(onCpu(given).running, card.running)).toBeLessThan(1e-5);
+    const { mse, dLut, dConv, running } = await card.pixelError(given);
+    expect(mse).toBe(0);
+    expect([...dLut, ...dConv].every((value) => value === 0)).toBe(true);
+    expect(relativeDifference((await cpu.pixelError(given)).running, running)).toBeLessThan(1e-5);
   });
 
   test('adds without overflow where all pixels have one value and large errors', async () => {
@@ -126,20 +103,11 @@ describe('the loss of resident pixels in shaders', { timeout: 300_000 }, () => {
     given.patches[0].source.fill(1500);
     given.patches[0].target.fill(-32768);
     given.lut.fill(32767);
-    compare(await onCard(given), onCpu(given));
-  });
-
-  test('is what the composed form computes', async () => {
-    const given = makeCase(8, [2, 4, 40, 36], 256);
-    const composed = await onCard(given, 'composed');
-    const fused = await onCard(given);
-    expect(Math.abs(fused.mse / composed.mse - 1)).toBeLessThan(1e-4);
-    expect(relativeDifference(composed.ofLut, fused.ofLut)).toBeLessThan(1e-3);
-    expect(relativeDifference(composed.ofConv, fused.ofConv)).toBeLessThan(1e-3);
+    compare(await card.pixelError(given), await cpu.pixelError(given));
   });
 
   test('keeps to the buffers of its first step, and gives all back with the last patch', async () => {
-    const { patches, knots, ...inputs } = makeCase(9, [2, 4, 40, 36], 256);
+    const { patches: pixels, ...inputs } = makeCase(9, [2, 4, 40, 36], 256);
     const device = gpuDevice();
     const { createBuffer } = device;
     let living = 0;
@@ -156,18 +124,131 @@ describe('the loss of resident pixels in shaders', { timeout: 300_000 }, () => {
       return buffer;
     };
     try {
-      const resident = patches.map((patch) => uploadPatch(patch, knots, inputs.bandMax));
-      await pixelGradient({ ...inputs, patches: resident });
+      const patches = await memory.upload(pixels, inputs.bandMax);
+      await card.pixelError({ ...inputs, patches });
       const before = made;
-      for (let i = 0; i < 100; i++) await pixelGradient({ ...inputs, patches: resident });
+      for (let i = 0; i < 100; i++) await card.pixelError({ ...inputs, patches });
       expect(made).toBe(before);
       expect(living).toBe(before);
-      resident.forEach(releasePatch);
+      memory.release(patches);
       expect(living).toBe(0);
     } finally {
       device.createBuffer = createBuffer;
     }
   });
+});
+
+describe('patches on the device', { timeout: 300_000 }, () => {
+  beforeEach((context) => {
+    if (refused !== null) context.skip(refused);
+  });
+  afterEach(() => {
+    delete process.env['BANDALIGN_DEVICE_MEMORY'];
+  });
+
+  const { patches, bandMax, ...inputs } = makeCase(12, [4, 4, 16, 12], 32);
+  const bytes = 4 * 4 * 16 * 12;
+
+  /** Two epochs of the same two batches: what was read in each, and the errors. */
+  const epochs = async (limit: number | undefined) => {
+    const store = patchStore(card, { bandMax, bytes: limit })!;
+    const batches = [
+      [0, 1],
+      [2, 3],
+    ];
+    const read: number[][][] = [];
+    const errors: PixelError[] = [];
+    try {
+      for (let epoch = 0; epoch < 2; epoch++) {
+        const planned = store.plan(batches);
+        read.push(planned.map((rows) => [...rows]));
+        for (const rows of batches) {
+          const resident = await store.batch(rows, async () => planned.shift()!.map((row) => patches[row]));
+          const lut = inputs.lut.subarray(0, 2 * 4 * 32);
+          errors.push(await card.pixelError({ ...inputs, lut, bandMax, patches: resident }));
+        }
+      }
+    } finally {
+      store.dispose();
+    }
+    return { read, errors };
+  };
+
+  test('stay there once they are, and those beyond the limit are brought anew', async () => {
+    const all = await epochs(undefined);
+    expect(all.read).toEqual([
+      [
+        [0, 1],
+        [2, 3],
+      ],
+      [],
+    ]);
+    const some = await epochs(3 * bytes);
+    expect(some.read).toEqual([
+      [
+        [0, 1],
+        [2, 3],
+      ],
+      [[3]],
+    ]);
+    expect(some.errors).toEqual(all.errors);
+    process.env['BANDALIGN_DEVICE_MEMORY'] = '0';
+    const none = await epochs(undefined);
+    expect(none.read[1]).toEqual(none.read[0]);
+    expect(none.errors).toEqual(all.errors);
+  });
+
+  test('BANDALIGN_DEVICE_MEMORY must be a size', () => {
+    process.env['BANDALIGN_DEVICE_MEMORY'] = 'much';
+    expect(() => patchStore(card, { bandMax })).toThrow(
+      'BANDALIGN_DEVICE_MEMORY: much; MiB of pixels kept on the device, 0 or more',
+    );
+  });
+});
+
+test("an engine that reads the host's memory keeps no patches", () => {
+  expect(patchStore(cpu, { bandMax: [1000] })).toBeNull();
+});
+
+test('more bands than the shaders take are a fault', async (context) => {
+  if (refused !== null) return context.skip(refused);
+  await expect(card.pixelError(makeCase(3, [1, 17, 8, 8], 4))).rejects.toThrow(
+    /^webgpu: 17 bands of 4 knots; .*--backend cpu$/,
+  );
+});
+
+test('a lost device is a fault that says how to go on, and is opened anew', {
+  timeout: 300_000,
+}, async (context) => {
+  if (refused !== null) return context.skip(refused);
+  const given = makeCase(5, [2, 4, 20, 20], 16);
+  const before = await card.pixelError(given);
+  loseDevice();
+  await expect(card.pixelError(given)).rejects.toThrow(
+    /^backend: webgpu failed \(.+\); the last checkpoint is kept, --resume --backend cpu goes on$/,
+  );
+  card = await openEngine('webgpu');
+  memory = card.patchMemory!;
+  expect(await card.pixelError(given)).toEqual(before);
+});
+
+test('an engine whose numbers are off, or none, is refused', () => {
+  const result: PixelError = {
+    mse: 5,
+    running: new Float32Array(2),
+    dLut: Float32Array.of(1, 2, 3),
+    dConv: Float32Array.of(4, 5),
+  };
+  expect(disagreement(result, result)).toBeNull();
+  const off = { ...result, dConv: result.dConv.map((value) => value * 1.01) };
+  expect(disagreement(off, result)).toMatch('gradient by 1.0e-2');
+  expect(disagreement({ ...result, mse: Number.NaN }, result)).not.toBeNull();
+  expect(
+    disagreement(
+      { ...result, dLut: result.dLut.fill(Number.NaN) },
+      { ...result, dLut: Float32Array.of(1, 2, 3) },
+    ),
+  ).not.toBeNull();
 });
 
 test('a device with little memory for its workgroups gets smaller shapes, and none where nothing fits', () => {
