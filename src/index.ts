@@ -40,10 +40,10 @@ export type { Affine, ConvModule, Knots, Mapping } from './ops/mapping.js';
 
 // Runs: training, and what it left
 
+export { runExperiment } from './tracking/sync.js';
 export { loadAligner } from './training/aligner.js';
 export { type FinishedRun, finishedRuns, listRuns, readRun, type StoredRun } from './training/list-runs.js';
 export { lossCurveOf } from './training/loss-curve.js';
-export { runExperiment } from './training/run.js';
 export { testWeights } from './training/test-weights.js';
 
 // Evaluation: scores of tiles, intervals, tables
@@ -70,10 +70,10 @@ export { runSweep } from './sweeps/run-sweep.js';
 export { seededModels } from './sweeps/seeded-models.js';
 export { sweepTables } from './sweeps/sweep-tables.js';
 
-// Tracking
+// Tracking: a copy of runs on an MLflow server
 
-export { openTracker } from './tracking/open.js';
-export { type Tracker, trackRun } from './tracking/tracker.js';
+export { type Destination, openDestination, trackingDestination } from './tracking/send.js';
+export { type Following, follow, type SyncResult, syncFolders } from './tracking/sync.js';
 
 // Whole scenes
 

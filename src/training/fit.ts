@@ -29,6 +29,8 @@ export interface EpochRecord extends StepLosses {
   /** Wall-clock seconds of the epoch, validation aside. */
   seconds: number;
   val?: Validation;
+  /** When it was logged, ISO. */
+  time?: string;
 }
 
 /** What {@link fitWeights} works on. */

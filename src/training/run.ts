@@ -7,7 +7,6 @@ import { fitClosedForm, fitOracle } from '../models/fitted.js';
 import type { Mapping } from '../ops/mapping.js';
 import { startTensorflow } from '../ops/tensorflow.js';
 import type { OnProgress } from '../progress.js';
-import type { TrackedRun } from '../tracking/tracker.js';
 import { loadAligner } from './aligner.js';
 import { checkBatches } from './batches.js';
 import { domainTensors, writeWeights } from './checkpoint.js';
@@ -20,6 +19,8 @@ import { createFolder, type FolderOptions, inspectFolder } from './prepare-folde
 import type { RunResult } from './result.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { withRunLock } from './run-lock.js';
+import { abandonRun, beginRun } from './run-state.js';
+import { recordSystem } from './system-metrics.js';
 import { addTensors, trainUnetLut } from './train-unet-lut.js';
 
 /** What a run is made of. */
@@ -30,10 +31,8 @@ export interface RunOptions extends FolderOptions {
   divide?: string;
   tag: string;
   outputDir?: string;
-  /** Receives parameters, metrics and files; absent: nothing is tracked. */
-  tracked?: TrackedRun;
-  /** Awaited when the run's folder has been made, an old one removed. */
-  onFolder?: (folder: RunFolder) => Promise<void>;
+  /** Called when the run's folder has been made, an old one removed: from now on it grows. */
+  onFolder?: (folder: string) => void;
   onProgress: OnProgress;
   onNote: (text: string) => void;
   signal?: AbortSignal;
@@ -101,55 +100,6 @@ const scoreFitted = async (
   return [...val, ...test];
 };
 
-const logScores = (tracked: TrackedRun, experiment: Experiment, result: RunResult): void => {
-  const values: Record<string, number> = {};
-  // `val_rmse_…` are the epochs' own
-  for (const [split, name] of [
-    ['val', 'final_val'],
-    ['test', 'test'],
-  ] as const) {
-    for (const [band, metrics] of result.scores[split].bands.entries()) {
-      values[`${name}_rmse_${experiment.data.bands[band]}`] = metrics.rmse;
-      values[`${name}_r2_${experiment.data.bands[band]}`] = metrics.r2;
-    }
-    const index = result.scores[split].ndvi;
-    if (index) Object.assign(values, { [`${name}_rmse_ndvi`]: index.rmse, [`${name}_r2_ndvi`]: index.r2 });
-  }
-  tracked.logMetrics(result.training?.epochs ?? 0, values);
-};
-
-/** What a run is made of, for its record. */
-export const recordStart = (
-  tracked: TrackedRun,
-  experiment: Experiment,
-  { root, digest, ...counts }: Pick<RunResult['data'], 'root' | 'digest' | 'train' | 'val' | 'test'>,
-): void => {
-  tracked.logParams(experiment);
-  for (const context of ['train', 'val', 'test'] as const)
-    tracked.logInput({
-      name: root,
-      digest,
-      source: root,
-      schema: { bands: experiment.data.bands, bandMax: experiment.data.bandMax },
-      profile: { patches: counts[context] },
-      context,
-    });
-};
-
-/** Scores and files of a finished run, for its record. */
-export const recordResult = async (
-  tracked: TrackedRun,
-  experiment: Experiment,
-  folder: RunFolder,
-  result: RunResult,
-): Promise<void> => {
-  logScores(tracked, experiment, result);
-  const names = ['experiment', 'environment', 'tiles', 'result'] as const;
-  for (const file of result.training ? ([...names, 'metrics'] as const) : names)
-    await tracked.logArtifact(folder[file], folder[file].slice(folder.folder.length + 1));
-  if (result.weights) await tracked.logArtifact(folder.best, 'checkpoints/best.safetensors');
-};
-
 /** What a call of {@link runExperiment} comes to. */
 export interface RunOutcome {
   result: RunResult;
@@ -158,9 +108,8 @@ export interface RunOutcome {
   resumed: boolean;
 }
 
-/** {@link runExperiment} for a caller that holds the run's lock. */
-export const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
-  const { experiment, root, tag, tracked, onNote, signal } = options;
+const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
+  const { experiment, root, tag, onNote, signal } = options;
   const folder = runFolder(tag, options.outputDir);
   const started = performance.now();
   const finished = await inspectFolder(folder, experiment, options);
@@ -174,17 +123,19 @@ export const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
   }
   const data = await prepareData(experiment, root, options);
   for (const note of data.notes) onNote(note);
+  let stopSampling = (): void => {};
   try {
     if (experiment.model.kind === 'unet-lut') checkBatches(experiment, data.lists.train.length);
     await createFolder(folder, experiment, options);
-    await options.onFolder?.(folder);
     await writeJson(folder.environment, await describeEnvironment());
     const counts = {
       train: data.lists.train.length,
       val: data.lists.val.length,
       test: data.lists.test.length,
     };
-    if (tracked) recordStart(tracked, experiment, { root, digest: data.digest, ...counts });
+    await beginRun(folder.folder, { root, digest: data.digest, ...counts });
+    stopSampling = recordSystem(folder.system);
+    options.onFolder?.(folder.folder);
     const { kind } = experiment.model;
     const fitted: Fitted =
       kind === 'unet-lut'
@@ -214,11 +165,13 @@ export const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
       scores: { val: poolTiles(of('val')), test: poolTiles(of('test')) },
     };
     await writeJson(folder.result, result);
-    if (tracked) await recordResult(tracked, experiment, folder, result);
     return { result, folder: folder.folder, resumed: false };
   } catch (error) {
-    throw diskFault(error, folder);
+    const fault = diskFault(error, folder);
+    await abandonRun(folder.folder, fault, signal?.aborted === true);
+    throw fault;
   } finally {
+    stopSampling();
     await data.close();
   }
 };

@@ -5,7 +5,6 @@ import { writeAtomic } from '../files.js';
 import { fitGlobalLut } from '../models/fitted.js';
 import { type UnetLutShape, unetLutShape } from '../models/unet-lut.js';
 import { initialise, initialRunning } from '../ops/initialise.js';
-import type { TrackedRun } from '../tracking/tracker.js';
 import { readState } from './checkpoint.js';
 import { logEpoch, rewindLog } from './epoch-log.js';
 import { type EpochRecord, fitWeights } from './fit.js';
@@ -80,33 +79,9 @@ export const addTensors = async (
   await writeAtomic(path, encodeSafetensors(new Map([...file.tensors, ...tensors]), file.metadata));
 };
 
-const pointsOf = (record: EpochRecord, bands: readonly string[]): Record<string, number> => ({
-  train_loss: record.loss,
-  train_mse: record.mse,
-  train_tv: record.tv,
-  train_monotonicity: record.monotonicity,
-  lr: record.lr,
-  ...(record.val
-    ? {
-        val_mse: record.val.mse,
-        ...Object.fromEntries(bands.map((band, i) => [`val_rmse_${band}`, record.val!.rmse[i]])),
-      }
-    : {}),
-});
-
-/** The epochs that are logged in the run's folder, for its record: what an earlier process did not get to record. */
-export const recordEpochs = async (
-  tracked: TrackedRun,
-  folder: RunFolder,
-  bands: readonly string[],
-): Promise<void> => {
-  for (const record of await readLines<EpochRecord>(folder.metrics))
-    tracked.logMetrics(record.epoch, pointsOf(record, bands));
-};
-
 /** Trains (or goes on training) the UNet-LUT of a run; its checkpoints and log are written as it goes. */
 export const trainUnetLut = async (
-  { experiment, tracked, onProgress, signal }: RunOptions,
+  { experiment, onProgress, signal }: RunOptions,
   data: PreparedData,
   folder: RunFolder,
 ): Promise<{ parameters: number; training: RunResult['training'] }> => {
@@ -116,7 +91,6 @@ export const trainUnetLut = async (
       ? fitGlobalLut(experiment, data.sum(data.lists.train)).values
       : null;
   const state = await startState(experiment, shape, folder);
-  if (tracked) await recordEpochs(tracked, folder, experiment.data.bands);
   const checkpoints = keepCheckpoints(folder, experiment, shape, base);
   try {
     const end = await fitWeights({
@@ -132,7 +106,6 @@ export const trainUnetLut = async (
       onEpoch: async (after, record) => {
         await logEpoch(folder.metrics, record);
         await checkpoints.epoch(after, record);
-        tracked?.logMetrics(record.epoch, pointsOf(record, experiment.data.bands));
       },
       onProgress,
       signal,
