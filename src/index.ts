@@ -5,10 +5,10 @@
 
 // Configuration: what a run is
 
-export { defineExperiment, resolveExperiment } from './experiments/experiment.js';
-export { loadExperiment } from './experiments/load.js';
 export { seededRandom } from './config/random.js';
 export type { Experiment, ExperimentInput } from './experiments/experiment.js';
+export { defineExperiment, resolveExperiment } from './experiments/experiment.js';
+export { loadExperiment } from './experiments/load.js';
 export { defineSweep, type SweepInput } from './experiments/sweep.js';
 
 // Rasters
@@ -38,15 +38,15 @@ export { definePenalty } from './losses/index.js';
 export type { LutShape, Penalty } from './losses/penalty.js';
 export { histogramInput } from './models/histogram-input.js';
 export { defineModel } from './models/index.js';
-export { type Affine, alignPixels, type Mapping, type Polynomial } from './models/mapping.js';
 export type { Knots } from './models/mapping.js';
+export { type Affine, alignPixels, type Mapping, type Polynomial } from './models/mapping.js';
 
 // Runs: training, and what it left
 
-export { loadAligner } from './training/load-weights.js';
+export { runExperiment } from './tracking/sync.js';
 export { type FinishedRun, finishedRuns, listRuns, readRun, type StoredRun } from './training/list-runs.js';
+export { loadAligner } from './training/load-weights.js';
 export { lossCurveOf } from './training/loss-curve.js';
-export { runExperiment } from './training/run.js';
 export { testWeights } from './training/test-weights.js';
 
 // Evaluation: scores of tiles, intervals, tables
@@ -75,10 +75,10 @@ export { runSweep } from './sweeps/run-sweep.js';
 export { seededModels } from './sweeps/seeded-models.js';
 export { sweepTables } from './sweeps/sweep-tables.js';
 
-// Tracking
+// Tracking: a copy of runs on an MLflow server
 
-export { openTracker } from './tracking/open.js';
-export { type Tracker, trackRun } from './tracking/tracker.js';
+export { type Destination, openDestination, trackingDestination } from './tracking/send.js';
+export { type Following, follow, type SyncResult, syncFolders } from './tracking/sync.js';
 
 // Whole scenes
 

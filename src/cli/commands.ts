@@ -16,6 +16,7 @@ export const commands: Record<string, () => Promise<{ command: Command }>> = {
   'runs show': async () => import('./runs-show.js'),
   'runs compare': async () => import('./runs-compare.js'),
   'track sync': async () => import('./track-sync.js'),
+  'track ui': async () => import('./track-ui.js'),
   'track where': async () => import('./track-where.js'),
   'notebook run': async () => import('./notebook-run.js'),
   'notebook export': async () => import('./notebook-export.js'),

@@ -1,7 +1,7 @@
-import { resolveExperiment } from '../experiments/experiment.js';
-import { loadExperiment } from '../experiments/load.js';
 import { override } from '../config/override.js';
 import type { DatasetReport } from '../dataset/check.js';
+import { resolveExperiment } from '../experiments/experiment.js';
+import { loadExperiment } from '../experiments/load.js';
 import { Fault } from '../fault.js';
 import type { Command } from './command.js';
 import { dataOptions, oneWord, setOption, several, text } from './options.js';

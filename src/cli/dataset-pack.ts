@@ -1,6 +1,6 @@
+import { override } from '../config/override.js';
 import { resolveExperiment } from '../experiments/experiment.js';
 import { loadExperiment } from '../experiments/load.js';
-import { override } from '../config/override.js';
 import type { Command } from './command.js';
 import { dataOptions, flag, oneWord, setOption, several, text } from './options.js';
 

@@ -1,5 +1,5 @@
 import { Fault } from '../fault.js';
-import type { Tracker } from '../tracking/tracker.js';
+import type { Destination } from '../tracking/send.js';
 import type { Call, CommandOption } from './command.js';
 
 /** Options that several commands share. */
@@ -86,9 +86,9 @@ export const oneWord = ({ words }: Call, what: string): string => {
 };
 
 export const trackOption: Record<string, CommandOption> = {
-  'no-track': { type: 'boolean', help: 'record nothing in MLflow or its directory store' },
+  'no-track': { type: 'boolean', help: 'send nothing to the server that MLFLOW_TRACKING_URI names' },
 };
 
-/** Where runs are recorded: as the environment says, nowhere under `--no-track`. */
-export const trackerOf = async (call: Call): Promise<Tracker | null> =>
-  flag(call, 'no-track') ? null : (await import('../tracking/open.js')).openTracker({ onWarning: call.note });
+/** The server that runs are sent to as they grow: as the environment says, none under `--no-track`. */
+export const destinationOf = async (call: Call): Promise<Destination | null> =>
+  flag(call, 'no-track') ? null : (await import('../tracking/send.js')).trackingDestination(call.note);

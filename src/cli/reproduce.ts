@@ -1,11 +1,11 @@
 import { access, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { loadTyped } from '../experiments/load.js';
-import { checkSweep } from '../experiments/sweep.js';
 import { synthesizeDataset } from '../dataset/synth.js';
 import { syntheticMarker } from '../dataset/synth-marker.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
 import { markdownTable, writeTables } from '../evaluation/render-table.js';
+import { loadTyped } from '../experiments/load.js';
+import { checkSweep } from '../experiments/sweep.js';
 import { processors } from '../processors.js';
 import { comparedModels } from '../training/compare-runs.js';
 import { finishedRuns } from '../training/list-runs.js';

@@ -4,14 +4,13 @@ import { readManifest } from '../sweeps/manifest.js';
 import { runTrial } from '../sweeps/run-trial.js';
 import { taskSpeaker } from '../sweeps/task-message.js';
 import type { Command } from './command.js';
-import { required, trackerOf, trackOption } from './options.js';
+import { required } from './options.js';
 import { namedTasks, workThrough } from './work-through.js';
 
 export const command: Command = {
   path: ['run-trial'],
   summary: 'run trials of a sweep that was submitted (what its executors call)',
   options: {
-    ...trackOption,
     manifest: { type: 'string', value: 'FILE', help: "the sweep's manifest.json" },
     index: { type: 'string', multiple: true, value: 'N', help: 'position of the trial; repeatable' },
   },
@@ -23,13 +22,8 @@ export const command: Command = {
     const manifest = await readManifest(path);
     if (!manifest) throw new Fault(`--manifest: ${path}; no such file`);
     const trials = namedTasks(call, manifest.trials);
-    const tracker = await trackerOf({ ...call, note: (text) => void say({ kind: 'note', text }) });
-    try {
-      await workThrough(call, say, trials, (trial, ears) =>
-        runTrial({ manifest, folder: dirname(path), trial, tracker, ...ears }),
-      );
-    } finally {
-      await tracker?.close();
-    }
+    await workThrough(call, say, trials, (trial, ears) =>
+      runTrial({ manifest, folder: dirname(path), trial, ...ears }),
+    );
   },
 };

@@ -1,5 +1,5 @@
-import type { Experiment } from '../experiments/experiment.js';
 import type { Metrics, Score } from '../evaluation/tile-record.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { isBuiltInMetric, metrics } from '../metrics/index.js';
 import { digitsOf, type Metric } from '../metrics/metric.js';
 

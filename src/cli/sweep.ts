@@ -1,8 +1,8 @@
-import { loadTyped } from '../experiments/load.js';
 import { override } from '../config/override.js';
-import { checkSweep, type SlurmSettings, type SweepInput } from '../experiments/sweep.js';
 import { readPaperValues } from '../evaluation/paper-values.js';
 import { markdownTable } from '../evaluation/render-table.js';
+import { loadTyped } from '../experiments/load.js';
+import { checkSweep, type SlurmSettings, type SweepInput } from '../experiments/sweep.js';
 import { Fault } from '../fault.js';
 import { processors } from '../processors.js';
 import { type ExecutorName, executors } from '../sweeps/executor.js';
@@ -13,6 +13,7 @@ import { readResult } from '../training/result.js';
 import type { Call, Command } from './command.js';
 import {
   dataOptions,
+  destinationOf,
   flag,
   oneWord,
   outputOption,
@@ -20,7 +21,6 @@ import {
   setOption,
   several,
   text,
-  trackerOf,
   trackOption,
   whole,
 } from './options.js';
@@ -124,7 +124,6 @@ export const command: Command = {
     const paperFile = text(call, 'paper');
     const paper = paperFile === undefined ? undefined : await readPaperValues(paperFile);
     if (flag(call, 'dry-run')) return dryRun(call, sweep, root, jobs);
-    const tracker = await trackerOf(call);
     const { runSweep } = await import('../sweeps/run-sweep.js');
     const result = await runSweep({
       sweep,
@@ -139,11 +138,11 @@ export const command: Command = {
       resume: flag(call, 'resume'),
       overwrite: flag(call, 'overwrite'),
       failFast: flag(call, 'fail-fast'),
-      tracker,
+      destination: await destinationOf(call),
       onProgress: call.progress,
       onNote: call.note,
       signal: call.signal,
-    }).finally(() => tracker?.close());
+    });
     const { failed, unfinished } = result;
     const tables = result.runs.length > 0 ? sweepTables(result, { draws, paper }) : null;
     const files = tables ? await writeSweepTables(result.name, text(call, 'results')!, tables) : [];

@@ -1,48 +1,38 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { Fault, refuse } from '../fault.js';
-import { bringBack } from '../tracking/directory/bring-back.js';
-import { createClient } from '../tracking/mlflow/client.js';
-import { serverSettings, unsupported } from '../tracking/mlflow/settings.js';
-import { trackingPlace } from '../tracking/open.js';
-import { openDestination } from '../tracking/sync/destination.js';
-import { syncStore } from '../tracking/sync/sync-store.js';
+import { openDestination } from '../tracking/send.js';
+import { syncFolders } from '../tracking/sync.js';
 import type { Command } from './command.js';
+import { oneWord, outputOption, text } from './options.js';
 
 export const command: Command = {
   path: ['track', 'sync'],
-  summary: 'bring the runs of a directory store to an MLflow server; repeat it as often as you like',
+  words: '[FOLDER]',
+  summary: 'send runs to an MLflow server; what is there already is not sent again',
   options: {
-    to: { type: 'string', value: 'URI', help: "the server's address; else MLFLOW_TRACKING_URI" },
-    from: { type: 'string', value: 'DIR', help: 'the directory store; else the one in use here' },
+    ...outputOption,
+    to: { type: 'string', value: 'URI', help: "the server's address (default: MLFLOW_TRACKING_URI)" },
   },
   run: async (call) => {
-    const to = (call.options['to'] as string | undefined) ?? process.env['MLFLOW_TRACKING_URI'];
-    if (!to || !/^https?:/i.test(to))
+    const to = text(call, 'to') ?? process.env['MLFLOW_TRACKING_URI'];
+    if (!to)
       throw new Fault('--to: missing; give the address of an MLflow server, such as http://127.0.0.1:5000');
-    // the server named by MLFLOW_TRACKING_URI is where to, not where from
-    const given = call.options['from'] as string | undefined;
-    const from = given
-      ? resolve(given)
-      : trackingPlace({ ...process.env, MLFLOW_TRACKING_URI: to }).directory;
-    const found = await stat(from).catch(() => undefined);
-    if (!found?.isDirectory()) throw new Fault(`--from: ${from}; there is no store there`);
-    for (const text of unsupported(process.env)) call.note(text);
-    await bringBack(from, call.note);
-    const settings = serverSettings(to, process.env);
-    const heard = new Set<string>();
-    const destination = openDestination(createClient(settings), process.env, from, (text) => {
-      if (!heard.has(text)) call.note(text);
-      heard.add(text);
-    });
-    const result = await syncStore(destination, from, { signal: call.signal, onProgress: call.progress });
-    const rate = result.seconds > 0 ? Math.round(result.points / result.seconds) : 0;
+    const destination = openDestination(to, call.note);
+    const root =
+      call.words.length > 0 ? oneWord(call, 'folder of runs, sweep or run') : text(call, 'output-dir')!;
+    const { signal, progress: onProgress } = call;
+    const result = await syncFolders(root, destination, { signal, onProgress });
+    const { address } = destination.client;
+    const rate = Math.round(result.points / Math.max(result.seconds, 1e-3));
     call.print(
-      `${result.complete} of ${result.runs} runs are complete on ${settings.address}${result.open ? `, ${result.open} have not ended` : ''}; sent now: ${result.points} points (${rate} a second), ${result.files} files`,
+      `${result.complete} of ${result.runs} runs are complete on ${address}${result.running ? `, ${result.running} are running` : ''}; sent now: ${result.points} points (${rate} a second), ${result.files} files`,
     );
-    call.json({ from, to: settings.address, ...result });
+    if (result.deleted.length > 0)
+      call.note(
+        `deleted on ${address}, and left so: ${result.deleted.join(', ')}; restore them there to send them`,
+      );
+    call.json({ from: root, to: address, ...result });
     refuse(
-      result.failed.map(({ runId, name, why }) => `run ${name} (${runId}): not sent; ${why}`),
+      result.failed.map(({ folder, reason }) => `${folder}: not sent; ${reason}`),
       1,
     );
   },

@@ -1,30 +1,33 @@
-import { listRuns } from '../tracking/directory/read.js';
-import { serverSettings } from '../tracking/mlflow/settings.js';
-import { trackingPlace } from '../tracking/open.js';
+import { access } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { trackingDestination } from '../tracking/send.js';
+import { findSources } from '../tracking/source.js';
 import type { Command } from './command.js';
-
-/** A path as a word of a shell. */
-const quoted = (path: string): string =>
-  /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+import { outputOption, text } from './options.js';
+import { serverFolder } from './track-ui.js';
 
 export const command: Command = {
   path: ['track', 'where'],
-  summary: 'where runs are recorded, and the command to look at them',
+  summary: 'where runs are recorded, where their copy goes, and how to look at them',
+  options: outputOption,
   run: async (call) => {
-    const place = trackingPlace(process.env);
-    const server = place.server === undefined ? undefined : serverSettings(place.server, process.env).address;
-    const runs = await listRuns(place.directory);
-    const view = `MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${quoted(place.directory)}`;
-    if (server) {
-      call.print(`server     ${server}`);
-      call.print(
-        `by way of  ${place.directory}  (${runs.length} runs; what is not sent yet: bandalign track sync)`,
-      );
-    } else {
-      call.print(`directory  ${place.directory}  (${runs.length} runs)`);
-      call.print(`look       ${view}`);
-      call.print('send       bandalign track sync --to http://HOST:PORT');
-    }
-    call.json({ directory: place.directory, server: server ?? null, runs: runs.length, view });
+    const record = resolve(text(call, 'output-dir')!);
+    const server = trackingDestination(call.note)?.client.address ?? null;
+    const { runs, sweeps } = await findSources(record);
+    const local = resolve(serverFolder);
+    const hasLocal = await access(local).then(
+      () => true,
+      () => false,
+    );
+    call.print(`record  ${record}  (${runs.length} runs, ${sweeps.length} sweeps)`);
+    call.print(
+      server
+        ? `copy    ${server}  (while runs go on; what was not sent: bandalign track sync)`
+        : 'copy    none: MLFLOW_TRACKING_URI is not set; bandalign track sync --to http://HOST:PORT sends one',
+    );
+    call.print(
+      `look    ${server ?? 'bandalign track ui'}${hasLocal ? `  (its server's files: ${local})` : ''}`,
+    );
+    call.json({ record, server, runs: runs.length, sweeps: sweeps.length, local: hasLocal ? local : null });
   },
 };

@@ -3,6 +3,7 @@ import type { Command } from './command.js';
 import {
   backendOption,
   dataOptions,
+  destinationOf,
   flag,
   oneWord,
   outputOption,
@@ -10,7 +11,6 @@ import {
   setOption,
   settings,
   text,
-  trackerOf,
   trackOption,
 } from './options.js';
 import { scoreLines, testDocument } from './score-lines.js';
@@ -39,24 +39,20 @@ export const command: Command = {
     }
     const tag = text(call, 'tag') ?? experiment.name;
     const root = required(call, 'data');
-    const { runTracked } = await import('../training/tracked-run.js');
-    const tracker = await trackerOf(call);
-    const { result, folder } = await runTracked(
-      {
-        experiment,
-        root,
-        divide: text(call, 'divide'),
-        tag,
-        outputDir: text(call, 'output-dir'),
-        resume: flag(call, 'resume'),
-        overwrite: flag(call, 'overwrite'),
-        onProgress: call.progress,
-        onNote: call.note,
-        signal: call.signal,
-      },
-      tracker,
-      { experiment: 'bandalign', name: tag },
-    ).finally(() => tracker?.close());
+    const { runExperiment } = await import('../tracking/sync.js');
+    const { result, folder } = await runExperiment({
+      experiment,
+      root,
+      divide: text(call, 'divide'),
+      tag,
+      outputDir: text(call, 'output-dir'),
+      resume: flag(call, 'resume'),
+      overwrite: flag(call, 'overwrite'),
+      destination: await destinationOf(call),
+      onProgress: call.progress,
+      onNote: call.note,
+      signal: call.signal,
+    });
     call.print(
       scoreLines(`${result.tag} on ${result.data.test} test patches`, experiment, result.scores.test),
     );

@@ -33,6 +33,12 @@ const isStale = (found: { holder: Holder | null; age: number }): boolean =>
   found.age > staleMs ||
   (found.holder !== null && found.holder.host === hostname() && !isAlive(found.holder.pid));
 
+/** Whether somebody holds the lock at `path`. */
+export const isLocked = async (path: string): Promise<boolean> => {
+  const found = await holderOf(path);
+  return found !== null && !isStale(found);
+};
+
 /** Takes the lock, or tells that somebody has it. */
 const take = async (path: string): Promise<boolean> => {
   try {

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Experiment } from '../experiments/experiment.js';
 import { type Patch, type PatchPixels, tileKey } from '../dataset/patch.js';
+import type { ConvModule } from '../engine/conv.js';
+import type { ValueResiduals } from '../experiments/aligner.js';
+import type { Experiment } from '../experiments/experiment.js';
 import {
   addErrors,
   bandErrors,
@@ -9,9 +11,7 @@ import {
   noErrors,
   pixelsPerCall,
 } from '../metrics/error-sums.js';
-import type { ValueResiduals } from '../experiments/aligner.js';
 import { type Mapping, pixelAligner } from '../models/mapping.js';
-import type { ConvModule } from '../engine/conv.js';
 import type { OnProgress } from '../progress.js';
 import type { TileRecord } from './tile-record.js';
 

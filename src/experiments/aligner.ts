@@ -1,7 +1,7 @@
 import type { SummedRows } from '../dataset/statistics-table.js';
 import type { ConvModule } from '../engine/conv.js';
-import type { Experiment } from './experiment.js';
 import type { Mapping } from '../models/mapping.js';
+import type { Experiment } from './experiment.js';
 
 /** What training saw, kept with the weights so that a new tile can be compared with it. */
 export interface TrainingDomain {

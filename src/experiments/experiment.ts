@@ -1,8 +1,13 @@
 import { z } from 'zod';
 import type { DefinitionFile } from '../config/definitions.js';
-import { commonSettings, type DataSettings, type SplitSettings, type TrainSettings } from '../config/schema.js';
-import { didYouMean } from '../config/spelling.js';
 import { override } from '../config/override.js';
+import {
+  commonSettings,
+  type DataSettings,
+  type SplitSettings,
+  type TrainSettings,
+} from '../config/schema.js';
+import { didYouMean } from '../config/spelling.js';
 import { refuse } from '../fault.js';
 import { penalties } from '../losses/index.js';
 import { metricOrigin, metrics } from '../metrics/index.js';
@@ -204,12 +209,19 @@ export const resolveExperiment = (input: unknown): Experiment => {
 const shapeAt = (schema: z.ZodType, path: readonly PropertyKey[]): Record<string, z.ZodType> | null => {
   let node: unknown = schema;
   for (const key of [...path, null]) {
-    while (node && !(node as { shape?: object }).shape && (node as { def?: { innerType?: unknown } }).def?.innerType)
+    while (
+      node &&
+      !(node as { shape?: object }).shape &&
+      (node as { def?: { innerType?: unknown } }).def?.innerType
+    )
       node = (node as { def: { innerType: unknown } }).def.innerType;
     if (key === null) break;
     node = (node as { shape?: Record<PropertyKey, unknown> } | undefined)?.shape?.[key];
   }
-  return ((node as { shape?: Record<string, z.ZodType> } | undefined)?.shape ?? null) as Record<string, z.ZodType> | null;
+  return ((node as { shape?: Record<string, z.ZodType> } | undefined)?.shape ?? null) as Record<
+    string,
+    z.ZodType
+  > | null;
 };
 
 /** What of a stored configuration this process lacks, or knows from a file that has changed; a line each. */

@@ -1,17 +1,17 @@
 import { access, readdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Fault, reason } from '../fault.js';
 import { z } from 'zod';
 import { override } from '../config/override.js';
 import { seededRandom } from '../config/random.js';
 import { didYouMean } from '../config/spelling.js';
-import { defineSweep } from './sweep.js';
+import { Fault, reason } from '../fault.js';
 import { definePenalty } from '../losses/index.js';
 import { defineMetric } from '../metrics/index.js';
-import { defineExperiment, type Experiment, type ExperimentInput, resolveExperiment } from './experiment.js';
 import { defineModel, models } from '../models/index.js';
 import { smoothLuts } from '../models/smooth-lut.js';
+import { defineExperiment, type Experiment, type ExperimentInput, resolveExperiment } from './experiment.js';
+import { defineSweep } from './sweep.js';
 
 /** What `bandalign` means inside an experiment file: all that one is written with. */
 const authoring = {

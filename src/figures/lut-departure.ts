@@ -1,6 +1,5 @@
 import { Fault } from '../fault.js';
-import type { Mapping } from '../models/mapping.js';
-import type { Knots } from '../models/mapping.js';
+import type { Knots, Mapping } from '../models/mapping.js';
 
 /** A curve of a panel: null breaks the line. */
 export interface Curve {

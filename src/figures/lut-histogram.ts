@@ -1,5 +1,4 @@
-import type { Mapping } from '../models/mapping.js';
-import type { Knots } from '../models/mapping.js';
+import type { Knots, Mapping } from '../models/mapping.js';
 import type { Figure, Trace } from './figure.js';
 import { type Curve, lutDeparture, mappingDeparture } from './lut-departure.js';
 import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';

@@ -42,11 +42,14 @@ export const checkPenalty = (penalty: Penalty, { bands, knots }: Omit<LutShape, 
     try {
       return penalty.of(values, shape);
     } catch (error) {
-      throw new Fault(`penalty: ${penalty.name}; it throws: ${(error as Error).message}`, 2, { cause: error });
+      throw new Fault(`penalty: ${penalty.name}; it throws: ${(error as Error).message}`, 2, {
+        cause: error,
+      });
     }
   };
   const { value, gradient } = evaluate(lut);
-  if (!Number.isFinite(value)) throw new Fault(`penalty: ${penalty.name}; its value is ${value}, not a finite number`);
+  if (!Number.isFinite(value))
+    throw new Fault(`penalty: ${penalty.name}; its value is ${value}, not a finite number`);
   if (gradient?.length !== size)
     throw new Fault(
       `penalty: ${penalty.name}; its gradient has ${gradient?.length ?? 'no'} values, not ${size} (samples · bands · knots)`,

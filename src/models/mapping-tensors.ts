@@ -61,7 +61,9 @@ export const readMapping = (
       tensor.shape.length !== shape.length ||
       !shape.every((size, axis) => size === null || size === tensor.shape[axis])
     )
-      faults.push(`weights: ${name} is [${tensor.shape.join(', ')}] ${tensor.dtype}, not ${text}; is it of this model?`);
+      faults.push(
+        `weights: ${name} is [${tensor.shape.join(', ')}] ${tensor.dtype}, not ${text}; is it of this model?`,
+      );
     else {
       const data = tensor.data as D extends 'F32' ? Float32Array : Float64Array;
       if (data.every(Number.isFinite)) return data;
@@ -78,7 +80,8 @@ export const readMapping = (
       read('mapping.scale', 'F64', bands),
     ];
     const degree = coefficients && degreeOf(coefficients.length / bands, bands);
-    if (coefficients && scale && degree) return { form: 'polynomial', degree, bands, scale: [...scale], coefficients };
+    if (coefficients && scale && degree)
+      return { form: 'polynomial', degree, bands, scale: [...scale], coefficients };
     if (coefficients && !degree)
       faults.push(
         `weights: mapping.coefficients has ${coefficients.length / bands} terms a band, which no polynomial of ${bands} bands has; is it of this model?`,

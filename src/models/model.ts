@@ -125,9 +125,7 @@ export interface Network<S extends z.ZodRawShape> {
     batches: { smallest: number; patches: number; batchSize: number },
   ) => string | null;
   /** LUTs in stored units, [samples, bands, knots]; with the new values of `running` where it has such tensors. */
-  forward: (
-    input: ForwardInput<S>,
-  ) => tf.Tensor3D | { lut: tf.Tensor3D; running: Record<string, tf.Tensor> };
+  forward: (input: ForwardInput<S>) => tf.Tensor3D | { lut: tf.Tensor3D; running: Record<string, tf.Tensor> };
   /** The shape of the UNet-LUT that this network is, where the engine computes it instead of TensorFlow.js. */
   engine?: (context: ModelContext<S>) => EngineNetwork;
 }
@@ -193,9 +191,7 @@ const schemaOf = (
 export function makeModel<S extends z.ZodRawShape>(model: NetworkModel<S>): Defined<S>;
 export function makeModel<S extends z.ZodRawShape, Fitted>(model: TileModel<S, Fitted>): Defined<S>;
 export function makeModel<S extends z.ZodRawShape>(model: GlobalModel<S>): Defined<S>;
-export function makeModel(
-  model: GlobalModel<Any> | TileModel<Any, Any> | NetworkModel<Any>,
-): Defined<Any> {
+export function makeModel(model: GlobalModel<Any> | TileModel<Any, Any> | NetworkModel<Any>): Defined<Any> {
   const isNetwork = 'network' in model;
   const isGlobal = !isNetwork && !('mapping' in model);
   const defined: Defined<Any> = {

@@ -19,7 +19,8 @@ export const oracle = makeModel({
   isBound: true,
   fit: () => null,
   mapping: (_, { sums }, { settings, data }) => {
-    if (!sums) throw new Fault('model: oracle; it is fitted on the target of each tile, and a scene has none');
+    if (!sums)
+      throw new Fault('model: oracle; it is fitted on the target of each tile, and a scene has none');
     return bestLuts(sums(), data.bandMax, settings.knots);
   },
 });

@@ -1,5 +1,5 @@
-import { refuse } from '../fault.js';
 import type { Slot } from '../engine/layout.js';
+import { refuse } from '../fault.js';
 
 /** The values of each dtype as they lie in memory; half floats stay raw 16-bit words. */
 export interface DtypeArrays {

@@ -1,7 +1,7 @@
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
-import type { CompiledMapping } from '../models/mapping.js';
-import { applyConvWindow } from '../engine/conv.js';
 import type { ConvModule } from '../engine/conv.js';
+import { applyConvWindow } from '../engine/conv.js';
+import type { CompiledMapping } from '../models/mapping.js';
 import type { BandArray } from '../raster/predictor.js';
 import type { PixelCoding } from './pixel-coding.js';
 import type { SceneRows } from './scene-rows.js';

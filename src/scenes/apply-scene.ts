@@ -1,8 +1,8 @@
 import { access, constants, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import type { Aligner } from '../experiments/aligner.js';
 import { Fault, refuse } from '../fault.js';
 import { makeFolder, writeAtomic, writeJson } from '../files.js';
-import type { Aligner } from '../experiments/aligner.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import { writeFault } from '../raster/write-cog.js';
 import { acquisitionTime } from './acquisition-time.js';

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import { digest } from '../files.js';
 import type { Aligner } from '../experiments/aligner.js';
+import { digest } from '../files.js';
 import { sceneOutputs } from './scene-outputs.js';
 import type { SceneRequest } from './scene-request.js';
 

@@ -1,5 +1,5 @@
-import { Fault } from '../fault.js';
 import type { ValueResiduals } from '../experiments/aligner.js';
+import { Fault } from '../fault.js';
 import { codes, type PixelCoding } from './pixel-coding.js';
 
 /** Stands where there is no estimate: nodata, values outside the histogram, bins without validation pixels. */

@@ -1,17 +1,17 @@
 import { rm } from 'node:fs/promises';
-import type { Experiment } from '../experiments/experiment.js';
 import { openCache } from '../dataset/cache.js';
 import { patchHistograms } from '../dataset/histogram-source.js';
 import { openDataset } from '../dataset/layout.js';
 import { sumRows } from '../dataset/statistics-table.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { digest } from '../files.js';
 import { modelOf } from '../models/index.js';
 import { type EpochRecord, fitWeights } from '../training/fit.js';
 import { listRuns } from '../training/list-runs.js';
 import { constantsOf, contextOf, freshState, networkLayout } from '../training/network.js';
+import { openStepper } from '../training/open-stepper.js';
 import { readLines } from '../training/result.js';
 import type { RunFolder } from '../training/run-folder.js';
-import { openStepper } from '../training/stepper.js';
 import type { Trial } from './expand.js';
 import type { Manifest, SweepFolder } from './manifest.js';
 

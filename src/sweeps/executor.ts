@@ -50,8 +50,8 @@ export interface Job<T extends Task = Task> {
   words: readonly string[];
   /** What a task printed. */
   log: (task: T) => string;
-  /** Null: nothing of its end is known. `running`: its process may still be there. */
-  outcome: (task: T, running: boolean) => Promise<Outcome | null>;
+  /** Null: nothing of its end is known. */
+  outcome: (task: T) => Promise<Outcome | null>;
   /** Removes the word of an earlier failure, which must not be taken for that of the next attempt. */
   forget: (task: T) => Promise<void>;
   /** Runs a task in this process. */

@@ -1,7 +1,7 @@
-import { resolveExperiment } from '../experiments/experiment.js';
-import { loadExperiment, loadTyped } from '../experiments/load.js';
 import { override } from '../config/override.js';
 import type { Experiment, ExperimentInput } from '../experiments/experiment.js';
+import { resolveExperiment } from '../experiments/experiment.js';
+import { loadExperiment, loadTyped } from '../experiments/load.js';
 import type { GridAxis, SweepInput } from '../experiments/sweep.js';
 import { Fault, refuse } from '../fault.js';
 import { modelOf } from '../models/index.js';

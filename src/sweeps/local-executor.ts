@@ -72,7 +72,7 @@ const runOne = async <T extends Task>(job: Job<T>, task: T): Promise<void> => {
     if (signal.aborted) return;
     onEvent({ kind: 'started', task, attempt });
     const end = await startTask(job, task);
-    if (end.code === 0 && (await job.outcome(task, false))?.kind === 'finished')
+    if (end.code === 0 && (await job.outcome(task))?.kind === 'finished')
       return onEvent({ kind: 'finished', task });
     if (signal.aborted) return onEvent({ kind: 'interrupted', task });
     const why = killer(end);

@@ -32,8 +32,6 @@ export interface SweepFolder {
   manifest: string;
   /** What happened, a line each: starts, ends, failures, retries. */
   events: string;
-  /** Id of the sweep's tracked run. */
-  tracking: string;
   /** What a trial printed. */
   log: (trial: Trial) => string;
   trial: (trial: Trial) => RunFolder;
@@ -46,7 +44,6 @@ export const sweepFolder = (name: string, outputDir = 'outputs'): SweepFolder =>
     folder,
     manifest: join(folder, 'manifest.json'),
     events: join(folder, 'events.jsonl'),
-    tracking: join(folder, 'tracking.json'),
     log: ({ tag }) => join(folder, 'logs', `${tag}.log`),
     trial: ({ tag }) => ({ ...runFolder(tag, folder), tag: `${name}/${tag}` }),
   };

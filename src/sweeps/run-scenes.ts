@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import type { SlurmSettings } from '../experiments/sweep.js';
 import { withLock } from '../dataset/cache-lock.js';
+import type { Aligner } from '../experiments/aligner.js';
+import type { SlurmSettings } from '../experiments/sweep.js';
 import { Fault, reason } from '../fault.js';
 import { makeFolder } from '../files.js';
-import type { Aligner } from '../experiments/aligner.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { SceneResult } from '../scenes/apply-list.js';
 import { isApplied } from '../scenes/scene-fingerprint.js';

@@ -1,15 +1,15 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { withLock } from '../dataset/cache-lock.js';
 import type { SlurmSettings, SweepInput } from '../experiments/sweep.js';
 import { checkSweep } from '../experiments/sweep.js';
-import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
 import { processors } from '../processors.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
-import type { TrackedRun, Tracker } from '../tracking/tracker.js';
+import type { Destination } from '../tracking/send.js';
+import { type Following, follow as followFolder } from '../tracking/sync.js';
 import type { FinishedRun } from '../training/list-runs.js';
 import { finishedRuns } from '../training/list-runs.js';
-import { closeTrackedRun, openTrackedRun } from '../training/tracked-run.js';
 import type { ExecutorName } from './executor.js';
 import { executorOf } from './executor-of.js';
 import { expandSweep } from './expand.js';
@@ -23,7 +23,7 @@ import {
   writeManifest,
 } from './manifest.js';
 import { packFor } from './pack-for.js';
-import { isComplete, isDone, trialJob } from './trial-job.js';
+import { isDone, trialJob } from './trial-job.js';
 
 /** What a sweep is run with. */
 export interface SweepOptions {
@@ -45,8 +45,8 @@ export interface SweepOptions {
   overwrite?: boolean;
   /** Stop everything at the first failure. */
   failFast?: boolean;
-  /** Where the sweep and its trials are recorded; null or absent: nowhere. */
-  tracker?: Tracker | null;
+  /** Server that gets a copy of the sweep and its trials; null or absent: none. */
+  destination?: Destination | null;
   onProgress?: OnProgress;
   onNote?: (text: string) => void;
   signal?: AbortSignal;
@@ -112,40 +112,17 @@ const submit = async (options: SweepOptions, place: SweepFolder): Promise<Manife
   return manifest;
 };
 
-const openParent = async (
-  tracker: Tracker | null | undefined,
+/** Runs what is not finished. `onFolder` is called when the manifest is written. */
+const execute = async (
+  options: SweepOptions,
   place: SweepFolder,
-  { name, description, fingerprint, trials, data }: Manifest,
-  onNote: (text: string) => void,
-): Promise<TrackedRun | undefined> => {
-  if (!tracker) return undefined;
-  const run = await openTrackedRun(
-    tracker,
-    {
-      experiment: name,
-      name,
-      tags: {
-        'bandalign.sweep': name,
-        'bandalign.fingerprint': fingerprint,
-        ...(description ? { 'mlflow.note.content': description } : {}),
-      },
-    },
-    place.tracking,
-    onNote,
-  );
-  run?.logParams({ trials: trials.length, fingerprint, 'data.root': data.root });
-  await run?.logArtifact(place.manifest, 'manifest.json');
-  return run;
-};
-
-/** Runs what is not finished. */
-const execute = async (options: SweepOptions, place: SweepFolder): Promise<SweepResult> => {
-  const { sweep, tracker, failFast, signal, onProgress = ignoreProgress, onNote = () => {} } = options;
+  onFolder: () => void,
+): Promise<SweepResult> => {
+  const { sweep, failFast, signal, onProgress = ignoreProgress, onNote = () => {} } = options;
   const manifest = await submit(options, place);
-  const track = Boolean(tracker);
-  const complete = new Set(await filterAsync(manifest.trials, (trial) => isComplete(place, trial, track)));
+  onFolder();
+  const complete = new Set(await filterAsync(manifest.trials, (trial) => isDone(place, trial)));
   const trials = manifest.trials.filter((trial) => !complete.has(trial));
-  const parent = await openParent(tracker, place, manifest, onNote);
   const { onEvent, tally } = follow({
     name: sweep.name,
     unit: 'runs',
@@ -164,7 +141,7 @@ const execute = async (options: SweepOptions, place: SweepFolder): Promise<Sweep
     signal?.throwIfAborted();
     const executor = executorOf(options.executor, { ...sweep.slurm, ...options.slurm });
     await executor({
-      ...trialJob(manifest, place, tracker ?? null),
+      ...trialJob(manifest, place),
       tasks: trials,
       jobs: options.jobs ?? processors(),
       onEvent: (event) => {
@@ -184,17 +161,7 @@ const execute = async (options: SweepOptions, place: SweepFolder): Promise<Sweep
     const unfinished = manifest.trials
       .filter((trial) => !done.includes(trial) && !failed.some(({ tag }) => tag === trial.tag))
       .map(({ tag }) => tag);
-    parent?.logMetrics(0, { finished: done.length, failed: failed.length });
-    await parent?.logArtifact(place.events, 'events.jsonl');
-    await closeTrackedRun(
-      parent,
-      place.tracking,
-      failed.length + unfinished.length > 0 ? 'FAILED' : 'FINISHED',
-    );
     return { name: sweep.name, folder: place.folder, manifest, runs, failed, unfinished };
-  } catch (error) {
-    await closeTrackedRun(parent, place.tracking, signal?.aborted ? 'KILLED' : 'FAILED');
-    throw error;
   } finally {
     signal?.removeEventListener('abort', abort);
   }
@@ -214,14 +181,23 @@ export const runSweep = async (options: SweepOptions): Promise<SweepResult> => {
   await mkdir(place.folder, { recursive: true }).catch((error) => {
     throw sweepFault(place.folder, error);
   });
-  return withLock(place.folder, () => execute({ ...options, sweep }, place), {
-    onWait: () => {
-      throw new Fault(
-        `sweep: ${sweep.name}; another process runs it in ${place.folder}: let it end, or stop it`,
-        1,
-      );
-    },
-    signal: options.signal,
-    fault: sweepFault,
-  });
+  const { destination } = options;
+  let following: Following | undefined;
+  const begin = (): void => {
+    if (destination) following = followFolder(place.folder, destination);
+  };
+  try {
+    return await withLock(place.folder, () => execute({ ...options, sweep }, place, begin), {
+      onWait: () => {
+        throw new Fault(
+          `sweep: ${sweep.name}; another process runs it in ${place.folder}: let it end, or stop it`,
+          1,
+        );
+      },
+      signal: options.signal,
+      fault: sweepFault,
+    });
+  } finally {
+    await following?.end();
+  }
 };

@@ -3,8 +3,7 @@ import { dirname } from 'node:path';
 import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
 import type { OnProgress } from '../progress.js';
-import type { Tracker } from '../tracking/tracker.js';
-import { readTrackingNote, runTracked } from '../training/tracked-run.js';
+import { runExperiment } from '../training/run.js';
 import type { Trial } from './expand.js';
 import { reasonsOf, removeFailure, writeFailure } from './failure.js';
 import { type Manifest, sweepFolder } from './manifest.js';
@@ -15,8 +14,6 @@ export interface TrialOptions {
   /** Where the manifest lies: `<outputDir>/<sweep>`. */
   folder: string;
   trial: Trial;
-  /** Null: nothing is tracked. */
-  tracker: Tracker | null;
   onProgress: OnProgress;
   onNote: (text: string) => void;
   signal?: AbortSignal;
@@ -34,42 +31,27 @@ const lockFault = (folder: string, error: unknown): unknown =>
  * that outlives its sweep by moments from meeting the next one in the same folder.
  */
 export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolean }> => {
-  const { manifest, trial, tracker, onProgress, onNote, signal } = options;
+  const { manifest, trial, onProgress, onNote, signal } = options;
   const place = sweepFolder(manifest.name, dirname(options.folder));
   const { folder } = place.trial(trial);
   await mkdir(folder, { recursive: true }).catch((error) => {
     throw lockFault(folder, error);
   });
-  const parent = await readTrackingNote(place.tracking);
   return withLock(
     folder,
     async () => {
       await removeFailure(folder);
-      const { resumed } = await runTracked(
-        {
-          experiment: trial.experiment,
-          root: manifest.data.root,
-          divide: manifest.data.divide ?? undefined,
-          tag: `${manifest.name}/${trial.tag}`,
-          outputDir: dirname(place.folder),
-          resume: true,
-          onProgress,
-          onNote,
-          signal,
-        },
-        tracker,
-        {
-          experiment: manifest.name,
-          name: trial.tag,
-          ...(parent ? { parent: parent.runId } : {}),
-          tags: {
-            'bandalign.sweep': manifest.name,
-            'bandalign.fingerprint': manifest.fingerprint,
-            'bandalign.row': trial.label,
-            'bandalign.seed': String(trial.experiment.seed),
-          },
-        },
-      ).catch(async (error) => {
+      const { resumed } = await runExperiment({
+        experiment: trial.experiment,
+        root: manifest.data.root,
+        divide: manifest.data.divide ?? undefined,
+        tag: `${manifest.name}/${trial.tag}`,
+        outputDir: dirname(place.folder),
+        resume: true,
+        onProgress,
+        onNote,
+        signal,
+      }).catch(async (error) => {
         if (!signal?.aborted) await writeFailure(folder, reasonsOf(error));
         throw error;
       });

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import type { Aligner } from '../experiments/aligner.js';
 import { Fault, reason } from '../fault.js';
 import { digest, writeJson } from '../files.js';
-import type { Aligner } from '../experiments/aligner.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
 import type { Task } from './executor.js';
 

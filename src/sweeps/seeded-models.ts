@@ -1,6 +1,6 @@
-import type { Experiment } from '../experiments/experiment.js';
 import type { SeededModel } from '../evaluation/row-statistics.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { Fault, refuse } from '../fault.js';
 import { isBound } from '../models/index.js';
 import type { FinishedRun } from '../training/list-runs.js';

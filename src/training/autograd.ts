@@ -3,8 +3,8 @@ import type { PatchPixels } from '../dataset/patch.js';
 import type { Slot } from '../engine/layout.js';
 import type { StepResult } from '../engine/step.js';
 import { onDevice } from '../engine/webgpu/device.js';
-import { Fault, reason } from '../fault.js';
 import type { Experiment } from '../experiments/experiment.js';
+import { Fault, reason } from '../fault.js';
 import { histogramInput } from '../models/histogram-input.js';
 import { type PixelTensors, pixelError, statisticsError } from '../models/unet-lut/definition.js';
 import type { BackendName } from './backends.js';
@@ -119,7 +119,8 @@ export const autogradStepper = (
       if (error instanceof Fault) throw error;
       throw new Fault(`model: ${model.kind}; its forward throws: ${reason(error)}`, 2, { cause: error });
     }
-    const { lut, running: moved } = result instanceof tf.Tensor ? { lut: result, running: statistics } : result;
+    const { lut, running: moved } =
+      result instanceof tf.Tensor ? { lut: result, running: statistics } : result;
     const shape = [histograms.length, bands, knots];
     if (lut.shape.join() !== shape.join())
       throw new Fault(
@@ -193,7 +194,9 @@ export const autogradStepper = (
         } else error = statisticsError(tf, lut, batch.statistics!);
         kept.push(tf.keep(error.clone()), tf.keep(tf.concat(moved)));
         const slope = penalised.slope;
-        return slope ? (tf.add(error, tf.sum(tf.mul(lut, tf.tensor3d(slope, lut.shape)))) as tf.Scalar) : error;
+        return slope
+          ? (tf.add(error, tf.sum(tf.mul(lut, tf.tensor3d(slope, lut.shape)))) as tf.Scalar)
+          : error;
       })(
         layout.conv
           ? [

@@ -1,8 +1,8 @@
 import type { Slot } from '../engine/layout.js';
-import { Fault } from '../fault.js';
-import { digest, writeAtomic } from '../files.js';
 import type { TrainingDomain, ValueResiduals } from '../experiments/aligner.js';
 import type { Experiment } from '../experiments/experiment.js';
+import { Fault } from '../fault.js';
+import { digest, writeAtomic } from '../files.js';
 import { flatten, type Tensor, type TensorFile } from '../models/tensor-file.js';
 import type { NetworkLayout, NetworkWeights } from './network.js';
 import { encodeSafetensors, readSafetensors } from './safetensors.js';

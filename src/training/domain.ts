@@ -1,6 +1,6 @@
-import type { Experiment } from '../experiments/experiment.js';
 import { type Patch, tileKey } from '../dataset/patch.js';
 import type { TrainingDomain } from '../experiments/aligner.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { histogramInput } from '../models/histogram-input.js';
 import type { PreparedData } from './prepare-data.js';
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, hostname, platform, release, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { type RunningBackend, runningBackend } from './stepper.js';
+import { type RunningBackend, runningBackend } from './open-stepper.js';
 
 const run = promisify(execFile);
 

@@ -13,11 +13,11 @@ export const rewindLog = async (path: string, epoch: number): Promise<void> => {
   if (kept.join('') !== before) await writeAtomic(path, kept.join(''));
 };
 
-/** Appends one epoch as one line in one write. */
+/** Appends one epoch, with the time of now, as one line in one write. */
 export const logEpoch = async (path: string, record: EpochRecord): Promise<void> => {
   const file = await open(path, 'a');
   try {
-    await file.write(`${JSON.stringify(record)}\n`);
+    await file.write(`${JSON.stringify({ ...record, time: new Date().toISOString() })}\n`);
   } finally {
     await file.close();
   }

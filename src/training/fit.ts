@@ -5,8 +5,8 @@ import { identityKnots, type StatisticsTable } from '../dataset/statistics-table
 import { adamStep } from '../engine/adam.js';
 import type { PatchStore } from '../engine/patch-store.js';
 import type { StatisticsBatch } from '../engine/statistics-error.js';
-import { Fault } from '../fault.js';
 import type { Experiment } from '../experiments/experiment.js';
+import { Fault } from '../fault.js';
 import type { OnProgress } from '../progress.js';
 import type { NetworkWeights } from './network.js';
 import { learningRate } from './schedule.js';
@@ -34,8 +34,10 @@ export type EpochRecord = {
   /** Wall-clock seconds of the epoch, validation aside. */
   seconds: number;
   val?: Validation;
+  /** When it was logged, ISO. */
+  time?: string;
   /** Penalties by name. */
-  [penalty: string]: number | Validation | undefined;
+  [penalty: string]: number | string | Validation | undefined;
 };
 
 /** What {@link fitWeights} works on. */

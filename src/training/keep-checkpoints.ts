@@ -1,7 +1,7 @@
 import { copyFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryName } from '../files.js';
 import type { Experiment } from '../experiments/experiment.js';
+import { temporaryName } from '../files.js';
 import { networkTensors, writeWeights } from './checkpoint.js';
 import type { EpochRecord } from './fit.js';
 import type { NetworkLayout, NetworkWeights } from './network.js';

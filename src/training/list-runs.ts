@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { resolveExperiment } from '../experiments/experiment.js';
-import type { Experiment } from '../experiments/experiment.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
+import type { Experiment } from '../experiments/experiment.js';
+import { resolveExperiment } from '../experiments/experiment.js';
 import { Fault, reason } from '../fault.js';
 import { type RunResult, readResult, readTiles } from './result.js';
 import { type RunFolder, runFolder } from './run-folder.js';

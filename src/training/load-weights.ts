@@ -1,18 +1,19 @@
 import type { SummedRows } from '../dataset/statistics-table.js';
 import type { Slot } from '../engine/layout.js';
-import { Fault } from '../fault.js';
-import { fileDigest } from '../files.js';
 import type { Aligner } from '../experiments/aligner.js';
 import { type Experiment, restoreExperiment } from '../experiments/experiment.js';
-import { modelOf } from '../models/index.js';
 import { loadExperiment } from '../experiments/load.js';
+import { Fault } from '../fault.js';
+import { fileDigest } from '../files.js';
+import { modelOf } from '../models/index.js';
 import type { Tensors } from '../models/model.js';
 import { flatten, type TensorFile } from '../models/tensor-file.js';
 import { isExtraTensor, readDomain } from './checkpoint.js';
 import { contextOf, convModule, type NetworkLayout, type NetworkWeights, networkLayout } from './network.js';
+import { openStepper } from './open-stepper.js';
 import { readPth } from './pth.js';
 import { readSafetensors } from './safetensors.js';
-import { openStepper, type Stepper } from './stepper.js';
+import type { Stepper } from './stepper.js';
 
 /** Weights without a configuration, such as the original's .pth, are taken as this experiment. */
 const assumed = 'paper/unet-lut-conv-tv';
@@ -101,8 +102,7 @@ const restoreFitted = (path: string, experiment: Experiment, tensors: Tensors): 
 
 /** What a fitted model of closed form does to a tile. */
 export const fittedMapping =
-  (experiment: Experiment, fitted: unknown) =>
-  async (histogram: Float64Array, sums?: () => SummedRows) =>
+  (experiment: Experiment, fitted: unknown) => async (histogram: Float64Array, sums?: () => SummedRows) =>
     modelOf(experiment).mapping!(fitted, { histogram, sums }, contextOf(experiment));
 
 /**
@@ -119,7 +119,11 @@ export const loadAligner = async (path: string, words: readonly string[] = []): 
   const common = { experiment, weightsDigest: await fileDigest(path), ...readDomain(file) };
   if (!modelOf(experiment).network) {
     const own = new Map([...file.tensors].filter(([name]) => !isExtraTensor(name)));
-    return { ...common, conv: null, mapping: fittedMapping(experiment, restoreFitted(path, experiment, own)) };
+    return {
+      ...common,
+      conv: null,
+      mapping: fittedMapping(experiment, restoreFitted(path, experiment, own)),
+    };
   }
   const layout = networkLayout(experiment);
   const weights = networkWeights(path, file, layout);

@@ -1,6 +1,13 @@
 import { seededRandom } from '../config/random.js';
 import { type ConvModule, foldConv } from '../engine/conv.js';
-import { convLayout, initialise, initialRunning, type Layout, type Slot, slotWriter } from '../engine/layout.js';
+import {
+  convLayout,
+  initialise,
+  initialRunning,
+  type Layout,
+  type Slot,
+  slotWriter,
+} from '../engine/layout.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { modelOf } from '../models/index.js';
 import type { FitInput, ModelContext, NamedValues, Network } from '../models/model.js';
@@ -35,7 +42,10 @@ export const networkOf = (experiment: Experiment): Network<never> => {
 };
 
 /** What a model is told of its experiment. */
-export const contextOf = ({ model, data }: Experiment): ModelContext<never> => ({ settings: model as never, data });
+export const contextOf = ({ model, data }: Experiment): ModelContext<never> => ({
+  settings: model as never,
+  data,
+});
 
 const slotsOf = (values: NamedValues): { slots: Slot[]; count: number } => {
   const writer = slotWriter();

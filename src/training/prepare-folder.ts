@@ -32,7 +32,7 @@ export const changedSettings = (before: unknown, now: unknown): string[] => {
 };
 
 /** Names of which a run's folder holds one at least, from its first moments on. */
-const ofRun = new Set(['experiment.json', 'result.json', 'tracking.json', 'checkpoints']);
+const ofRun = new Set(['experiment.json', 'result.json', 'run.json', 'checkpoints']);
 
 /** Nothing that is no run is removed, whatever `--tag` and `--output-dir` name. */
 const checkOverwrite = async ({ folder, tag }: RunFolder): Promise<void> => {

@@ -1,8 +1,8 @@
 import { pickleFault, unpickle } from '../dataset/pickle.js';
 import { PickleError } from '../dataset/pickle-reader.js';
 import { Fault } from '../fault.js';
-import { dtypeBytes, tensorOver } from './safetensors.js';
 import type { Tensor, TensorFile } from '../models/tensor-file.js';
+import { dtypeBytes, tensorOver } from './safetensors.js';
 import { type TorchArchive, withTorchArchive } from './torch-archive.js';
 import {
   elements,

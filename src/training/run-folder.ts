@@ -10,6 +10,8 @@ export interface RunFolder {
   environment: string;
   /** A line per epoch. */
   metrics: string;
+  /** Samples of the machine, a line each. */
+  system: string;
   /** Per-tile records of the tested splits, a line each. */
   tiles: string;
   /** Written last, atomically. */
@@ -40,6 +42,7 @@ export const runFolder = (tag: string, outputDir = 'outputs'): RunFolder => {
     experiment: join(folder, 'experiment.json'),
     environment: join(folder, 'environment.json'),
     metrics: join(folder, 'metrics.jsonl'),
+    system: join(folder, 'system.jsonl'),
     tiles: join(folder, 'tiles.jsonl'),
     result: join(folder, 'result.json'),
     checkpoints,

@@ -1,8 +1,8 @@
 import { noResiduals, valueResiduals } from '../evaluation/evaluate.js';
 import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { fileDigest, writeAtomic, writeJson } from '../files.js';
 import { checkMetrics } from '../metrics/index.js';
-import type { Experiment } from '../experiments/experiment.js';
 import { modelOf } from '../models/index.js';
 import type { OnProgress } from '../progress.js';
 import { addTensors, domainTensors, writeWeights } from './checkpoint.js';
@@ -10,13 +10,15 @@ import { diskFault } from './disk-fault.js';
 import { trainingDomain } from './domain.js';
 import { describeEnvironment } from './environment.js';
 import { fittedMapping, loadAligner } from './load-weights.js';
+import { openBackend } from './open-stepper.js';
 import { fitInputOf, type PreparedData, prepareData } from './prepare-data.js';
 import { createFolder, type FolderOptions, inspectFolder } from './prepare-folder.js';
 import type { RunResult } from './result.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { withRunLock } from './run-lock.js';
+import { abandonRun, beginRun } from './run-state.js';
 import { scoreList } from './score.js';
-import { openBackend } from './stepper.js';
+import { recordSystem } from './system-metrics.js';
 import { checkTraining, trainNetwork } from './train-network.js';
 
 /** What a run is made of. */
@@ -27,6 +29,8 @@ export interface RunOptions extends FolderOptions {
   divide?: string;
   tag: string;
   outputDir?: string;
+  /** Called when the run's folder has been made, an old one removed: from now on it grows. */
+  onFolder?: (folder: string) => void;
   onProgress: OnProgress;
   onNote: (text: string) => void;
   signal?: AbortSignal;
@@ -47,7 +51,7 @@ interface Fitted {
   training: RunResult['training'];
 }
 
-const fit = async (options: RunOptions, data: PreparedData, folder: RunFolder): Promise<Fitted> => {
+const fitModel = async (options: RunOptions, data: PreparedData, folder: RunFolder): Promise<Fitted> => {
   const { experiment } = options;
   const model = modelOf(experiment);
   if (model.network) return { fitted: null, ...(await trainNetwork(experiment, data, folder, options)) };
@@ -106,15 +110,26 @@ const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
   // data
   const data = await prepareData(experiment, root, options);
   for (const note of data.notes) onNote(note);
+  let stopSampling = (): void => {};
   try {
     if (model.network) checkTraining(experiment, data.lists.train.length);
 
     // folder
     await createFolder(folder, experiment, options);
     await writeJson(folder.environment, await describeEnvironment());
+    const source = {
+      root,
+      digest: data.digest,
+      train: data.lists.train.length,
+      val: data.lists.val.length,
+      test: data.lists.test.length,
+    };
+    await beginRun(folder.folder, source);
+    stopSampling = recordSystem(folder.system);
+    options.onFolder?.(folder.folder);
 
     // fit
-    const fitted = await fit(options, data, folder);
+    const fitted = await fitModel(options, data, folder);
     const hasWeights = model.network !== undefined || model.tensors !== undefined;
 
     // score
@@ -131,14 +146,7 @@ const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
       seed: experiment.seed,
       finished: new Date().toISOString(),
       seconds: (performance.now() - started) / 1000,
-      data: {
-        root,
-        digest: data.digest,
-        train: data.lists.train.length,
-        val: data.lists.val.length,
-        test: data.lists.test.length,
-        skipped: data.skipped.length,
-      },
+      data: { ...source, skipped: data.skipped.length },
       parameters: fitted.parameters,
       training: fitted.training,
       weights: hasWeights ? { file: folder.best, digest: await fileDigest(folder.best) } : null,
@@ -147,8 +155,11 @@ const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
     await writeJson(folder.result, result);
     return { result, folder: folder.folder, resumed: false };
   } catch (error) {
-    throw diskFault(error, folder);
+    const fault = diskFault(error, folder);
+    await abandonRun(folder.folder, fault, signal?.aborted === true);
+    throw fault;
   } finally {
+    stopSampling();
     await data.close();
   }
 };

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { Fault, reason, refuse } from '../fault.js';
-import { duplicateKeys } from './json-keys.js';
 import type { Dtype, Tensor, TensorFile } from '../models/tensor-file.js';
+import { duplicateKeys } from './json-keys.js';
 
 /**
  * Safetensors: 8 bytes header length N (u64, little-endian), N bytes JSON

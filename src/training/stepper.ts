@@ -1,12 +1,18 @@
 import type { PatchPixels } from '../dataset/patch.js';
-import { type Engine, openEngine, type ResidentPatch } from '../engine/engine.js';
+import type { Engine, ResidentPatch } from '../engine/engine.js';
 import { type PatchStore, patchStore } from '../engine/patch-store.js';
 import type { StatisticsBatch } from '../engine/statistics-error.js';
-import { predictLuts, type StepResult, type StepShape, stepGradient, type WeightedPenalty } from '../engine/step.js';
-import { penalties } from '../losses/index.js';
+import {
+  predictLuts,
+  type StepResult,
+  type StepShape,
+  stepGradient,
+  type WeightedPenalty,
+} from '../engine/step.js';
 import type { Experiment } from '../experiments/experiment.js';
+import { penalties } from '../losses/index.js';
 import { histogramInput } from '../models/histogram-input.js';
-import { type BackendDevice, type BackendName, chooseBackend } from './backends.js';
+import type { BackendName } from './backends.js';
 import { contextOf, type NetworkLayout, type NetworkWeights, networkOf } from './network.js';
 
 /** What one optimiser step sees: histograms, and the pixels' statistics or, with a conv module, the pixels. */
@@ -30,7 +36,12 @@ export interface Stepper {
    *
    * @param seed the same for the same step, whenever it is computed
    */
-  gradient: (weights: NetworkWeights, batch: Batch, norm: 'batch' | 'running', seed: number) => Promise<StepResult>;
+  gradient: (
+    weights: NetworkWeights,
+    batch: Batch,
+    norm: 'batch' | 'running',
+    seed: number,
+  ) => Promise<StepResult>;
   /** LUTs of tiles in evaluation mode, stored units, [bands·knots] each. */
   predict: (weights: NetworkWeights, histograms: readonly ArrayLike<number>[]) => Promise<Float32Array[]>;
   /** Keeps patches on the device; null where steps read them from the host's memory. */
@@ -55,7 +66,8 @@ const inputOf = (
   return out;
 };
 
-const engineStepper = (experiment: Experiment, layout: NetworkLayout, engine: Engine): Stepper => {
+/** Steps of a network that the engine knows. */
+export const engineStepper = (experiment: Experiment, layout: NetworkLayout, engine: Engine): Stepper => {
   const { data } = experiment;
   const { spec, input, scale, base } = networkOf(experiment).engine!(contextOf(experiment));
   const bands = data.bands.length;
@@ -85,51 +97,16 @@ const engineStepper = (experiment: Experiment, layout: NetworkLayout, engine: En
         norm,
       ),
     predict: async (weights, histograms) => {
-      const luts = predictLuts(shape, settings, own(weights), inputOf(histograms, bands, input), histograms.length);
+      const luts = predictLuts(
+        shape,
+        settings,
+        own(weights),
+        inputOf(histograms, bands, input),
+        histograms.length,
+      );
       const size = bands * spec.knots;
       return histograms.map((_, i) => luts.slice(i * size, (i + 1) * size));
     },
     openPatches: () => (layout.conv ? patchStore(engine, { bandMax: data.bandMax }) : null),
   };
-};
-
-/** What computes, why this, and by which implementation: a run's environment records it. */
-export interface RunningBackend extends BackendDevice {
-  name: BackendName;
-  why: string;
-  implementation: 'engine' | 'TensorFlow.js';
-}
-
-let running: RunningBackend | null = null;
-
-/** The backend that was opened last; null where no network was needed. */
-export const runningBackend = (): RunningBackend | null => running;
-
-/** Whether the engine computes an experiment's network on this backend. */
-const isOfEngine = (experiment: Experiment, name: BackendName): name is 'cpu' | 'webgpu' =>
-  networkOf(experiment).engine !== undefined && (name === 'cpu' || name === 'webgpu');
-
-/**
- * Opens the backend that an experiment's network trains on: the engine where it knows the network, else TensorFlow.js.
- *
- * @throws Fault where a backend that was asked for by name does not work: never another one in its place
- */
-export const openBackend = async (experiment: Experiment): Promise<RunningBackend> => {
-  const { name, why } = chooseBackend(experiment.backend);
-  if (isOfEngine(experiment, name)) {
-    const { version, device, isGpu } = await openEngine(name);
-    running = { name, version, device, isGpu, why, implementation: 'engine' };
-  } else {
-    const { startTensorflow } = await import('./tensorflow/start.js');
-    running = { name, ...(await startTensorflow(name)), why, implementation: 'TensorFlow.js' };
-  }
-  return running;
-};
-
-/** What computes an experiment's network on its backend. */
-export const openStepper = async (experiment: Experiment, layout: NetworkLayout): Promise<Stepper> => {
-  const { name } = await openBackend(experiment);
-  if (isOfEngine(experiment, name)) return engineStepper(experiment, layout, await openEngine(name));
-  const { autogradStepper } = await import('./autograd.js');
-  return autogradStepper(experiment, layout, name);
 };

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { ListName } from '../dataset/lists.js';
 import { poolTiles, type Score, type TileRecord } from '../evaluation/tile-record.js';
-import { checkMetrics } from '../metrics/index.js';
 import { type Experiment, restoreExperiment } from '../experiments/experiment.js';
+import { checkMetrics } from '../metrics/index.js';
 import { modelOf } from '../models/index.js';
 import type { OnProgress } from '../progress.js';
 import { fittedMapping, loadAligner } from './load-weights.js';
+import { openBackend } from './open-stepper.js';
 import { fitInputOf, prepareData } from './prepare-data.js';
 import { type Scored, scoreList } from './score.js';
-import { openBackend } from './stepper.js';
 
 /** What a test is made of. */
 export interface TestOptions {

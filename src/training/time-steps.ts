@@ -6,8 +6,9 @@ import { type Experiment, resolveExperiment } from '../experiments/experiment.js
 import type { BackendDevice, BackendName } from './backends.js';
 import { trainStep } from './fit.js';
 import { freshState, networkLayout } from './network.js';
+import { openBackend, openStepper } from './open-stepper.js';
 import { workingCopy } from './state.js';
-import { type Batch, openBackend, openStepper } from './stepper.js';
+import type { Batch } from './stepper.js';
 
 /** Milliseconds of a training step at the published size: 4 patches of 512², 4 bands, 256 knots. */
 export interface StepTimes {

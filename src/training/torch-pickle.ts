@@ -1,8 +1,8 @@
 import { numpyConstructors } from '../dataset/numpy-pickle.js';
 import { type Constructor, globalName } from '../dataset/pickle.js';
 import { PickleError } from '../dataset/pickle-reader.js';
-import { dtypeBytes } from './safetensors.js';
 import type { Dtype } from '../models/tensor-file.js';
+import { dtypeBytes } from './safetensors.js';
 
 /** A block of numbers in the archive that tensors look at. */
 export interface TorchStorage {

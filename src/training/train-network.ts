@@ -1,21 +1,29 @@
 import { access } from 'node:fs/promises';
-import { Fault } from '../fault.js';
-import { checkPenalty } from '../losses/penalty.js';
-import { penalties } from '../losses/index.js';
 import type { Experiment } from '../experiments/experiment.js';
+import { Fault } from '../fault.js';
+import { penalties } from '../losses/index.js';
+import { checkPenalty } from '../losses/penalty.js';
 import type { OnProgress } from '../progress.js';
 import { readState } from './checkpoint.js';
 import { logEpoch, rewindLog } from './epoch-log.js';
 import { type EpochRecord, fitWeights } from './fit.js';
 import { keepCheckpoints, nameCheckpoint } from './keep-checkpoints.js';
-import { constantsOf, contextOf, freshState, type NetworkLayout, networkLayout, networkOf } from './network.js';
+import {
+  constantsOf,
+  contextOf,
+  freshState,
+  type NetworkLayout,
+  networkLayout,
+  networkOf,
+} from './network.js';
+import { openStepper } from './open-stepper.js';
 import { fitInputOf, type PreparedData } from './prepare-data.js';
 import type { RunResult } from './result.js';
 import { readLines } from './result.js';
 import type { RunFolder } from './run-folder.js';
 import { readSafetensors } from './safetensors.js';
 import type { TrainingState } from './state.js';
-import { openStepper, weightedPenalties } from './stepper.js';
+import { weightedPenalties } from './stepper.js';
 import { validator } from './validate.js';
 
 const exists = (path: string): Promise<boolean> =>

@@ -22,7 +22,6 @@ const bandalign = (...args: string[]): { status: number | null; stdout: string; 
   spawnSync(process.execPath, [here('../../dist/cli/main.js'), ...args], {
     cwd: folder,
     encoding: 'utf8',
-    env: { ...process.env, BANDALIGN_TRACKING_DIR: join(folder, 'tracking') },
   });
 
 describe('the frame', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
-import { defineExperiment, resolveExperiment } from '../../src/experiments/experiment.js';
-import { loadExperiment } from '../../src/experiments/load.js';
 import { flatten, override } from '../../src/config/override.js';
 import type { Experiment } from '../../src/experiments/experiment.js';
+import { defineExperiment, resolveExperiment } from '../../src/experiments/experiment.js';
+import { loadExperiment } from '../../src/experiments/load.js';
 import { Fault } from '../../src/fault.js';
 
 const faultsOf = (work: () => unknown): readonly string[] => {

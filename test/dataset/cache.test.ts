@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { type CacheOptions, type DatasetCache, openCache } from '../../src/dataset/cache.js';
 import { removeLeftovers } from '../../src/dataset/cache-file.js';
 import { type Dataset, openDataset } from '../../src/dataset/layout.js';
@@ -15,6 +14,7 @@ import { readPatch } from '../../src/dataset/read-patch.js';
 import { readRow } from '../../src/dataset/read-row.js';
 import { rowReader } from '../../src/dataset/row-reader.js';
 import { buildTable } from '../../src/dataset/statistics-table.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { Fault } from '../../src/fault.js';
 import type { Progress } from '../../src/progress.js';
 

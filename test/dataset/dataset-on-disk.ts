@@ -1,7 +1,11 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Experiment, type ExperimentInput, resolveExperiment } from '../../src/experiments/experiment.js';
+import {
+  type Experiment,
+  type ExperimentInput,
+  resolveExperiment,
+} from '../../src/experiments/experiment.js';
 import { Fault } from '../../src/fault.js';
 import { writeAtomic } from '../../src/files.js';
 import { projectedGeoreference } from '../../src/raster/georeference.js';

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { histogram } from '../../src/dataset/histogram.js';
 import { readHistogramPickle } from '../../src/dataset/histogram-pickle.js';
 import { patchHistograms, tileHistograms } from '../../src/dataset/histogram-source.js';
 import { openDataset } from '../../src/dataset/layout.js';
 import { readPatch } from '../../src/dataset/read-patch.js';
 import { buildTable, type StatisticsTable } from '../../src/dataset/statistics-table.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { Fault } from '../../src/fault.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Experiment } from '../../src/experiments/experiment.js';
 import type { Patch } from '../../src/dataset/patch.js';
 import { resplit } from '../../src/dataset/split.js';
+import type { Experiment } from '../../src/experiments/experiment.js';
 import { faultsOf } from './dataset-on-disk.js';
 
 const ref = { path: '', window: null, bands: null };

@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { scoreLines, testDocument } from '../../src/cli/score-lines.js';
-import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { seededRandom } from '../../src/config/random.js';
 import { ablationTable, statisticsTable } from '../../src/evaluation/ablation-table.js';
 import { percentileInterval, tileDraws } from '../../src/evaluation/bootstrap.js';
@@ -10,6 +9,7 @@ import { metricTable } from '../../src/evaluation/metric-table.js';
 import { markdownTable } from '../../src/evaluation/render-table.js';
 import { rowStatistics, type SeededModel } from '../../src/evaluation/row-statistics.js';
 import { poolTiles, type TileRecord } from '../../src/evaluation/tile-record.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { bandErrors } from '../../src/metrics/error-sums.js';
 import { checkMetrics, defineMetric, metrics } from '../../src/metrics/index.js';
 import type { Metric } from '../../src/metrics/metric.js';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { applyMapping } from '../../src/models/mapping.js';
 import { applyTables, expandKnots } from '../../src/engine/lut.js';
 import type { Knots } from '../../src/models/mapping.js';
+import { applyMapping } from '../../src/models/mapping.js';
 import { random } from '../engine/pixels.js';
 
 const makeKnots = (knots: number, bandMax: number[], seed: number): Knots => {

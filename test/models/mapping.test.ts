@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { seededRandom } from '../../src/config/random.js';
 import type { Patch, PatchPixels } from '../../src/dataset/patch.js';
+import { applyConv } from '../../src/engine/conv.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import type { ErrorSums } from '../../src/metrics/error-sums.js';
 import {
   alignPixels,
@@ -11,7 +12,6 @@ import {
   pixelAligner,
   polynomialTerms,
 } from '../../src/models/mapping.js';
-import { applyConv } from '../../src/engine/conv.js';
 import { ignoreProgress } from '../../src/progress.js';
 import { handMadeConv, handMadeKnots } from '../scenes/hand-made-aligner.js';
 

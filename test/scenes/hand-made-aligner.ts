@@ -1,6 +1,6 @@
-import { resolveExperiment } from '../../src/experiments/experiment.js';
-import type { Aligner } from '../../src/experiments/aligner.js';
 import type { ConvModule } from '../../src/engine/conv.js';
+import type { Aligner } from '../../src/experiments/aligner.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import type { Knots } from '../../src/models/mapping.js';
 
 export const bandMax = [3000, 3000, 4000, 6500];

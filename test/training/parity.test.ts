@@ -13,9 +13,10 @@ import { flatten } from '../../src/models/tensor-file.js';
 import { autogradStepper } from '../../src/training/autograd.js';
 import { statisticsBatch, trainStep } from '../../src/training/fit.js';
 import { convModule, type NetworkLayout, networkLayout } from '../../src/training/network.js';
+import { openStepper } from '../../src/training/open-stepper.js';
 import { readPth } from '../../src/training/pth.js';
 import type { TrainingState } from '../../src/training/state.js';
-import { openStepper, type Stepper } from '../../src/training/stepper.js';
+import type { Stepper } from '../../src/training/stepper.js';
 import { startTensorflow } from '../../src/training/tensorflow/start.js';
 import { distance } from '../distance.js';
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Fault } from '../../src/fault.js';
 import { convLayout, unetLayout } from '../../src/engine/layout.js';
-import { readPth } from '../../src/training/pth.js';
+import { Fault } from '../../src/fault.js';
 import { flatten } from '../../src/models/tensor-file.js';
+import { readPth } from '../../src/training/pth.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const torch = (name: string): string => here(`../fixtures/torch/${name}`);

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Fault } from '../../src/fault.js';
+import { flatten, type Tensor, type TensorFile } from '../../src/models/tensor-file.js';
 import { duplicateKeys } from '../../src/training/json-keys.js';
 import { encodeSafetensors, readSafetensors } from '../../src/training/safetensors.js';
-import { flatten, type Tensor, type TensorFile } from '../../src/models/tensor-file.js';
 
 const golden = fileURLToPath(new URL('../fixtures/safetensors/python.safetensors', import.meta.url));
 

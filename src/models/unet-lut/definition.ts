@@ -48,12 +48,20 @@ const groupNorm = (tf: Tf, x: TensorFlow.Tensor, groups: number): TensorFlow.Ten
 /** x [samples, length, in] times a matrix [in, out], at every position. */
 const times = (tf: Tf, x: TensorFlow.Tensor, matrix: TensorFlow.Tensor): TensorFlow.Tensor => {
   const [samples, length, input] = x.shape;
-  const product = tf.matMul(tf.reshape(x, [samples * length, input]) as TensorFlow.Tensor2D, matrix as TensorFlow.Tensor2D);
+  const product = tf.matMul(
+    tf.reshape(x, [samples * length, input]) as TensorFlow.Tensor2D,
+    matrix as TensorFlow.Tensor2D,
+  );
   return tf.reshape(product, [samples, length, -1]);
 };
 
 /** Convolution of 3 with zero padding 1; weight [out, in, 3] as in PyTorch. Without conv1d, whose gradient `wasm` lacks. */
-const conv3 = (tf: Tf, x: TensorFlow.Tensor, weight: TensorFlow.Tensor, bias: TensorFlow.Tensor): TensorFlow.Tensor => {
+const conv3 = (
+  tf: Tf,
+  x: TensorFlow.Tensor,
+  weight: TensorFlow.Tensor,
+  bias: TensorFlow.Tensor,
+): TensorFlow.Tensor => {
   const [samples, length, input] = x.shape;
   const padded = padAxis(tf, x, 1, 1, 1);
   const taps = tf
@@ -63,7 +71,12 @@ const conv3 = (tf: Tf, x: TensorFlow.Tensor, weight: TensorFlow.Tensor, bias: Te
 };
 
 /** Transposed convolution of 2, stride 2: each position becomes two; weight [in, out, 2]. */
-const up2 = (tf: Tf, x: TensorFlow.Tensor, weight: TensorFlow.Tensor, bias: TensorFlow.Tensor): TensorFlow.Tensor => {
+const up2 = (
+  tf: Tf,
+  x: TensorFlow.Tensor,
+  weight: TensorFlow.Tensor,
+  bias: TensorFlow.Tensor,
+): TensorFlow.Tensor => {
   const [samples, length] = x.shape;
   const taps = tf.unstack(weight, 2).map((tap) => times(tf, x, tap));
   return tf.add(tf.reshape(tf.stack(taps, 2), [samples, 2 * length, -1]), bias);
@@ -85,7 +98,14 @@ const pool2 = (tf: Tf, x: TensorFlow.Tensor): TensorFlow.Tensor => {
  * @param x histograms, [samples, bands, knots]
  * @returns `out` of the same shape, and the running statistics after this batch
  */
-export const unet = (tf: Tf, weights: Named, running: Named, x: TensorFlow.Tensor3D, spec: UnetSpec, norm: Norm) => {
+export const unet = (
+  tf: Tf,
+  weights: Named,
+  running: Named,
+  x: TensorFlow.Tensor3D,
+  spec: UnetSpec,
+  norm: Norm,
+) => {
   const moved: Named = { ...running };
   const convNormRelu = (input: TensorFlow.Tensor, conv: string, normName: string): TensorFlow.Tensor => {
     const y = conv3(tf, input, weights[`${conv}.weight`], weights[`${conv}.bias`]);
@@ -126,7 +146,11 @@ export const lutHead = (tf: Tf, out: TensorFlow.Tensor3D, base: TensorFlow.Tenso
  * Mean squared error over all valid pixels and bands of a batch from sufficient statistics: Σ(δᵀAδ − 2bᵀδ + c)/n with
  * δ = LUT − identity, A tridiagonal. Exactly what the pixels give for a LUT that is read by linear interpolation.
  */
-export const statisticsError = (tf: Tf, lut: TensorFlow.Tensor3D, batch: StatisticsBatch): TensorFlow.Scalar => {
+export const statisticsError = (
+  tf: Tf,
+  lut: TensorFlow.Tensor3D,
+  batch: StatisticsBatch,
+): TensorFlow.Scalar => {
   const [samples, bands, knots] = lut.shape;
   const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
   const rows = (values: Float32Array) => tf.tensor3d(values, [samples, bands, knots]);
@@ -180,7 +204,9 @@ export const penalties = (tf: Tf, lut: TensorFlow.Tensor3D) => {
   const [samples, bands, knots] = lut.shape;
   const from = (k: number) => tf.slice(lut, [0, 0, k], [samples, bands, knots - 1]);
   const d = tf.sub(from(0), from(1));
-  const ends = tf.tensor1d(Float32Array.from({ length: knots - 1 }, (_, k) => (k % (knots - 2) === 0 ? 2 : 1)));
+  const ends = tf.tensor1d(
+    Float32Array.from({ length: knots - 1 }, (_, k) => (k % (knots - 2) === 0 ? 2 : 1)),
+  );
   const factor = knots / (knots - 1);
   return {
     tv: tf.mul(tf.sum(tf.mul(tf.square(d), ends)), factor) as TensorFlow.Scalar,

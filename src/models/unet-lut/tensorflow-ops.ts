@@ -81,11 +81,7 @@ const filterGradient = (tf: Tf, x: TensorFlow.Tensor4D, dz: TensorFlow.Tensor4D)
   });
 
 /** 3×3 convolution with zero padding 1: x [samples, height, width, in], weight [out, in, 3, 3] as in PyTorch. */
-export const conv3x3 = (
-  tf: Tf,
-  x: TensorFlow.Tensor4D,
-  weight: TensorFlow.Tensor4D,
-): TensorFlow.Tensor4D => {
+export const conv3x3 = (tf: Tf, x: TensorFlow.Tensor4D, weight: TensorFlow.Tensor4D): TensorFlow.Tensor4D => {
   const filter = tf.transpose(weight, [2, 3, 1, 0]) as TensorFlow.Tensor4D;
   // TensorFlow's own library has both gradients, and good ones
   if (tf.getBackend() === 'tensorflow') return tf.conv2d(x, filter, 1, 'same');

@@ -201,7 +201,7 @@ export const slurmExecutor =
       const { task, place } = one;
       if (place === null) return;
       const inQueue = queue === null || queue.has(place);
-      const outcome = await job.outcome(task, inQueue);
+      const outcome = await job.outcome(task);
       if (outcome) return finish(one, { ...outcome, task });
       if (inQueue) {
         one.gone = null;

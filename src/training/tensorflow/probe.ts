@@ -1,5 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { convLayout, initialise, initialRunning, type Layout, type UnetSpec, unetLayout } from '../../engine/layout.js';
+import {
+  convLayout,
+  initialise,
+  initialRunning,
+  type Layout,
+  type UnetSpec,
+  unetLayout,
+} from '../../engine/layout.js';
 import { lutHead, penalties, pixelError, unet } from '../../models/unet-lut/definition.js';
 
 /** Relative differences from `cpu` that a backend may have on the probe, ‖a − b‖/‖b‖: float32 sums in another order. */

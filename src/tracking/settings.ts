@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { Fault } from '../../fault.js';
-import { withoutCredentials } from '../source-tags.js';
+import { Fault } from '../fault.js';
 
 /** How requests to a server are made. */
 export interface ServerSettings {
@@ -10,7 +9,7 @@ export interface ServerSettings {
   address: string;
   /** Headers of every request; they may hold credentials. */
   headers: Record<string, string>;
-  /** Texts that must never be printed. */
+  /** Never to be printed. */
   secrets: readonly string[];
   retry: {
     /** Repetitions of a failed request. */
@@ -25,7 +24,11 @@ export interface ServerSettings {
   tls: { insecure: boolean; caPath?: string; certPath?: string };
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** An address without the user name and password in it. */
+const withoutCredentials = (address: string): string =>
+  address.replace(/^([a-z][\w+.-]*:\/\/)[^/?#]*@/i, '$1');
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** User name and password in section [mlflow] of `~/.mlflow/credentials`. */
 const credentialsFile = (home: string): Record<string, string> => {
@@ -110,15 +113,3 @@ export const serverSettings = (uri: string, env: Environment, home = homedir()):
     },
   };
 };
-
-/** What of the environment this client cannot do, in lines for people. */
-export const unsupported = (env: Environment): string[] => [
-  ...(env['MLFLOW_TRACKING_AUTH']
-    ? [
-        'MLFLOW_TRACKING_AUTH: it names a plug-in of the Python client, which cannot be used; use a name and password or a token',
-      ]
-    : []),
-  ...(/^(true|1)$/i.test(env['MLFLOW_TRACKING_AWS_SIGV4'] ?? '')
-    ? ['MLFLOW_TRACKING_AWS_SIGV4: requests are not signed; use a name and password or a token']
-    : []),
-];

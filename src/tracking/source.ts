@@ -1,0 +1,414 @@
+import { openAsBlob } from 'node:fs';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { flatten } from '../config/override.js';
+import { isLocked } from '../dataset/cache-lock.js';
+import { syntheticMarker } from '../dataset/synth-marker.js';
+import type { TileRecord } from '../evaluation/tile-record.js';
+import type { Experiment } from '../experiments/experiment.js';
+import { resolveExperiment } from '../experiments/experiment.js';
+import { Fault, reason } from '../fault.js';
+import { lossSvg, lutSvg } from '../figures/run-svg.js';
+import { digest } from '../files.js';
+import type { Environment } from '../training/environment.js';
+import { loadAligner } from '../training/load-weights.js';
+import { lossCurveOf } from '../training/loss-curve.js';
+import { type RunResult, readLines, readResult, readTiles } from '../training/result.js';
+import { type RunFolder, runFolder } from '../training/run-folder.js';
+import { type RunState, readRunState } from '../training/run-state.js';
+import type { DatasetInput, ServerMetric, ServerPair } from './client.js';
+import { describeRun, describeSweep } from './describe.js';
+import { allowedKey, uniqueKeys } from './keys.js';
+import { epochPoints, type GapEnds, type LoggedLine, meanRmse, scorePoints, systemPoints } from './points.js';
+
+/** What a folder says of its run, in MLflow's terms. */
+export interface Source {
+  folder: string;
+  /** The run's own id: tag `bandalign.localRunId` on a server. */
+  id: string;
+  name: string;
+  /** Group of runs on the server. */
+  experiment: string;
+  /** Start of the first process, ms since 1970. */
+  started: number;
+  /** The sweep's run; null for a run of its own. */
+  parent: Source | null;
+  status: 'RUNNING' | 'FINISHED' | 'FAILED' | 'KILLED';
+  /** ms since 1970; null while it runs. */
+  ended: number | null;
+  params: ServerPair[];
+  tags: Record<string, string>;
+  inputs: DatasetInput[];
+  /** What has been logged up to now, in order of steps. */
+  points(): Promise<ServerMetric[]>;
+  /** Final scores; empty before the end. */
+  scores: ServerMetric[];
+  /** Files and figures of an ended run by their artifact's name. */
+  files(): Promise<Record<string, Blob>>;
+  /** Weights, of a finished run that has some. */
+  model: { weights: () => Promise<Blob>; type: string; step: number } | null;
+  /** Tells the state of an ended run from any other: a server that has this mark has all of it. Empty while it runs. */
+  mark: string;
+}
+
+/** What a sweep's manifest says that a server is told. */
+interface Sweep {
+  name: string;
+  description: string;
+  fingerprint: string;
+  created: string;
+  data: { root: string };
+  trials: { tag: string; label: string; experiment: Experiment }[];
+}
+
+/** Grows when the same folder is to be sent again, since more is made of it. */
+const format = 1;
+
+const markOf = (...parts: unknown[]): string => digest(JSON.stringify([format, ...parts])).slice(0, 16);
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+const readJson = async <T>(path: string): Promise<T | null> => {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw new Fault(`run: ${path}; cannot be read (${reason(error)})`, 1);
+  });
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new Fault(`run: ${path} is cut or not JSON; mend it, or remove the run`, 1);
+  }
+};
+
+/** Sweeps by their folder, read again when the manifest has changed: trials are many and ask one after the other. */
+const sweeps = new Map<string, { mtimeMs: number; sweep: Sweep | null }>();
+
+const readSweep = async (folder: string): Promise<Sweep | null> => {
+  const path = join(folder, 'manifest.json');
+  const status = await stat(path).catch(() => null);
+  if (!status) return null;
+  const known = sweeps.get(folder);
+  if (known?.mtimeMs === status.mtimeMs) return known.sweep;
+  const manifest = await readJson<Sweep & { format: number }>(path);
+  const sweep = manifest?.format === 1 && Array.isArray(manifest.trials) ? manifest : null;
+  sweeps.set(folder, { mtimeMs: status.mtimeMs, sweep });
+  return sweep;
+};
+
+/** Those of `names` that are in `folder`. */
+const readFiles = async (folder: string, names: readonly string[]): Promise<Record<string, Blob>> => {
+  const blobs = names.map(async (name) =>
+    (await exists(join(folder, name))) ? openAsBlob(join(folder, name)) : null,
+  );
+  const entries = (await Promise.all(blobs)).map((blob, i): [string, Blob | null] => [names[i], blob]);
+  return Object.fromEntries(entries.filter((entry): entry is [string, Blob] => entry[1] !== null));
+};
+
+/** The LUT of the mean training tile, and the loss curve, of a finished run. */
+const figuresOf = async (run: {
+  folder: RunFolder;
+  experiment: Experiment;
+  result: RunResult;
+}): Promise<Record<string, Blob>> => {
+  const svg = (text: string): Blob => new Blob([text], { type: 'image/svg+xml' });
+  const figures: Record<string, Blob> = {};
+  if (run.result.training) figures['figures/loss.svg'] = svg(lossSvg(await lossCurveOf(run)));
+  // weights that cannot be read, or no longer: the rest of the run is worth sending
+  const aligner = run.result.weights && (await loadAligner(run.folder.best).catch(() => null));
+  if (!aligner?.domain) return figures;
+  const { domain } = aligner;
+  const mapping = await aligner.mapping(Float64Array.from(domain.meanHistogram, (share) => 1e6 * share));
+  const lut = lutSvg(mapping, run.experiment.data.bands, domain);
+  if (lut !== null) figures['figures/lut.svg'] = svg(lut);
+  return figures;
+};
+
+const pairs = (entries: readonly [string, string][]): ServerPair[] => {
+  const name = uniqueKeys();
+  return entries.map(([key, value]) => ({ key: name(key), value }));
+};
+
+/** Where the scale of `test/gap_closed` lies: the global LUT and the oracle of the same sweep, or beside the run. */
+const gapEnds = async (
+  run: { experiment: Experiment; result: RunResult },
+  folder: string,
+  sweep: Sweep | null,
+): Promise<GapEnds | null> => {
+  const split = JSON.stringify(run.experiment.split);
+  const isTwin = (other: RunResult | null): other is RunResult =>
+    other?.data.digest === run.result.data.digest && other.scores.test.n === run.result.scores.test.n;
+  const scoreOf = async (kind: string): Promise<number | null> => {
+    const tags = sweep
+      ? sweep.trials
+          .filter(({ experiment }) => experiment.model.kind === kind)
+          .filter(({ experiment }) => JSON.stringify(experiment.split) === split)
+          .map(({ tag }) => tag)
+      : [kind];
+    for (const tag of tags) {
+      const other = await readResult(join(dirname(folder), tag, 'result.json'));
+      if (isTwin(other) && other.kind === kind) return meanRmse(other.scores.test);
+    }
+    return null;
+  };
+  const [reference, bound] = [await scoreOf('global-lut'), await scoreOf('oracle')];
+  return reference === null || bound === null ? null : { reference, bound };
+};
+
+const sourceTags = (
+  environment: Partial<Environment> | null,
+  state: RunState | null,
+): Record<string, string | undefined> => {
+  const git = environment?.git;
+  const words = environment?.argv ?? [];
+  const isNotebook = words.length === 1 && /kernel[^/]*\.json$/.test(words[0]);
+  return {
+    'mlflow.user': state?.user,
+    'mlflow.source.name': isNotebook ? 'notebook' : ['bandalign', ...words].join(' ').slice(0, 500),
+    'mlflow.source.type': isNotebook ? 'NOTEBOOK' : 'LOCAL',
+    'mlflow.source.git.commit': git?.commit,
+    'mlflow.source.git.branch': git && git.branch !== 'HEAD' ? git.branch : undefined,
+    'mlflow.source.git.dirty': git ? String(git.dirty) : undefined,
+    'bandalign.version': environment?.version,
+  };
+};
+
+/** `North 12, South 8`: test tiles of each region. */
+const regionCounts = (tiles: readonly TileRecord[]): string | undefined => {
+  const counts = new Map<string, number>();
+  for (const { split, region } of tiles)
+    if (split === 'test') counts.set(region, (counts.get(region) ?? 0) + 1);
+  return counts.size === 0 ? undefined : [...counts].map(([region, n]) => `${region} ${n}`).join(', ');
+};
+
+const datasetInputs = (data: RunState['data'], experiment: Experiment): DatasetInput[] =>
+  (['train', 'val', 'test'] as const).map((context) => ({
+    // one dataset by name and digest: the lists are told apart by their name
+    name: `${basename(data.root).slice(0, 400)} ${context}`,
+    digest: data.digest.slice(0, 36),
+    source_type: 'local',
+    source: JSON.stringify({ uri: data.root }),
+    schema: JSON.stringify({
+      mlflow_colspec: experiment.data.bands.map((band) => ({ name: band, type: 'integer', required: true })),
+    }),
+    profile: JSON.stringify({ num_rows: data[context], patches: data[context] }),
+    context,
+  }));
+
+/** Points of a run's logs. Epochs of folders without times are set one after the other from the run's start. */
+const loggedPoints = async (
+  folder: RunFolder,
+  bands: readonly string[],
+  started: number,
+): Promise<ServerMetric[]> => {
+  let clock = started;
+  const timeOf = ({ time, seconds }: LoggedLine): number => {
+    clock += 1000 * (Number(seconds) || 0);
+    return time === undefined ? Math.round(clock) : Date.parse(time);
+  };
+  const name = uniqueKeys();
+  const points: ServerMetric[] = [];
+  for (const line of await readLines<LoggedLine>(folder.metrics))
+    for (const point of epochPoints(line, bands, timeOf(line))) points.push(point);
+  for (const line of await readLines<LoggedLine>(folder.system))
+    for (const point of systemPoints(line, timeOf(line))) points.push(point);
+  return points.map((point) => ({ ...point, key: name(point.key) }));
+};
+
+const lockOf = (folder: string): string => join(dirname(folder), `.${basename(folder)}.lock`);
+
+/** How the run in a folder stands; one that nobody is at and that has no end was killed. */
+const endOf = async (
+  folder: RunFolder,
+  result: RunResult | null,
+  state: RunState | null,
+): Promise<Pick<Source, 'status' | 'ended'>> => {
+  if (result) return { status: 'FINISHED', ended: Date.parse(result.finished) };
+  if (state?.ended)
+    return {
+      status: state.ended.status === 'failed' ? 'FAILED' : 'KILLED',
+      ended: Date.parse(state.ended.at),
+    };
+  if (await isLocked(lockOf(folder.folder))) return { status: 'RUNNING', ended: null };
+  const last = (await readLines<LoggedLine>(folder.metrics)).at(-1)?.time;
+  return { status: 'KILLED', ended: Date.parse(last ?? state?.created ?? '') || null };
+};
+
+/**
+ * The run's id: its own; that which an earlier version noted; else one that follows from what was written at its start,
+ * so that copies agree.
+ */
+const idOf = async (folder: RunFolder, state: RunState | null, experimentText: string): Promise<string> => {
+  if (state) return state.id;
+  const note = await readJson<{ runId?: string }>(join(folder.folder, 'tracking.json')).catch(() => null);
+  if (note?.runId && /^[0-9a-f]{32}$/.test(note.runId)) return note.runId;
+  const result = await readFile(folder.result, 'utf8').catch(() => '');
+  return digest(experimentText + result).slice(0, 32);
+};
+
+/** The run in `folder`, or null where it holds none. */
+const readRunSource = async (path: string): Promise<Source | null> => {
+  const folder = runFolder(basename(path), dirname(resolve(path)));
+  const stored = await readJson<unknown>(folder.experiment);
+  if (stored === null) return null;
+  let experiment: Experiment;
+  try {
+    experiment = resolveExperiment(stored as Experiment);
+  } catch (error) {
+    throw new Fault(`run: ${folder.experiment}; not an experiment (${reason(error)})`, 1);
+  }
+  const [state, result, environment, sweep] = await Promise.all([
+    readRunState(folder.folder),
+    readResult(folder.result),
+    readJson<Environment>(folder.environment),
+    readSweep(dirname(folder.folder)),
+  ]);
+  const { status, ended } = await endOf(folder, result, state);
+  const started = Date.parse(state?.created ?? environment?.started ?? '') || (ended ?? Date.now());
+  const trial = sweep?.trials.find(({ tag }) => tag === folder.tag);
+  const parent = sweep && trial ? await readSweepSource(dirname(folder.folder)) : null;
+  const data = state?.data ?? result?.data;
+  const gap = result && (await gapEnds({ experiment, result }, folder.folder, trial ? sweep : null));
+  const tiles = result ? await readTiles(folder.tiles).catch(() => []) : [];
+  const model = experiment.model.conv ? `${experiment.model.kind}+conv` : experiment.model.kind;
+  const tags: Record<string, string | undefined> = {
+    ...sourceTags(environment, state),
+    model,
+    dataset: data && basename(data.root),
+    synthetic: data && String(await exists(join(data.root, syntheticMarker))),
+    regions: regionCounts(tiles),
+    'mlflow.note.content': describeRun(experiment, environment?.argv ?? [], result, gap, state),
+    'bandalign.failure': state?.ended?.status === 'failed' ? state.ended.reason.slice(0, 5000) : undefined,
+    ...(sweep && trial
+      ? {
+          'bandalign.sweep': sweep.name,
+          'bandalign.fingerprint': sweep.fingerprint,
+          'bandalign.row': trial.label,
+          'bandalign.seed': String(experiment.seed),
+        }
+      : {}),
+  };
+  const names = ['experiment.json', 'environment.json', 'metrics.jsonl', 'tiles.jsonl', 'result.json'];
+  return {
+    folder: folder.folder,
+    id: await idOf(folder, state, JSON.stringify(stored)),
+    name: folder.tag,
+    experiment: parent?.experiment ?? 'bandalign',
+    started,
+    parent,
+    status,
+    ended,
+    params: pairs(Object.entries(flatten(experiment))),
+    tags: Object.fromEntries(Object.entries(tags).filter((tag): tag is [string, string] => !!tag[1])),
+    inputs: data ? datasetInputs(data, experiment) : [],
+    points: () => loggedPoints(folder, experiment.data.bands, started),
+    scores: result
+      ? scorePoints(result, experiment, gap).map((point) => ({ ...point, key: allowedKey(point.key) }))
+      : [],
+    files: async () => ({
+      ...(await readFiles(folder.folder, names)),
+      ...(result ? await figuresOf({ folder, experiment, result }) : {}),
+    }),
+    model: result?.weights
+      ? { weights: () => openAsBlob(folder.best), type: model, step: result.training?.epochs ?? 0 }
+      : null,
+    mark: status === 'RUNNING' ? '' : markOf(status, ended, result?.finished, result && gap),
+  };
+};
+
+/** The sweep in `folder` as the run above its trials, or null where it holds none. */
+const readSweepSource = async (folder: string): Promise<Source | null> => {
+  const sweep = await readSweep(folder);
+  if (!sweep) return null;
+  const { name, fingerprint, created, data, trials } = sweep;
+  return {
+    folder,
+    id: digest(JSON.stringify([name, fingerprint, created])).slice(0, 32),
+    name,
+    experiment: name,
+    started: Date.parse(created),
+    parent: null,
+    // whoever sends the sweep itself says how it ended: its trials need only its id
+    status: 'RUNNING',
+    ended: null,
+    params: pairs([
+      ['trials', String(trials.length)],
+      ['data.root', data.root],
+    ]),
+    tags: {
+      dataset: basename(data.root),
+      synthetic: String(await exists(join(data.root, syntheticMarker))),
+      'bandalign.sweep': name,
+      'bandalign.fingerprint': fingerprint,
+      'mlflow.source.name': `bandalign sweep ${name}`,
+      'mlflow.source.type': 'LOCAL',
+      'mlflow.note.content': describeSweep(sweep),
+    },
+    inputs: [],
+    points: async () => [],
+    scores: [],
+    files: async () => ({}),
+    model: null,
+    mark: '',
+  };
+};
+
+/** {@link readSweepSource} with the sweep's end: finished when every trial is, else as its trials stand. */
+const readWholeSweep = async (folder: string): Promise<Source | null> => {
+  const source = await readSweepSource(folder);
+  const sweep = await readSweep(folder);
+  if (!source || !sweep) return null;
+  const results = await Promise.all(
+    sweep.trials.map(({ tag }) => readResult(join(folder, tag, 'result.json'))),
+  );
+  const finished = results.filter((result) => result !== null);
+  const failed = (
+    await Promise.all(sweep.trials.map(({ tag }) => exists(join(folder, tag, 'failure.json'))))
+  ).filter(Boolean).length;
+  const isRunning = finished.length < sweep.trials.length && (await isLocked(join(folder, 'lock')));
+  if (isRunning) return source;
+  const status =
+    finished.length === sweep.trials.length ? 'FINISHED' : failed > 0 ? ('FAILED' as const) : 'KILLED';
+  const ended = Math.max(source.started, ...finished.map((result) => Date.parse(result.finished)));
+  const step = finished.length;
+  const score = (key: string, value: number): ServerMetric => ({ key, value, timestamp: ended, step });
+  return {
+    ...source,
+    status,
+    ended,
+    scores: [score('sweep/finished', finished.length), score('sweep/failed', failed)],
+    files: () => readFiles(folder, ['manifest.json', 'events.jsonl']),
+    mark: markOf(status, ended, finished.length, failed),
+  };
+};
+
+/**
+ * The run or the sweep in `folder`; null where it holds none.
+ * @throws Fault for files that are cut
+ */
+export const readSource = async (folder: string): Promise<Source | null> =>
+  (await readRunSource(folder)) ?? (await readWholeSweep(folder));
+
+/** Folders of runs and of sweeps at or under `root`, sweeps first; nothing is looked for inside a run. */
+export const findSources = async (root: string): Promise<{ runs: string[]; sweeps: string[] }> => {
+  const found = { runs: [] as string[], sweeps: [] as string[] };
+  const visit = async (folder: string, depth: number): Promise<void> => {
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+    const names = new Set(entries.map(({ name }) => name));
+    if (names.has('experiment.json')) {
+      found.runs.push(folder);
+      return;
+    }
+    if (names.has('manifest.json')) found.sweeps.push(folder);
+    if (depth === 0) return;
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1)))
+      if (entry.isDirectory() && !entry.name.startsWith('.'))
+        await visit(join(folder, entry.name), depth - 1);
+  };
+  await visit(resolve(root), 4);
+  return found;
+};

@@ -1,0 +1,241 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Fault, reason } from '../fault.js';
+import { ignoreProgress, type OnProgress } from '../progress.js';
+import { type RunOptions, type RunOutcome, runExperiment as run } from '../training/run.js';
+import { isServerDown } from './http.js';
+import { type Destination, type SendOptions, sendRun, trackingDestination } from './send.js';
+import { findSources, readSource } from './source.js';
+
+/** What {@link syncFolders} did. */
+export interface SyncResult {
+  /** Runs and sweeps in the folders. */
+  runs: number;
+  /** Ended, and all of it on the server now. */
+  complete: number;
+  /** Going on. */
+  running: number;
+  /** Deleted on the server, where they stay so. */
+  deleted: string[];
+  failed: { folder: string; reason: string }[];
+  /** What was sent now. */
+  points: number;
+  files: number;
+  seconds: number;
+}
+
+/** Runs sent at a time: more make an SQLite server slower, fewer leave it idle. */
+const concurrency = 4;
+
+/** Changes when something is written to the folder of a run or a sweep. */
+const signature = async (folder: string): Promise<string> => {
+  const names = ['metrics.jsonl', 'system.jsonl', 'run.json', 'result.json', 'events.jsonl'];
+  const states = names.map((name) =>
+    stat(join(folder, name)).then(
+      ({ mtimeMs, size }) => `${mtimeMs} ${size}`,
+      () => '',
+    ),
+  );
+  return (await Promise.all(states)).join();
+};
+
+/** How folders are synchronised. */
+export interface SyncOptions extends SendOptions {
+  onProgress?: OnProgress;
+  /** Folders that are on the server as they were seen last: passed again, those that have not changed are left out. */
+  seen?: Map<string, string>;
+}
+
+/**
+ * Brings every run and sweep at or under `root` to a server, original times kept. Repeating it sends only what is
+ * missing; runs that go on are sent as far as they are.
+ *
+ * @throws Fault for a folder that holds no run (exit 2), and for a server that is away or is no MLflow (1)
+ */
+export const syncFolders = async (
+  root: string,
+  destination: Destination,
+  { onProgress = ignoreProgress, seen, ...options }: SyncOptions = {},
+): Promise<SyncResult> => {
+  const started = performance.now();
+  const { signal } = options;
+  const { runs, sweeps } = await findSources(root);
+  const total = runs.length + sweeps.length;
+  if (total === 0 && !seen)
+    throw new Fault(`folder: ${root}; there is no run in it, give a folder of runs, a sweep or a run`);
+  const counts = { complete: 0, running: 0, points: 0, files: 0, seconds: 0 };
+  const result: SyncResult = { runs: total, ...counts, deleted: [], failed: [] };
+  let handled = 0;
+  const report = (): void => {
+    const note = `${result.points} points, ${result.files} files`;
+    onProgress({ stage: 'track sync', done: handled, total, unit: 'runs', note });
+  };
+  const onSent: SendOptions['onSent'] = (sent) => {
+    result.points += sent.points;
+    result.files += sent.files;
+    options.onSent?.(sent);
+    report();
+  };
+  const handle = async (folder: string): Promise<void> => {
+    const state = await signature(folder);
+    if (seen?.get(folder) === state) {
+      result.complete++;
+      return;
+    }
+    try {
+      const source = await readSource(folder);
+      if (!source) return;
+      const outcome = await sendRun(destination, source, { ...options, onSent });
+      if (outcome === 'deleted') result.deleted.push(source.name);
+      else if (outcome === 'complete') result.complete++;
+      else if (source.status === 'RUNNING') result.running++;
+      else result.failed.push({ folder, reason: 'the server does not take all of it' });
+      if (outcome !== 'open') seen?.set(folder, state);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isServerDown(error)) throw new Fault(reason(error), 1, { cause: error });
+      result.failed.push({ folder, reason: reason(error) });
+    }
+  };
+  const all = async (folders: string[]): Promise<void> => {
+    const worker = async (): Promise<void> => {
+      for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
+        signal?.throwIfAborted();
+        await handle(folder);
+        handled++;
+        report();
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+  };
+  // the run of a trial lies under that of its sweep
+  await all(sweeps);
+  await all(runs);
+  result.seconds = (performance.now() - started) / 1000;
+  return result;
+};
+
+/** Follows a folder. */
+export interface Following {
+  /** Sends what is left, as long as something arrives and a bounded time otherwise; never rejects. */
+  end(): Promise<void>;
+  /** Ends without sending what is left. */
+  stop(): Promise<void>;
+}
+
+/** How a folder is followed. */
+export interface FollowOptions {
+  /** Milliseconds between looks at the folder, at least: a pass is followed by ten times its own time. */
+  every?: number;
+  /** Seconds without success after which the end waits no longer; default `BANDALIGN_TRACKING_PATIENCE`, else 15. */
+  patience?: number;
+  /** As {@link SyncOptions.seen}. */
+  seen?: Map<string, string>;
+}
+
+/**
+ * Sends the run, sweep or runs in `root` to a server while they grow. Never throws into the work nor makes it wait: what
+ * goes wrong is said by the destination's `note`, once, and once when it is over. Nothing is lost by an outage or a
+ * kill: the folder is the record.
+ */
+export const follow = (root: string, destination: Destination, options: FollowOptions = {}): Following => {
+  const { every = 2000, seen = new Map<string, string>() } = options;
+  const patience = options.patience ?? Number(process.env['BANDALIGN_TRACKING_PATIENCE'] || 15);
+  const { client, note } = destination;
+  const controller = new AbortController();
+  const { signal } = controller;
+  let failures = 0;
+  let isEnding = false;
+  let deadline = Number.POSITIVE_INFINITY;
+  const wait = (bytes = 0): void => {
+    // a large file is allowed a megabyte a second
+    if (isEnding) deadline = performance.now() + 1000 * patience + bytes / 1000;
+  };
+  /** True: the server has all that will come. */
+  const pass = async (): Promise<boolean> => {
+    try {
+      const sent = { onSent: () => wait(), onSending: wait };
+      const result = await syncFolders(root, destination, { signal, seen, retries: 0, ...sent });
+      for (const { folder, reason } of result.failed) note(`tracking: ${folder}: not sent; ${reason}`);
+      for (const name of result.deleted)
+        note(`tracking: ${name} was deleted on ${client.address}, and stays so`);
+      if (failures > 0) note(`tracking: ${client.address} answers again`);
+      failures = 0;
+      return result.runs > 0 && result.running + result.failed.length === 0;
+    } catch (error) {
+      if (!signal.aborted && ++failures === 1)
+        note(`tracking: ${reason(error)}; the work goes on, and is sent later`);
+      return false;
+    }
+  };
+  const stop = new AbortController();
+  const loop = async (): Promise<void> => {
+    while (!isEnding) {
+      const before = performance.now();
+      await pass();
+      // while the server is away the pauses grow
+      const pause = Math.max(every * 2 ** Math.min(failures, 4), 10 * (performance.now() - before));
+      await sleep(Math.min(pause, 30_000), undefined, { signal: stop.signal, ref: false }).catch(() => {});
+    }
+  };
+  const looping = loop();
+  return {
+    stop: () => {
+      isEnding = true;
+      controller.abort();
+      stop.abort();
+      return looping;
+    },
+    end: async () => {
+      isEnding = true;
+      wait();
+      stop.abort();
+      const watch = setInterval(() => performance.now() > deadline && controller.abort(), 100);
+      try {
+        await looping;
+        for (let pause = 100; !(await pass()); pause = Math.min(2 * pause, 2000)) {
+          if (signal.aborted || performance.now() + pause > deadline) {
+            note(
+              `tracking: ${root} is not all on ${client.address}; send the rest by \`bandalign track sync ${root} --to ${client.address}\``,
+            );
+            return;
+          }
+          await sleep(pause);
+        }
+      } finally {
+        clearInterval(watch);
+      }
+    },
+  };
+};
+
+/** What a run is made of, and where its copy goes. */
+export interface ExperimentOptions extends RunOptions {
+  /** Server that the run is sent to as it grows; default as `MLFLOW_TRACKING_URI` says, null for none. */
+  destination?: Destination | null;
+}
+
+/**
+ * Makes one run: prepares the data, fits, scores on validation and test lists, writes the run's folder. `result.json`
+ * comes last; until then `resume` continues. With `MLFLOW_TRACKING_URI` set, a server gets a copy while the run goes on.
+ *
+ * @throws Fault for bad input, a finished tag without `resume` or `overwrite`, a tag that another process is at, a loss that
+ *   is not finite, a full disk
+ */
+export const runExperiment = async ({ destination, ...options }: ExperimentOptions): Promise<RunOutcome> => {
+  const server = destination === undefined ? trackingDestination(options.onNote) : destination;
+  if (!server) return run(options);
+  let following: Following | undefined;
+  const onFolder = (folder: string): void => {
+    following ??= follow(folder, server);
+  };
+  try {
+    const outcome = await run({ ...options, onFolder });
+    // a finished run whose process was killed before all of it had been sent
+    onFolder(outcome.folder);
+    return outcome;
+  } finally {
+    await following?.end();
+  }
+};
