@@ -165,7 +165,13 @@ const arenaFor = (
 ): Arena & { layout: Layout } => {
   if (!arena) {
     const memory = sharedMemory();
-    arena = { memory, kernel: loadKernel<PixelKernel>('pixel-error', memory), threads: 1, key: '', layout: null };
+    arena = {
+      memory,
+      kernel: loadKernel<PixelKernel>('pixel-error', memory),
+      threads: 1,
+      key: '',
+      layout: null,
+    };
   }
   const { width, height } = patches[0];
   const key = `${width}×${height}×${knots}×${bandMax.join()}`;
