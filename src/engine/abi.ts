@@ -175,7 +175,7 @@ export class ConvStrip {
   /** [bands] float32. */
   scale: usize = 0;
   shift: usize = 0;
-  /** Room for three rows of all bands, zero-padded: [3, bands, stride]. */
+  /** Memory for three rows of all bands, zero-padded: [3, bands, stride]. */
   ring: usize = 0;
   /** A row of zeros; a row of sums [channels, rowBytes]; 9·bands addresses. */
   zero: usize = 0;
