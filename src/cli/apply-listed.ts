@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { loadSubmitted } from '../experiments/load.js';
 import { Fault } from '../fault.js';
 import { applyListed } from '../sweeps/apply-listed.js';
 import { reasonsOf, writeFailure } from '../sweeps/failure.js';
@@ -21,10 +22,11 @@ export const command: Command = {
     process.on('disconnect', () => process.exit(1));
     const say = taskSpeaker();
     const path = required(call, 'manifest');
-    const { weights, weightsDigest, settings, scenes } = await readSceneManifest(path);
+    const { weights, weightsDigest, settings, definitions, scenes } = await readSceneManifest(path);
     const tasks = namedTasks(call, scenes);
     const place = sceneListFolder(dirname(path));
     const load = async () => {
+      await loadSubmitted(definitions ?? []);
       const aligner = await loadAligner(weights, settings);
       if (aligner.weightsDigest !== weightsDigest)
         throw new Fault(`weights: ${weights}; changed since the list was submitted, give it again`);

@@ -1,10 +1,11 @@
 import { override } from '../config/override.js';
 import { checkSlurm, type SlurmSettings } from '../experiments/sweep.js';
+import { loadDefinitions } from '../experiments/load.js';
 import { Fault, refuse } from '../fault.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
 import { type ExecutorName, executors } from '../sweeps/executor.js';
 import type { Call, Command } from './command.js';
-import { several } from './options.js';
+import { modelOption, several } from './options.js';
 
 const text = (call: Call, name: string): string | undefined => {
   const value = call.options[name];
@@ -154,6 +155,7 @@ export const command: Command = {
   words: 'SCENE…',
   summary: 'align whole scenes: cloud-optimised GeoTIFFs with provenance, LUTs and a quality report',
   options: {
+    ...modelOption,
     weights: {
       type: 'string',
       value: 'FILE',
@@ -245,6 +247,8 @@ export const command: Command = {
     refuse(faults);
     const slurm = checkSlurm(override({} as SlurmSettings, several(call, 'slurm')));
     if (!weights || !out) throw new Fault('call: incomplete; see `bandalign apply --help`');
+    const model = text(call, 'model');
+    if (model !== undefined) await loadDefinitions(model);
     if (list) await runList(call, list, out, weights, { executor, slurm, jobs }, common);
     else await runOne(call, out, weights, common);
   },

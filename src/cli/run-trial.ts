@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { loadSubmitted } from '../experiments/load.js';
 import { Fault } from '../fault.js';
 import { readManifest } from '../sweeps/manifest.js';
 import { runTrial } from '../sweeps/run-trial.js';
@@ -21,6 +22,7 @@ export const command: Command = {
     const path = resolve(required(call, 'manifest'));
     const manifest = await readManifest(path);
     if (!manifest) throw new Fault(`--manifest: ${path}; no such file`);
+    await loadSubmitted(manifest.trials.flatMap(({ experiment }) => experiment.definitions ?? []));
     const trials = namedTasks(call, manifest.trials);
     await workThrough(call, say, trials, (trial, ears) =>
       runTrial({ manifest, folder: dirname(path), trial, ...ears }),

@@ -82,7 +82,7 @@ const schemaFor = (model: Model | undefined) => {
   return z
     .strictObject({
       ...{ name, description, seed, backend, data, split },
-      model: (model?.schema ?? unknownModel).prefault({ kind: model?.kind ?? '' }),
+      model: (model?.schema ?? unknownModel()).prefault({ kind: model?.kind ?? '' } as never),
       loss: loss.prefault({}),
       train,
       definitions: z.array(z.unknown()).optional(),
@@ -117,19 +117,8 @@ const networks = (): string[] =>
     .map(({ kind }) => kind);
 
 /** Stands in for a kind that nobody knows, so that the rest of the experiment is checked all the same. */
-const unknownModel = z
-  .strictObject({ ...paperModel.shape, kind: z.unknown() })
-  .superRefine(({ kind }, context) =>
-    context.addIssue({
-      code: 'custom',
-      path: ['kind'],
-      input: kind,
-      message: `one of ${models
-        .list()
-        .map((model) => model.kind)
-        .join(', ')}`,
-    }),
-  );
+const unknownModel = () =>
+  z.strictObject({ ...paperModel.shape, kind: z.enum(models.list().map(({ kind }) => kind)) });
 
 const show = (value: unknown): string => {
   if (value === undefined) return 'nothing';
@@ -253,4 +242,16 @@ export const restoreExperiment = (stored: object, words: readonly string[] = [])
   refuse(input.model ? missingDefinitions(input.model, definitions) : []);
   const loss = Object.entries(input.loss ?? {}).filter(([name]) => penalties.get(name));
   return resolveExperiment(override({ ...input, loss: Object.fromEntries(loss) }, words));
+};
+
+/**
+ * A stored configuration for listing and comparing: taken as it is where this process does not know its model, since nothing
+ * of it is run.
+ *
+ * @throws Fault for a configuration of another version
+ */
+export const readExperiment = (stored: object): Experiment => {
+  const { model, definitions = [] } = stored as Partial<Experiment>;
+  const isForeign = model !== undefined && missingDefinitions(model, definitions).length > 0;
+  return isForeign && definitions.length > 0 ? (stored as Experiment) : restoreExperiment(stored);
 };

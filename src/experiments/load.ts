@@ -6,11 +6,18 @@ import { override } from '../config/override.js';
 import { seededRandom } from '../config/random.js';
 import { didYouMean } from '../config/spelling.js';
 import { Fault, reason } from '../fault.js';
+import { fileDigest } from '../files.js';
 import { definePenalty } from '../losses/index.js';
 import { defineMetric } from '../metrics/index.js';
 import { defineModel, models } from '../models/index.js';
 import { smoothLuts } from '../models/smooth-lut.js';
-import { defineExperiment, type Experiment, type ExperimentInput, resolveExperiment } from './experiment.js';
+import {
+  type Definition,
+  defineExperiment,
+  type Experiment,
+  type ExperimentInput,
+  resolveExperiment,
+} from './experiment.js';
 import { defineSweep } from './sweep.js';
 
 /** What `bandalign` means inside an experiment file: all that one is written with. */
@@ -93,6 +100,21 @@ export const loadDefinitions = async (file: string): Promise<void> => {
   await execute(path);
   if (models.list().every(({ kind }) => models.isBuiltIn(kind)))
     throw new Fault(`--model: ${file}; it defines no model, call defineModel({…}) in it`);
+};
+
+/**
+ * Runs the files that define what a submitted configuration uses, in a process that works for the one that was given them
+ * by name.
+ *
+ * @throws Fault where one is gone, does not run, or has changed since
+ */
+export const loadSubmitted = async (definitions: readonly Definition[]): Promise<void> => {
+  for (const [file, digest] of new Map(definitions.map((one) => [one.file, one.digest]))) {
+    if (!(await exists(file))) throw new Fault(`definition: ${file}; it is gone, put it back`);
+    if ((await fileDigest(file)) !== digest)
+      throw new Fault(`definition: ${file}; it has changed since this was submitted, submit it again`);
+    await execute(file);
+  }
 };
 
 /** Loads an experiment by name or path, applies `--set` words and resolves it. */

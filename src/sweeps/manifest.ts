@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { resolveExperiment } from '../experiments/experiment.js';
+import { readExperiment } from '../experiments/experiment.js';
 import { Fault, reason, refuse } from '../fault.js';
 import { digest, writeJson } from '../files.js';
 import { changedSettings } from '../training/prepare-folder.js';
@@ -65,7 +65,7 @@ export const readManifest = async (path: string): Promise<Manifest | null> => {
     if (manifest.format !== 1) throw new Error(`format ${String(manifest.format)}`);
     const trials = manifest.trials.map((trial) => ({
       ...trial,
-      experiment: resolveExperiment(trial.experiment),
+      experiment: readExperiment(trial.experiment),
     }));
     return { ...manifest, trials };
   } catch (error) {

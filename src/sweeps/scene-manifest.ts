@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Aligner } from '../experiments/aligner.js';
+import type { Experiment } from '../experiments/experiment.js';
 import { Fault, reason } from '../fault.js';
 import { digest, writeJson } from '../files.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
@@ -18,6 +19,8 @@ export interface SceneManifest {
   fingerprint: string;
   weights: string;
   weightsDigest: string;
+  /** Files that define the model, for one that is not the package's. */
+  definitions?: Experiment['definitions'];
   /** `--set` words over the experiment of the weights. */
   settings: readonly string[];
   scenes: SceneTask[];
@@ -60,12 +63,12 @@ export const sceneManifest = (
   requests: readonly SceneRequest[],
   out: string,
   weights: string,
-  { weightsDigest }: Pick<Aligner, 'weightsDigest'>,
+  { weightsDigest, experiment: { definitions } }: Pick<Aligner, 'weightsDigest' | 'experiment'>,
   settings: readonly string[],
 ): SceneManifest => {
   const tags = tagsOf(requests, out);
   const scenes = requests.map((request, index) => ({ index, tag: tags[index], request }));
-  const frozen = { weights, weightsDigest, settings, scenes };
+  const frozen = { weights, weightsDigest, ...(definitions && { definitions }), settings, scenes };
   return { format: 1, fingerprint: digest(JSON.stringify(frozen, withNaN)), ...frozen };
 };
 

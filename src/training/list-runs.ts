@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
-import { resolveExperiment } from '../experiments/experiment.js';
+import { readExperiment } from '../experiments/experiment.js';
 import { Fault, reason } from '../fault.js';
 import { type RunResult, readResult, readTiles } from './result.js';
 import { type RunFolder, runFolder } from './run-folder.js';
@@ -22,7 +22,7 @@ export interface FinishedRun extends StoredRun {
 
 const storedExperiment = (text: string, { tag, experiment: path }: RunFolder): Experiment => {
   try {
-    return resolveExperiment(JSON.parse(text));
+    return readExperiment(JSON.parse(text));
   } catch (error) {
     throw new Fault(`run: ${tag}; ${path} cannot be read (${reason(error)}), mend or remove it`);
   }

@@ -47,7 +47,11 @@ const run = (input: ExperimentInput, tag: string, more: Partial<RunOptions> = {}
   });
 
 const weights = (tag: string) => readSafetensors(runFolder(tag, join(folder, 'outputs')).best);
-const epochs = (tag: string) => readLines<EpochRecord>(runFolder(tag, join(folder, 'outputs')).metrics);
+/** What a run has logged of its epochs, the time of day aside. */
+const epochs = async (tag: string) =>
+  (await readLines<EpochRecord>(runFolder(tag, join(folder, 'outputs')).metrics)).map(
+    ({ time: _, ...record }) => record,
+  );
 const timeless = (records: EpochRecord[]) => records.map(({ seconds: _, ...rest }) => rest);
 
 describe.each([

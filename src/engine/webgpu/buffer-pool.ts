@@ -1,5 +1,10 @@
 import { type GpuBuffer, type GpuDevice, usage } from './device.js';
-import type { BindingName } from './pixel-error.js';
+
+/** What each binding of the shaders is, by number. */
+export const bindingNames = [
+  ...['frame', 'conv', 'words', 'luts', 'partials', 'constants', 'knotSums', 'weightSums'],
+] as const;
+export type BindingName = (typeof bindingNames)[number];
 
 const { storage, uniform, copyFrom, copyTo, mapRead } = usage;
 

@@ -1,7 +1,7 @@
 import { Fault } from '../../fault.js';
 import { moveRunning, normEpsilon } from '../layout.js';
 import type { PixelError, PixelErrorInputs } from '../pixel-error.js';
-import { pooledBuffer } from './buffer-pool.js';
+import { type BindingName, bindingNames, pooledBuffer } from './buffer-pool.js';
 import {
   forReading,
   type GpuBuffer,
@@ -17,11 +17,6 @@ import { momentSlots, momentsPass, momentsSum } from './shaders/moments-pass.js'
 import { constantsOf } from './shaders/parts.js';
 import { type ShaderShape, shaderShape, vectorsOf } from './shaders/shape.js';
 
-/** What each binding of the shaders is, by number. */
-const bindingNames = [
-  ...['frame', 'conv', 'words', 'luts', 'partials', 'constants', 'knotSums', 'weightSums'],
-] as const;
-export type BindingName = (typeof bindingNames)[number];
 
 const passes = {
   moments: { text: momentsPass, bindings: [0, 1, 2, 3, 4] },
