@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { seededRandom } from '../../src/config/random.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { readSceneManifest, sceneManifest, writeSceneManifest } from '../../src/sweeps/scene-manifest.js';
 import { bandalign, requireBuild } from './built-sweep.js';
 import { type ListDocument, listOutputs, listWords, scenePlace, weights } from './listed-scenes.js';
@@ -122,7 +123,7 @@ describe('a list of scenes', () => {
       out: join('out', name),
       nodata: Number.NaN,
     }));
-    const manifest = sceneManifest(requests, 'out', 'w.pth', { weightsDigest: 'ab' }, []);
+    const manifest = sceneManifest(requests, 'out', 'w.pth', { weightsDigest: 'ab', experiment: resolveExperiment({}) }, []);
     expect(manifest.scenes.map(({ tag }) => tag)).toEqual(['a-b', 'a-b--2', 'logs--2']);
     await writeSceneManifest(join(folder, 'm.json'), manifest);
     expect(await readSceneManifest(join(folder, 'm.json'))).toEqual(manifest);
