@@ -1,7 +1,8 @@
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Fault, reason } from '../fault.js';
+import { exists } from '../files.js';
 import { defineExperiment, resolveExperiment } from './experiment.js';
 import { override } from './override.js';
 import type { Experiment, ExperimentInput } from './schema.js';
@@ -11,12 +12,6 @@ import { defineSweep } from './sweep.js';
 const authoring = { defineExperiment, defineSweep };
 
 const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 const isPath = (name: string): boolean => /\.[mc]?[tj]s$/.test(name);
 

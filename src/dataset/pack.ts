@@ -1,7 +1,7 @@
 import { Fault } from '../fault.js';
 import type { OnProgress } from '../progress.js';
 import { type CacheWriter, createCacheFile } from './cache-file.js';
-import { changedFault, type Input, identityOf, inputOf } from './file-identity.js';
+import { changedFault, type Input, identityOf, inputOf } from './cache-inputs.js';
 import { inOrder } from './in-order.js';
 import type { PackedIndex, PackedReader, PackedRecord } from './packed.js';
 import type { Patch } from './patch.js';
@@ -107,7 +107,8 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
       if (result.columns) await statistics?.writer.add(result.columns);
       if (writer && result.pixels) {
         expected ??= patches.length * result.pixels.byteLength;
-        records.push([await writer.append(new Uint8Array(result.pixels)), result.width, result.height]);
+        const { offset, checksum } = await writer.append(new Uint8Array(result.pixels));
+        records.push([offset, result.width, result.height, checksum]);
       }
       ids.push(patch.id);
     });

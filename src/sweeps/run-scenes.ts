@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { SlurmSettings } from '../config/sweep.js';
-import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
 import { makeFolder } from '../files.js';
+import { withLock } from '../lock.js';
 import type { Aligner } from '../models/aligner.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { SceneResult } from '../scenes/apply-list.js';
@@ -169,14 +169,14 @@ export const runScenes = async (options: SceneListOptions): Promise<SceneResult[
   } catch (error) {
     throw listFault(place.folder, error);
   }
-  return withLock(place.folder, () => execute(options, place, manifest), {
-    onWait: () => {
+  return withLock(join(place.folder, 'lock'), () => execute(options, place, manifest), {
+    onHeld: (owner) => {
       throw new Fault(
-        `list: ${list}; another process is at it in ${place.folder}: let it end, or stop it`,
+        `list: ${list}; another process is aligning it in ${place.folder} (${owner}); wait for it, or stop it`,
         1,
       );
     },
     signal: options.signal,
-    fault: listFault,
+    fault: (error) => listFault(place.folder, error),
   });
 };

@@ -2,8 +2,8 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { SlurmSettings, SweepInput } from '../config/sweep.js';
 import { checkSweep } from '../config/sweep.js';
-import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
+import { isOfLock, withLock } from '../lock.js';
 import { processors } from '../processors.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { TrackedRun, Tracker } from '../tracking/tracker.js';
@@ -79,7 +79,7 @@ const sweepFault = (folder: string, error: unknown): unknown =>
 /** Removes what an earlier sweep left; the lock is this process's own. */
 const clear = async (folder: string): Promise<void> => {
   for (const name of await readdir(folder))
-    if (name !== 'lock') await rm(join(folder, name), { recursive: true, force: true });
+    if (!isOfLock(name, 'lock')) await rm(join(folder, name), { recursive: true, force: true });
 };
 
 /** Freezes the configuration, or takes up what was frozen before. */
@@ -214,14 +214,14 @@ export const runSweep = async (options: SweepOptions): Promise<SweepResult> => {
   await mkdir(place.folder, { recursive: true }).catch((error) => {
     throw sweepFault(place.folder, error);
   });
-  return withLock(place.folder, () => execute({ ...options, sweep }, place), {
-    onWait: () => {
+  return withLock(join(place.folder, 'lock'), () => execute({ ...options, sweep }, place), {
+    onHeld: (owner) => {
       throw new Fault(
-        `sweep: ${sweep.name}; another process runs it in ${place.folder}: let it end, or stop it`,
+        `sweep: ${sweep.name}; another process is running it in ${place.folder} (${owner}); wait for it, or stop it`,
         1,
       );
     },
     signal: options.signal,
-    fault: sweepFault,
+    fault: (error) => sweepFault(place.folder, error),
   });
 };

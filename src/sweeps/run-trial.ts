@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { withLock } from '../dataset/cache-lock.js';
+import { dirname, join } from 'node:path';
 import { Fault, reason } from '../fault.js';
+import { withLock } from '../lock.js';
 import type { OnProgress } from '../progress.js';
 import type { Tracker } from '../tracking/tracker.js';
 import { readTrackingNote, runTracked } from '../training/tracked-run.js';
@@ -42,7 +42,7 @@ export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolea
   });
   const parent = await readTrackingNote(place.tracking);
   return withLock(
-    folder,
+    join(folder, 'lock'),
     async () => {
       await removeFailure(folder);
       const { resumed } = await runTracked(
@@ -76,9 +76,9 @@ export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolea
       return { resumed };
     },
     {
-      onWait: () => onNote(`${trial.tag}: another process is still at it; waiting`),
+      onHeld: (owner) => onNote(`${trial.tag}: another process is still running it (${owner}); waiting`),
       signal,
-      fault: lockFault,
+      fault: (error) => lockFault(folder, error),
     },
   );
 };

@@ -12,6 +12,7 @@ import { startTensorflow } from '../ops/tensorflow.js';
 import type { Slot } from '../ops/unet-layout.js';
 import { besideModel, readDomain } from './checkpoint.js';
 import { readPth } from './pth.js';
+import { checkRunWeights } from './result.js';
 import { readSafetensors } from './safetensors.js';
 import { flatten, type TensorFile } from './tensor-file.js';
 
@@ -73,12 +74,15 @@ const closedForm = (path: string, file: TensorFile, { data, model }: Experiment)
  * `paper/unet-lut-conv-tv`); `words` are `--set` overrides. With `model.conv=false` a conv module in the file is left
  * out.
  *
- * @throws Fault for a file that is cut, malformed, or whose tensors are not the model's (all of them named)
+ * @throws Fault for a file that is cut, malformed, not the one that its run's `result.json` records, or whose tensors are not
+ *   the model's (all of them named)
  */
 export const loadAligner = async (path: string, words: readonly string[] = []): Promise<Aligner> => {
   const file = await readWeights(path);
+  const weightsDigest = await fileDigest(path);
+  await checkRunWeights(path, weightsDigest);
   const experiment = await experimentOf(path, file, words);
-  const common = { experiment, weightsDigest: await fileDigest(path), ...readDomain(file) };
+  const common = { experiment, weightsDigest, ...readDomain(file) };
   if (experiment.model.kind === 'oracle')
     throw new Fault(`weights: ${path}; the oracle has none, it is fitted on each test tile`);
   if (experiment.model.kind !== 'unet-lut') {

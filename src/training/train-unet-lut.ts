@@ -1,7 +1,6 @@
-import { access } from 'node:fs/promises';
 import { seededRandom } from '../config/random.js';
 import type { Experiment } from '../config/schema.js';
-import { writeAtomic } from '../files.js';
+import { exists, writeAtomic } from '../files.js';
 import { fitGlobalLut } from '../models/fitted.js';
 import { type UnetLutShape, unetLutShape } from '../models/unet-lut.js';
 import { initialise, initialRunning } from '../ops/initialise.js';
@@ -48,12 +47,6 @@ export const freshState = (experiment: Experiment, shape: UnetLutShape): Trainin
     best: null,
   };
 };
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /** The state to go on from: the last checkpoint, or a fresh one. The log is cut back to it. */
 const startState = async (
