@@ -21,9 +21,8 @@ import { type CacheOptions, type DatasetCache, openCache } from '../../src/datas
 import { type Dataset, openDataset } from '../../src/dataset/layout.js';
 import { packPatches } from '../../src/dataset/pack.js';
 import { type PatchPixels, tileKey } from '../../src/dataset/patch.js';
+import { patchReader, readAndCount } from '../../src/dataset/patch-reader.js';
 import { readPatch } from '../../src/dataset/read-patch.js';
-import { readRow } from '../../src/dataset/read-row.js';
-import { rowReader } from '../../src/dataset/row-reader.js';
 import { buildTable } from '../../src/dataset/statistics-table.js';
 import { Fault } from '../../src/fault.js';
 import type { Progress } from '../../src/progress.js';
@@ -514,19 +513,19 @@ describe('packing', () => {
   });
 
   test('threads read what this one reads, and pass on faults', async () => {
-    const reader = rowReader(15, 2);
+    const reader = patchReader(15, 2);
     try {
       const shape = { knots: 32, bins: 256, bandMax: data.bandMax };
       const jobs = dataset.all.map((patch) => ({ patch, bands: data.bands, shape, pixels: true }));
       const rows = await Promise.all(jobs.map(reader.read));
-      for (const [k, row] of (await Promise.all(jobs.map(readRow))).entries()) {
+      for (const [k, row] of (await Promise.all(jobs.map(readAndCount))).entries()) {
         sameBytes(rows[k]!.columns!, row!.columns!);
         expect(Buffer.from(rows[k]!.pixels!).equals(Buffer.from(row!.pixels!))).toBe(true);
         expect([rows[k]!.width, rows[k]!.height]).toEqual([row!.width, row!.height]);
       }
       await truncate(dataset.all[3].source.path, 50);
       const fault = await faultOf(reader.read(jobs[3]));
-      expect(fault.message).toBe((await faultOf(readRow(jobs[3]))).message);
+      expect(fault.message).toBe((await faultOf(readAndCount(jobs[3]))).message);
     } finally {
       await reader.close();
     }
