@@ -92,8 +92,8 @@ export const makeFolder = async (path: string): Promise<void> => {
     // another process may have made it meanwhile
     if (await isFolder()) return;
     // a file stands there: "not a directory" says more than "exists"
-    await stat(`${path}/`);
-    throw error;
+    const more = await stat(`${path}/`).catch((why: NodeJS.ErrnoException) => why);
+    throw more instanceof Error && more.code === 'ENOTDIR' ? more : error;
   });
 };
 

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { link, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { hostname } from 'node:os';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { threadId } from 'node:worker_threads';
 import { digest, isAlive, temporaryName } from './files.js';
 
 /**
@@ -25,6 +26,7 @@ interface Owner {
   /** Differs from lock to lock. */
   token: string;
   pid: number;
+  thread: number;
   /** When the process began, in ticks since the boot: tells it from a later one with its pid. */
   began: string;
   /** The namespace that its pid counts in: a container has one of its own. */
@@ -47,6 +49,9 @@ const pollMs = 200;
 const namelessMs = 10_000;
 const connectMs = 2000;
 
+/** Tokens of the locks that this thread holds or waits for: another lock in its name could not be removed. */
+const own = new Set<string>();
+
 const textOf = (read: () => string): string => {
   try {
     return read().trim();
@@ -67,6 +72,7 @@ const thisProcess = (): Omit<Owner, 'token'> => {
   const host = hostname();
   return {
     pid: process.pid,
+    thread: threadId,
     began: beginning(process.pid),
     namespace: textOf(() => readlinkSync('/proc/self/ns/pid')),
     boot: textOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
@@ -135,6 +141,8 @@ const lives = async (lock: string, owner: Owner): Promise<boolean | null> => {
   // without a boot's name only the host's tells whose pid it is
   if (owner.boot === '' && owner.host !== here.host) return null;
   if (owner.namespace !== here.namespace) return answers(socketOf(lock, owner.token));
+  if (owner.pid === here.pid && owner.began === here.began && owner.thread === here.thread)
+    return own.has(owner.token);
   const began = beginning(owner.pid);
   return isAlive(owner.pid) && (owner.began === '' || began === '' || began === owner.began);
 };
@@ -145,6 +153,7 @@ const isOwner = (value: unknown): value is Owner => {
     typeof owner === 'object' &&
     owner !== null &&
     Number.isInteger(owner.pid) &&
+    Number.isInteger(owner.thread) &&
     (owner.pid as number) > 0 &&
     /^[0-9a-f]{1,64}$/.test(String(owner.token)) &&
     [owner.began, owner.namespace, owner.boot, owner.machine, owner.host, owner.job].every(
@@ -182,6 +191,9 @@ const inspect = async (path: string, lock: string): Promise<Found | null> => {
   }
 };
 
+/** Removes a file that is of no use any more; where that fails, it does no harm. */
+const discard = (path: string): Promise<void> => rm(path, { force: true }).catch(() => {});
+
 /** Makes a file whole under a name that must be free; false where it is not. */
 const create = async (path: string, text: string): Promise<boolean> => {
   const temporary = temporaryName(path);
@@ -191,7 +203,7 @@ const create = async (path: string, text: string): Promise<boolean> => {
       await file.writeFile(text);
       await file.sync();
     } catch (error) {
-      await rm(name, { force: true });
+      await discard(name);
       throw error;
     } finally {
       await file.close();
@@ -209,7 +221,7 @@ const create = async (path: string, text: string): Promise<boolean> => {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   } finally {
-    await rm(temporary, { force: true });
+    await discard(temporary);
   }
 };
 
@@ -236,17 +248,27 @@ const take = async (path: string, text: string, lock = path): Promise<Found | ty
     const temporary = temporaryName(path);
     await create(temporary, text);
     await rename(temporary, path);
-    await rm(socketOf(lock, found.token), { force: true });
+    await discard(socketOf(lock, found.token));
     return null;
   } finally {
-    await rm(succession, { force: true });
+    await discard(succession);
   }
 };
 
 const release = async (path: string, token: string): Promise<void> => {
   const found = await inspect(path, path).catch(() => null);
-  if (found?.token === token) await rm(path, { force: true });
-  await rm(socketOf(path, token), { force: true });
+  if (found?.token === token) await discard(path);
+  await discard(socketOf(path, token));
+};
+
+/** Removes the sockets that killed processes left beside a lock: those at which nobody answers. */
+const removeDeadSockets = async (path: string): Promise<void> => {
+  const start = `${basename(path)}.`;
+  for (const name of await readdir(dirname(path)).catch(() => []))
+    if (name.startsWith(start) && /^[0-9a-f]{32}\.socket$/.test(name.slice(start.length))) {
+      const socket = join(dirname(path), name);
+      if ((await answers(socket)) === false) await discard(socket);
+    }
 };
 
 const describe = ({ owner, alive, path }: Found): string => {
@@ -277,6 +299,7 @@ export const withLock = async <T>(
   const token = randomBytes(16).toString('hex');
   const text = JSON.stringify({ token, ...thisProcess() } satisfies Owner);
   let server: Server | null = null;
+  own.add(token);
   try {
     // before the lock, so that no owner is ever seen that should answer and does not yet
     server = await answer(socketOf(path, token));
@@ -290,13 +313,16 @@ export const withLock = async <T>(
       await pause(pollMs, undefined, { signal }).catch(() => {});
     }
   } catch (error) {
+    own.delete(token);
     server?.close();
-    await rm(socketOf(path, token), { force: true }).catch(() => {});
+    await discard(socketOf(path, token));
     throw fault(error);
   }
   try {
+    await removeDeadSockets(path);
     return await work();
   } finally {
+    own.delete(token);
     server?.close();
     await release(path, token);
   }

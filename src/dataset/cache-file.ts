@@ -126,7 +126,7 @@ export const createCacheFile = async (
         await opened.close();
         file = undefined;
         await renameDurably(temporary, path).catch(async (error: unknown) => {
-          await rm(temporary, { force: true });
+          await rm(temporary, { force: true }).catch(() => {});
           throw error;
         });
       }),
@@ -134,7 +134,7 @@ export const createCacheFile = async (
       if (!file) return;
       await file.close().catch(() => {});
       file = undefined;
-      await rm(temporary, { force: true });
+      await rm(temporary, { force: true }).catch(() => {});
     },
   };
 };

@@ -76,7 +76,7 @@ export const applyListed = async (
 };
 
 /** Removes what an earlier attempt said. */
-export const forgetListed = async (place: SceneListFolder, task: SceneTask): Promise<void> => {
+export const clearListed = async (place: SceneListFolder, task: SceneTask): Promise<void> => {
   await removeFailure(place.scene(task));
   await rm(resultFile(place, task), { force: true });
 };

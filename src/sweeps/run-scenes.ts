@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { SlurmSettings } from '../config/sweep.js';
 import { Fault, reason } from '../fault.js';
-import { makeFolder } from '../files.js';
+import { cutTornLine, makeFolder } from '../files.js';
 import { withLock } from '../lock.js';
 import type { Aligner } from '../models/aligner.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
@@ -10,7 +10,7 @@ import type { SceneResult } from '../scenes/apply-list.js';
 import { isApplied } from '../scenes/scene-fingerprint.js';
 import { readSceneList } from '../scenes/scene-list.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
-import { applyListed, forgetListed, listedResult } from './apply-listed.js';
+import { applyListed, clearListed, listedResult } from './apply-listed.js';
 import type { ExecutorName, Job, TaskEvent } from './executor.js';
 import { executorOf } from './executor-of.js';
 import { readFailure } from './failure.js';
@@ -81,7 +81,7 @@ const sceneJob = (
   fingerprint: manifest.fingerprint,
   folder: place.folder,
   tasks,
-  milestone: { files: 'result.json', what: 'scene', goesOn: 'with the next scene' },
+  milestone: { files: 'result.json', what: 'scene', resumesFrom: 'with the next scene' },
   words: ['apply-listed', '--manifest', place.manifest(manifest.fingerprint)],
   log: place.log,
   outcome: async (task) => {
@@ -89,7 +89,7 @@ const sceneJob = (
     const reasons = await readFailure(place.scene(task));
     return reasons && { kind: 'failed', reasons };
   },
-  forget: (task) => forgetListed(place, task),
+  clearFailure: (task) => clearListed(place, task),
   run: (task, context) => applyListed(place, task, { aligner, weights, ...context }),
   seconds: () => sceneSeconds(tasks),
 });
@@ -113,13 +113,14 @@ const execute = async (
     if (await isApplied(task.request, aligner)) tell(task, 'kept');
     else waiting.push(task);
   const name = basename(list, extname(list));
+  await cutTornLine(place.events);
   const { onEvent } = follow({
     name: 'scenes',
     unit: 'scenes',
-    again: 'it begins again',
+    retryNote: 'it begins again',
     events: place.events,
     total: manifest.scenes.length,
-    already: manifest.scenes.length - waiting.length,
+    finishedBefore: manifest.scenes.length - waiting.length,
     tellFailures: false,
     onProgress,
     onNote,

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { SlurmSettings, SweepInput } from '../config/sweep.js';
 import { checkSweep } from '../config/sweep.js';
 import { Fault, reason } from '../fault.js';
+import { cutTornLine } from '../files.js';
 import { isOfLock, withLock } from '../lock.js';
 import { processors } from '../processors.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
@@ -146,13 +147,14 @@ const execute = async (options: SweepOptions, place: SweepFolder): Promise<Sweep
   const complete = new Set(await filterAsync(manifest.trials, (trial) => isComplete(place, trial, track)));
   const trials = manifest.trials.filter((trial) => !complete.has(trial));
   const parent = await openParent(tracker, place, manifest, onNote);
+  await cutTornLine(place.events);
   const { onEvent, tally } = follow({
     name: sweep.name,
     unit: 'runs',
-    again: 'it goes on from its last checkpoint',
+    retryNote: 'it goes on from its last checkpoint',
     events: place.events,
     total: manifest.trials.length,
-    already: complete.size,
+    finishedBefore: complete.size,
     tellFailures: true,
     onProgress,
     onNote,

@@ -30,7 +30,7 @@ const script: BatchScript = {
     '--manifest',
     '/home/me/work/outputs/ablation/manifest.json',
   ],
-  milestone: { files: '*.safetensors', what: 'epoch', goesOn: 'from the last checkpoint' },
+  milestone: { files: '*.safetensors', what: 'epoch', resumesFrom: 'from the last checkpoint' },
   settings: {},
 };
 

@@ -123,7 +123,7 @@ stop() {
 again() {
   stop
   if [ -n "$(find "\${folders[@]}" -name ${shellWord(milestone.files)} -newer "$started" -print -quit 2>/dev/null)" ]; then
-    echo "bandalign: time limit near; queued again to go on ${milestone.goesOn}"
+    echo "bandalign: time limit near; queued again to go on ${milestone.resumesFrom}"
     scontrol requeue "\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}"
     # requeueing ends this task
     sleep 60

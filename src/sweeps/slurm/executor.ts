@@ -166,7 +166,7 @@ export const slurmExecutor =
       await job.seconds(),
       settings.perJob,
     );
-    for (const task of groups.flat()) await job.forget(task);
+    for (const task of groups.flat()) await job.clearFailure(task);
 
     const onSubmitted = (task: T, jobTask: string): void => {
       const one = pending.get(task.index)!;
