@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
-import { digest, isAlive, temporaryName } from './files.js';
+import { digest, isAlive } from './files.js';
 
 /**
  * Locks between processes, each a file that names its owner. A lock is free when its owner is proved dead, never because
@@ -82,6 +82,8 @@ const thisProcess = (): Omit<Owner, 'token'> => {
     restarts: Number(process.env['SLURM_RESTART_COUNT'] ?? 0),
   };
 };
+
+const temporaryOf = (path: string): string => `${path}.${randomBytes(6).toString('hex')}.tmp`;
 
 const socketOf = (path: string, token: string): string => `${path}.${token}.socket`;
 
@@ -196,7 +198,7 @@ const discard = (path: string): Promise<void> => rm(path, { force: true }).catch
 
 /** Makes a file whole under a name that must be free; false where it is not. */
 const create = async (path: string, text: string): Promise<boolean> => {
-  const temporary = temporaryName(path);
+  const temporary = temporaryOf(path);
   const write = async (name: string): Promise<void> => {
     const file = await open(name, 'wx');
     try {
@@ -245,7 +247,7 @@ const take = async (path: string, text: string, lock = path): Promise<Found | ty
   if (rival) return rival;
   try {
     if ((await inspect(path, lock))?.token !== found.token) return lookAgain;
-    const temporary = temporaryName(path);
+    const temporary = temporaryOf(path);
     await create(temporary, text);
     await rename(temporary, path);
     await discard(socketOf(lock, found.token));
@@ -261,14 +263,17 @@ const release = async (path: string, token: string): Promise<void> => {
   await discard(socketOf(path, token));
 };
 
-/** Removes the sockets that killed processes left beside a lock: those at which nobody answers. */
-const removeDeadSockets = async (path: string): Promise<void> => {
-  const start = `${basename(path)}.`;
-  for (const name of await readdir(dirname(path)).catch(() => []))
-    if (name.startsWith(start) && /^[0-9a-f]{32}\.socket$/.test(name.slice(start.length))) {
-      const socket = join(dirname(path), name);
-      if ((await answers(socket)) === false) await discard(socket);
-    }
+/**
+ * Removes what killed processes left beside a lock that is taken: sockets at which nobody answers, and unfinished files. One
+ * who waits and loses an unfinished file does without.
+ */
+const removeLeftovers = async (path: string): Promise<void> => {
+  for (const name of await readdir(dirname(path)).catch(() => [])) {
+    if (!name.startsWith(`${basename(path)}.`)) continue;
+    const other = join(dirname(path), name);
+    if (/\.[0-9a-f]{12}\.tmp$/.test(name)) await discard(other);
+    if (/\.[0-9a-f]{32}\.socket$/.test(name) && (await answers(other)) === false) await discard(other);
+  }
 };
 
 const describe = ({ owner, alive, path }: Found): string => {
@@ -319,7 +324,7 @@ export const withLock = async <T>(
     throw fault(error);
   }
   try {
-    await removeDeadSockets(path);
+    await removeLeftovers(path);
     return await work();
   } finally {
     own.delete(token);

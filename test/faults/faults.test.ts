@@ -18,7 +18,7 @@ import { readSafetensors } from '../../src/training/safetensors.js';
 import { type Failure, withFailure } from './file-layer.js';
 
 /** Failures tried of each kind of work; the calls are drawn with a fixed seed. BANDALIGN_FAULTS=all tries every call. */
-const drawn = process.env['BANDALIGN_FAULTS'] === 'all' ? Number.POSITIVE_INFINITY : 12;
+const drawn = process.env['BANDALIGN_FAULTS'] === 'all' ? Number.POSITIVE_INFINITY : 8;
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 let folder: string;
