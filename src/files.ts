@@ -28,27 +28,30 @@ export const temporaryName = (path: string): string =>
 /** Is this the name of a file that was being written? */
 export const isTemporary = (name: string): boolean => /^\.[0-9a-f]{12}\.tmp$/.test(name);
 
-/** Characters of a safe name; far below the 255 bytes of file systems, so that a suffix fits. */
-const longestName = 100;
+/** Bytes of a safe name; file systems take 255, so that a suffix fits. */
+const longestName = 150;
 /** Names of devices on Windows, with any extension. */
 const deviceName = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
 /**
  * A name taken from data (a cell, a tag, a MIME type, an item of a catalog) as the name of one file: letters, digits,
- * `.`, `_` and `-` stay, runs of anything else become `-`; no leading dot or dash, no device of Windows, at most 100
- * characters. Different texts may give one name: where that matters, the caller numbers them.
+ * `.`, `_` and `-` stay, runs of anything else become `-`; no leading dot or dash, no device of Windows, at most 150
+ * bytes. Different texts may give one name: where that matters, the caller numbers them.
  *
  * @param fallback the name where nothing is left of `text`
  */
 export const safeName = (text: string, fallback: string): string => {
-  const name = text
+  const whole = text
     .normalize('NFC')
     .replace(/[^\p{L}\p{M}\p{N}._-]+/gu, '-')
     .replace(/^[-.]+/, '')
-    .slice(0, longestName)
-    .replace(/[-.]+$/, '');
-  if (name === '') return fallback;
-  return deviceName.test(name) ? `_${name}` : name;
+    .replace(deviceName, '_$&');
+  let name = '';
+  for (const character of whole) {
+    if (Buffer.byteLength(name + character) > longestName) break;
+    name += character;
+  }
+  return name.replace(/[-.]+$/, '') || fallback;
 };
 
 /**
