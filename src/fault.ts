@@ -1,6 +1,29 @@
+/** Characters that a terminal obeys, or that reorder or break a line: C0 and C1, DEL, separators, bidirectional marks. */
+const control = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/**
+ * A text from anywhere as one line that is safe on a terminal and in a log: what a terminal would obey is written as
+ * `\x1b` or `\u202e`.
+ */
+export const printable = (text: string): string =>
+  text.replace(control, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
+  });
+
+/** {@link printable} for a text of several lines, with tabs. */
+export const printableLines = (text: string): string => text.replace(/[^\n\t]+/g, printable);
+
+/** JSON in which every character that a terminal would obey is escaped. */
+export const printableJson = (value: unknown): string =>
+  JSON.stringify(value).replace(
+    control,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
 /**
  * A failure that the person at the keyboard can mend: a bad value, a bad file, a full disk.
- * Its message is one or more lines of the form `what: value; what to do`, lower case.
+ * Its message is one or more lines of the form `what: value; what to do`, lower case, each made {@link printable}.
  * The command line prints each line after `bandalign: ` and exits with `exitCode`.
  */
 export class Fault extends Error {
@@ -11,7 +34,8 @@ export class Fault extends Error {
   readonly faults: readonly string[];
 
   constructor(faults: string | readonly string[], exitCode: 1 | 2 = 2, options?: ErrorOptions) {
-    const lines = typeof faults === 'string' ? [faults] : faults;
+    // they quote files and names, which must not forge a line or speak to the terminal
+    const lines = (typeof faults === 'string' ? [faults] : faults).map(printable);
     super(lines.join('\n'), options);
     this.faults = lines;
     this.exitCode = exitCode;

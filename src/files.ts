@@ -1,7 +1,25 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, copyFile, type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { Fault } from './fault.js';
+
+/** Is there anything at `path`? */
+export const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Is there a process of this number in this process's namespace? */
+export const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+};
 
 /** A name beside `path` that no reader takes for a finished file. */
 export const temporaryName = (path: string): string =>
@@ -9,6 +27,57 @@ export const temporaryName = (path: string): string =>
 
 /** Is this the name of a file that was being written? */
 export const isTemporary = (name: string): boolean => /^\.[0-9a-f]{12}\.tmp$/.test(name);
+
+/** Bytes of a safe name; file systems take 255, so that a suffix fits. */
+const longestName = 150;
+/** Names of devices on Windows, with any extension. */
+const deviceName = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/**
+ * A name taken from data (a cell, a tag, a MIME type, an item of a catalog) as the name of one file: letters, digits,
+ * `.`, `_` and `-` stay, runs of anything else become `-`; no leading dot or dash, no device of Windows, at most 150
+ * bytes. Different texts may give one name: where that matters, the caller numbers them.
+ *
+ * @param fallback the name where nothing is left of `text`
+ */
+export const safeName = (text: string, fallback: string): string => {
+  const whole = text
+    .normalize('NFC')
+    .replace(/[^\p{L}\p{M}\p{N}._-]+/gu, '-')
+    .replace(/^[-.]+/, '')
+    .replace(deviceName, '_$&');
+  let name = '';
+  for (const character of whole) {
+    if (Buffer.byteLength(name + character) > longestName) break;
+    name += character;
+  }
+  return name.replace(/[-.]+$/, '') || fallback;
+};
+
+/**
+ * The path of `name`, which comes from data, beneath `folder`. Symbolic links in `name` are followed and must stay
+ * beneath `folder` too; what does not exist yet is judged by the folders above it.
+ *
+ * @throws Fault `path: NAME; leads out of FOLDER…`
+ */
+export const pathInside = async (folder: string, name: string): Promise<string> => {
+  const path = resolve(folder, name);
+  const outside = (from: string, to: string): boolean => {
+    const way = relative(from, to);
+    return way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way);
+  };
+  const real = async (at: string): Promise<string> => {
+    try {
+      return await realpath(at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(at) === at) throw error;
+      return join(await real(dirname(at)), at.slice(dirname(at).length));
+    }
+  };
+  if (outside(resolve(folder), path) || outside(await real(resolve(folder)), await real(path)))
+    throw new Fault(`path: ${name}; leads out of ${folder}, rename it`);
+  return path;
+};
 
 /**
  * Creates a folder and those above it. Node's own recursive form never returns where the file system lets nobody make
@@ -26,36 +95,92 @@ export const makeFolder = async (path: string): Promise<void> => {
     // another process may have made it meanwhile
     if (await isFolder()) return;
     // a file stands there: "not a directory" says more than "exists"
-    await stat(`${path}/`);
-    throw error;
+    const more = await stat(`${path}/`).catch((why: NodeJS.ErrnoException) => why);
+    throw more instanceof Error && more.code === 'ENOTDIR' ? more : error;
   });
 };
 
-/**
- * Writes a file so that a reader sees the old content or the new, never a part: temporary name, fsync, rename.
- * Creates the folder. On failure the temporary file is removed and `path` is untouched.
- */
-export const writeAtomic = async (path: string, data: string | Uint8Array): Promise<void> => {
-  await makeFolder(dirname(path));
+/** Flushes a folder's entries, so that a rename in it survives a power cut. Some file systems cannot: their loss. */
+const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder).catch(() => null);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+};
+
+/** Renames a file that is flushed already, and flushes the folder. */
+export const renameDurably = async (from: string, to: string): Promise<void> => {
+  await rename(from, to);
+  await syncFolder(dirname(to));
+};
+
+/** Makes a file whole or not at all: `write` fills a temporary one, which is flushed and renamed to `path`. */
+const place = async (path: string, write: (temporary: string) => Promise<FileHandle>): Promise<void> => {
   const temporary = temporaryName(path);
   try {
-    const file = await open(temporary, 'wx');
-    try {
-      await file.writeFile(data);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
+    const file = await write(temporary);
+    await file.sync().finally(() => file.close());
+    await renameDurably(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
 };
 
+/**
+ * Writes a file so that a reader, also one after a power cut, sees the old content or the new, never a part. Creates the
+ * folder. On failure the temporary file is removed and `path` is untouched.
+ */
+export const writeAtomic = async (path: string, data: string | Uint8Array): Promise<void> => {
+  await makeFolder(dirname(path));
+  await place(path, async (temporary) => {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(data);
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  });
+};
+
+/** Gives a file a second name, there whole or not at all; a file of that name is replaced. */
+export const copyAtomic = (from: string, to: string): Promise<void> =>
+  place(to, async (temporary) => {
+    await copyFile(from, temporary);
+    return open(temporary, 'r+');
+  });
+
 /** JSON with two-space indents and a final newline, written by {@link writeAtomic}. */
 export const writeJson = (path: string, value: unknown): Promise<void> =>
   writeAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+
+/** Cuts a log of lines back to its last whole line: a process was killed, or the disk full, within the one after it. */
+export const cutTornLine = async (path: string): Promise<void> => {
+  const file = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (!file) return;
+  try {
+    const { size } = await file.stat();
+    const piece = Buffer.alloc(Math.min(size, 65536));
+    // back to front: a torn line is short, the log may be long
+    for (let end = size; end > 0; ) {
+      const start = Math.max(0, end - piece.length);
+      const { bytesRead } = await file.read(piece, 0, end - start, start);
+      const last = piece.subarray(0, bytesRead).lastIndexOf(0x0a);
+      if (last >= 0 || start === 0) {
+        const whole = start + last + 1;
+        if (whole < size) await file.truncate(whole);
+        return;
+      }
+      end = start;
+    }
+  } finally {
+    await file.close();
+  }
+};
 
 /** SHA-256 of a file's bytes, hexadecimal. */
 export const fileDigest = async (path: string): Promise<string> => {

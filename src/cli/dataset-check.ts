@@ -65,7 +65,9 @@ export const command: Command = {
   run: async (call) => {
     const root = oneWord(call, 'dataset folder');
     const [name, words] = [text(call, 'experiment'), several(call, 'set')];
-    const { data } = name ? await loadExperiment(name, words) : resolveExperiment(override({}, words));
+    const { data } = name
+      ? await loadExperiment(name, words, call.note)
+      : resolveExperiment(override({}, words));
     const { checkDataset } = await import('../dataset/check.js');
     const report = await checkDataset(root, data, {
       divide: text(call, 'divide'),

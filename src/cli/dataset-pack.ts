@@ -21,7 +21,9 @@ export const command: Command = {
   run: async (call) => {
     const root = oneWord(call, 'dataset folder');
     const [name, words] = [text(call, 'experiment'), several(call, 'set')];
-    const { data, model } = name ? await loadExperiment(name, words) : resolveExperiment(override({}, words));
+    const { data, model } = name
+      ? await loadExperiment(name, words, call.note)
+      : resolveExperiment(override({}, words));
     const [{ openCache }, { openDataset }] = await Promise.all([
       import('../dataset/cache.js'),
       import('../dataset/layout.js'),

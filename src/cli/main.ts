@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../config/spelling.js';
-import { Fault, reason } from '../fault.js';
+import { Fault, printable, printableJson, printableLines, reason } from '../fault.js';
 import { ignoreProgress } from '../progress.js';
 import type { Call, Command, CommandOption } from './command.js';
 import { commands } from './commands.js';
@@ -76,8 +76,8 @@ const fail = (error: unknown, debug: boolean): never => {
     error instanceof Fault
       ? error.faults
       : [`unexpected: ${reason(error)}; run again with --debug and report it`];
-  for (const line of lines) process.stderr.write(`bandalign: ${line}\n`);
-  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  for (const line of lines) process.stderr.write(`bandalign: ${printable(line)}\n`);
+  if (debug && error instanceof Error) process.stderr.write(`${printableLines(String(error.stack))}\n`);
   process.exit(error instanceof Fault ? error.exitCode : 1);
 };
 
@@ -108,9 +108,9 @@ const main = async (): Promise<void> => {
       words: positionals,
       options: values,
       asJson,
-      print: (text) => void (asJson || pending.push(emit(`${text}\n`))),
-      json: (value) => void (asJson && pending.push(emit(`${JSON.stringify(value)}\n`))),
-      note: (text) => void (quiet || process.stderr.write(`bandalign: ${text}\n`)),
+      print: (text) => void (asJson || pending.push(emit(`${printableLines(text)}\n`))),
+      json: (value) => void (asJson && pending.push(emit(`${printableJson(value)}\n`))),
+      note: (text) => void (quiet || process.stderr.write(`bandalign: ${printable(text)}\n`)),
       progress: quiet ? ignoreProgress : showProgress(process.stderr),
       signal: interruption(
         'resume' in (command.options ?? {}) ? '--resume continues' : 'nothing more is done',

@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty';
+import { printable } from '../fault.js';
 import type { OnProgress, Progress } from '../progress.js';
 
 /** `75 s` as `1:15`. */
@@ -22,7 +23,7 @@ export const progressLine = (
 ): string => {
   const rate = seconds > 0 ? (done - from) / seconds : 0;
   const left = rate > 0 ? `${rateText(rate, unit)}  ${clock((total - done) / rate)} left` : '';
-  return [stage, `${done}/${total} ${unit}`, left, note].filter(Boolean).join('  ');
+  return printable([stage, `${done}/${total} ${unit}`, left, note].filter(Boolean).join('  '));
 };
 
 /**

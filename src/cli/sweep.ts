@@ -111,7 +111,7 @@ export const command: Command = {
     draws: { type: 'string', value: 'N', default: '1000', help: 'bootstrap draws' },
   },
   run: async (call) => {
-    const { path, value } = await loadTyped(oneWord(call, 'sweep file'));
+    const { path, value } = await loadTyped(oneWord(call, 'sweep file'), call.note);
     if (value === null || typeof value !== 'object')
       throw new Fault(`sweep: ${path}; its default export must be defineSweep({…})`);
     const sweep = checkSweep(value);

@@ -1,9 +1,10 @@
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { restoreExperiment } from '../experiments/experiment.js';
 import { loadDefinitions } from '../experiments/load.js';
 import { Fault } from '../fault.js';
 import { modelOf } from '../models/index.js';
+import { exists } from '../files.js';
 import { runFolder } from '../training/run-folder.js';
 import type { Call, Command } from './command.js';
 import {
@@ -17,12 +18,6 @@ import {
   text,
 } from './options.js';
 import { scoreLines, testDocument } from './score-lines.js';
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /** `best`, `last`, `12`, or the original's `epochs_12.pth` in a run's folder. */
 const checkpointOf = async (tag: string, name: string, outputDir: string | undefined): Promise<string> => {

@@ -31,7 +31,11 @@ export const command: Command = {
     'print-config': { type: 'boolean', help: 'print the resolved configuration and stop' },
   },
   run: async (call) => {
-    const experiment = await loadExperiment(oneWord(call, 'experiment name or file'), settings(call));
+    const experiment = await loadExperiment(
+      oneWord(call, 'experiment name or file'),
+      settings(call),
+      call.note,
+    );
     if (flag(call, 'print-config')) {
       call.print(JSON.stringify(experiment, null, 2));
       call.json(experiment);

@@ -1,26 +1,27 @@
-import { join, resolve } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { DataSettings } from '../config/schema.js';
 import { Fault } from '../fault.js';
-import { digest } from '../files.js';
+import { digest, exists } from '../files.js';
+import { withLock } from '../lock.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import {
   cacheFault,
   cacheRoot,
-  makeFolder,
+  makeCacheFolder,
   openCacheFile,
   removeLeftovers,
   removeOtherContents,
 } from './cache-file.js';
-import { withLock } from './cache-lock.js';
 import {
   contentsDigest,
   type Manifest,
   readManifest,
   refreshManifest,
   writeManifest,
-} from './cache-manifest.js';
+} from './cache-inputs.js';
 import type { Dataset } from './layout.js';
-import { addPacked, packPatches } from './pack.js';
+import { addPacked, filesOf, packPatches } from './pack.js';
 import { type PackedIndex, type PackedReader, packedReader } from './packed.js';
 import { type Patch, type RasterRef, tileKey } from './patch.js';
 import { readStatistics, statisticsWriter } from './statistics-file.js';
@@ -55,13 +56,39 @@ export interface DatasetCache {
   close: () => Promise<void>;
 }
 
-/** Everything about a patch that the cache depends on, paths made absolute. */
+/**
+ * Patches with one path for each file, from wherever it was named: absolute, without symbolic links in its folders. The
+ * file itself may be a link; its contents tell it from another.
+ */
+const withRealPaths = (patches: readonly Patch[]): Promise<Patch[]> => {
+  const folders = new Map<string, Promise<string>>();
+  const real = async <Ref extends RasterRef | null>(ref: Ref): Promise<Ref> => {
+    if (ref === null) return ref;
+    const path = resolve(ref.path);
+    const folder = dirname(path);
+    // a folder that is not there is told when its files are read
+    const found = folders.get(folder) ?? realpath(folder).catch(() => folder);
+    folders.set(folder, found);
+    return { ...ref, path: join(await found, basename(path)) };
+  };
+  return Promise.all(
+    patches.map(async (patch) => ({
+      ...patch,
+      source: await real(patch.source),
+      target: await real(patch.target),
+      mask: await real(patch.mask),
+    })),
+  );
+};
+
+/** Everything about a patch that the cache depends on. */
 const patchKey = ({ id, tile, date, source, target, mask }: Patch): unknown => {
-  const ref = (raster: RasterRef | null) => raster && [resolve(raster.path), raster.window, raster.bands];
+  const ref = (raster: RasterRef | null) => raster && [raster.path, raster.window, raster.bands];
   return [id, tile, date, ref(source), ref(target), ref(mask)];
 };
 
-interface Place {
+/** Where a cache lies, and what it is of. */
+interface Location {
   folder: string;
   key: string;
   shape: TableShape;
@@ -69,40 +96,48 @@ interface Place {
   patches: Patch[];
 }
 
-const placeOf = ({ dataset, data, knots }: CacheOptions): Place => {
-  const patches = [...dataset.all].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+const locate = async ({ dataset, data, knots }: CacheOptions): Promise<Location> => {
+  const sorted = [...dataset.all].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  const patches = await withRealPaths(sorted);
   // version of what is computed: raise it when reading or counting changes what it makes of the same files
   const key = digest(JSON.stringify(['bandalign patches', 1, data.bands.length, patches.map(patchKey)]));
   const shape = { knots, bins: data.bins, bandMax: [...data.bandMax] };
   return { folder: join(cacheRoot(), key.slice(0, 32)), key, shape, patches };
 };
 
-const statisticsPath = ({ folder, shape }: Place, contents: string): string =>
+const statisticsPath = ({ folder, shape }: Location, contents: string): string =>
   join(folder, `statistics-${digest(JSON.stringify(shape)).slice(0, 16)}-${contents}.bin`);
 
-const pixelsPath = ({ folder }: Place, contents: string): string => join(folder, `pixels-${contents}.bin`);
+const pixelsPath = ({ folder }: Location, contents: string): string => join(folder, `pixels-${contents}.bin`);
 
 const openPixels = async (
-  place: Place,
+  location: Location,
   contents: string,
 ): Promise<(PackedReader & { index: PackedIndex }) | null> => {
-  const path = pixelsPath(place, contents);
+  const path = pixelsPath(location, contents);
   const opened = await openCacheFile(path);
-  return opened && { ...packedReader(path, opened), index: opened.index as PackedIndex };
+  try {
+    return opened && packedReader(opened);
+  } catch {
+    await opened?.file.close();
+    return null;
+  }
 };
 
 type Loaded = Omit<DatasetCache, 'built'>;
 
 /** Opens what is there for these contents; null when any part is missing. */
-const load = async (place: Place, contents: string, pixels: boolean): Promise<Loaded | null> => {
-  const reader = await openPixels(place, contents);
+const load = async (location: Location, contents: string, pixels: boolean): Promise<Loaded | null> => {
+  const reader = await openPixels(location, contents);
   if (pixels && !reader) return null;
-  const opened = await openCacheFile(statisticsPath(place, contents));
-  if (!opened) {
+  const opened = await openCacheFile(statisticsPath(location, contents));
+  // damaged statistics are gone when that is found: they are built anew
+  const statistics = opened && (await readStatistics(opened, location.shape).catch(() => null));
+  if (!statistics) {
     await reader?.close();
     return null;
   }
-  const { table, skipped } = await readStatistics(opened);
+  const { table, skipped } = statistics;
   const rows = new Map(table.ids.map((id, row) => [id, row]));
   return {
     table,
@@ -110,7 +145,7 @@ const load = async (place: Place, contents: string, pixels: boolean): Promise<Lo
     ...(reader ? { pixels: reader } : {}),
     skipped,
     digest: contents,
-    folder: place.folder,
+    folder: location.folder,
     close: async () => {
       await reader?.close();
     },
@@ -118,73 +153,81 @@ const load = async (place: Place, contents: string, pixels: boolean): Promise<Lo
 };
 
 /** The manifest as the files are now; null where nothing was built yet. */
-const current = async (place: Place, signal?: AbortSignal): Promise<Manifest | null> => {
-  const stored = await readManifest(place.folder, place.key);
+const current = async (location: Location, signal?: AbortSignal): Promise<Manifest | null> => {
+  const stored = await readManifest(
+    location.folder,
+    location.key,
+    new Set(location.patches.flatMap(filesOf)),
+  );
   if (!stored) return null;
-  const { manifest, renewed } = await refreshManifest(place.key, stored, signal);
+  const { manifest, renewed } = await refreshManifest(location.key, stored, signal);
   // new times of unchanged contents: not worth a failure where the cache is read-only
   if (renewed && manifest.digest === stored.digest)
-    await writeManifest(place.folder, manifest).catch(() => {});
+    await writeManifest(location.folder, manifest).catch(() => {});
   return manifest;
 };
 
-const tilesOf = (place: Place, ids: readonly string[]): string[] => {
-  const byId = new Map(place.patches.map((patch) => [patch.id, tileKey(patch)]));
+const tilesOf = (location: Location, ids: readonly string[]): string[] => {
+  const byId = new Map(location.patches.map((patch) => [patch.id, tileKey(patch)]));
   return ids.map((id) => byId.get(id) as string);
 };
 
 /** Builds what is missing; returns the number of patches read. */
 const build = async (
-  place: Place,
+  location: Location,
   manifest: Manifest | null,
   { data, pixels, onProgress = ignoreProgress, signal }: CacheOptions,
 ): Promise<number> => {
-  await removeLeftovers(place.folder);
+  await removeLeftovers(location.folder);
   const begin = async () => ({
-    shape: place.shape,
-    writer: await statisticsWriter(place.folder, place.shape, place.patches.length),
+    shape: location.shape,
+    writer: await statisticsWriter(location.folder, location.shape, location.patches.length),
   });
   const finish = (
     { writer }: Awaited<ReturnType<typeof begin>>,
     contents: string,
     { ids, skipped }: { ids: string[]; skipped: string[] },
   ): Promise<void> =>
-    writer.finish(statisticsPath(place, contents), { ids, tiles: tilesOf(place, ids), skipped });
-  const packed = manifest && (await openPixels(place, manifest.digest));
+    writer.finish(statisticsPath(location, contents), { ids, tiles: tilesOf(location, ids), skipped });
+  const packed = manifest && (await openPixels(location, manifest.digest));
   if (packed && manifest) {
     const statistics = await begin();
     try {
       await addPacked(packed, statistics, onProgress, signal);
       await finish(statistics, manifest.digest, packed.index);
       return packed.length;
+    } catch (error) {
+      // a damaged file is gone when that is found: the next attempt packs anew
+      if (error instanceof Fault && !(await exists(pixelsPath(location, manifest.digest)))) return 0;
+      throw error;
     } finally {
       await statistics.writer.discard();
       await packed.close();
     }
   }
-  const stored = manifest && (await openCacheFile(statisticsPath(place, manifest.digest)));
+  const stored = manifest && (await openCacheFile(statisticsPath(location, manifest.digest)));
   await stored?.file.close();
   const statistics = stored ? null : await begin();
   try {
     const made = await packPatches({
-      patches: place.patches,
+      patches: location.patches,
       bands: data.bands,
       statistics,
-      pixels: pixels ? place.folder : null,
+      pixels: pixels ? location.folder : null,
       known: manifest?.inputs ?? new Map(),
       onProgress,
       signal,
     });
-    const contents = contentsDigest(place.key, made.inputs);
+    const contents = contentsDigest(location.key, made.inputs);
     try {
-      await made.pixels?.writer.finish(pixelsPath(place, contents), made.pixels.index);
+      await made.pixels?.writer.finish(pixelsPath(location, contents), made.pixels.index);
       if (statistics) await finish(statistics, contents, made);
     } finally {
       await made.pixels?.writer.discard();
     }
-    await writeManifest(place.folder, { inputs: made.inputs, digest: contents });
-    await removeOtherContents(place.folder, contents);
-    return place.patches.length;
+    await writeManifest(location.folder, { inputs: made.inputs, digest: contents });
+    await removeOtherContents(location.folder, contents);
+    return location.patches.length;
   } finally {
     await statistics?.writer.discard();
   }
@@ -206,11 +249,11 @@ const attempts = 5;
  */
 export const openCache = async (options: CacheOptions): Promise<DatasetCache> => {
   const { pixels, onProgress = ignoreProgress, signal } = options;
-  const place = placeOf(options);
+  const location = await locate(options);
   const started = performance.now();
   const ready = async (): Promise<{ manifest: Manifest | null; loaded: Loaded | null }> => {
-    const manifest = await current(place, signal);
-    return { manifest, loaded: manifest && (await load(place, manifest.digest, pixels)) };
+    const manifest = await current(location, signal);
+    return { manifest, loaded: manifest && (await load(location, manifest.digest, pixels)) };
   };
   let patches = 0;
   for (let attempt = 0; attempt < attempts; attempt++) {
@@ -219,22 +262,27 @@ export const openCache = async (options: CacheOptions): Promise<DatasetCache> =>
       const seconds = (performance.now() - started) / 1000;
       return { ...loaded, built: patches > 0 ? { patches, seconds } : null };
     }
-    await makeFolder(place.folder);
-    const onWait = (): void =>
-      onProgress({ stage: 'waiting for another process to pack', done: 0, total: 1, unit: 'cache' });
+    await makeCacheFolder(location.folder);
+    const onHeld = (owner: string): void =>
+      onProgress({
+        stage: `waiting for another process to pack (${owner})`,
+        done: 0,
+        total: 1,
+        unit: 'cache',
+      });
     patches += await withLock(
-      place.folder,
+      join(location.folder, 'lock'),
       async () => {
         const again = await ready();
         await again.loaded?.close();
         if (again.loaded) return 0;
         try {
-          return await build(place, again.manifest, options);
+          return await build(location, again.manifest, options);
         } catch (error) {
-          throw cacheFault(place.folder, error);
+          throw cacheFault(location.folder, error);
         }
       },
-      { onWait, signal },
+      { onHeld, signal, fault: (error) => cacheFault(location.folder, error) },
     );
   }
   throw new Fault('data: files keep changing while they are read; run again when they are finished', 1);

@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataSettings } from '../config/schema.js';
 import { refuse } from '../fault.js';
+import { exists } from '../files.js';
 import { l1 } from './histogram.js';
 import { readHistogramPickle } from './histogram-pickle.js';
 import type { StatisticsTable } from './statistics-table.js';
@@ -27,13 +27,6 @@ export interface Histograms {
 /** Names of the paper's pickles, spelled so. */
 export const patchPickle = 'Patch512Historam256-S2.pickle';
 export const tilePickle = 'tileHistoram256-S2.pickle';
-
-const isThere = async (path: string): Promise<boolean> => {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-};
 
 /** Histogram of each row of the table, summed where rows share a name. */
 const computed = (table: StatisticsTable, names: readonly string[]): Map<string, Float64Array> => {
@@ -69,7 +62,7 @@ const choose = async (
   rowNames: readonly string[],
 ): Promise<Histograms> => {
   const insisted = histograms === 'pickle';
-  if (histograms === 'computed' || (!insisted && !(await isThere(path))))
+  if (histograms === 'computed' || (!insisted && !(await exists(path))))
     return {
       counts: computed(table, rowNames),
       from: 'computed',

@@ -1,12 +1,11 @@
 import { Fault } from '../fault.js';
 import type { OnProgress } from '../progress.js';
 import { type CacheWriter, createCacheFile } from './cache-file.js';
-import { changedFault, type Input, identityOf, inputOf } from './file-identity.js';
+import { changedFault, type Input, identityOf, inputOf } from './cache-inputs.js';
 import { inOrder } from './in-order.js';
 import type { PackedIndex, PackedReader, PackedRecord } from './packed.js';
 import type { Patch } from './patch.js';
-import type { Row } from './read-row.js';
-import { rowReader } from './row-reader.js';
+import { type PackedPatch, patchReader } from './patch-reader.js';
 import type { StatisticsWriter } from './statistics-file.js';
 import { patchColumns, type TableShape } from './statistics-table.js';
 
@@ -53,7 +52,7 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
   const shape = statistics?.shape ?? null;
   let expected: number | undefined;
   const writer = job.pixels === null ? null : await createCacheFile(job.pixels, () => expected);
-  const reader = rowReader(patches.length);
+  const reader = patchReader(patches.length);
   const hashing = new Map<string, Promise<Input>>();
   const input = (path: string): Promise<Input> => {
     const begun = hashing.get(path) ?? inputOf(path, known.get(path));
@@ -69,14 +68,14 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
     seen.set(path, identity);
   };
 
-  const read = async (patch: Patch): Promise<Row | null | Fault> => {
+  const read = async (patch: Patch): Promise<PackedPatch | null | Fault> => {
     const paths = filesOf(patch);
     try {
       await Promise.all(paths.map(unchanged));
       const job = { patch, bands, shape, pixels: writer !== null };
-      const [row] = await Promise.all([reader.read(job), ...paths.map(input)]);
+      const [packed] = await Promise.all([reader.read(job), ...paths.map(input)]);
       await Promise.all(paths.map(unchanged));
-      return row;
+      return packed;
     } catch (error) {
       if (error instanceof Fault) return error;
       throw error;
@@ -107,7 +106,8 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
       if (result.columns) await statistics?.writer.add(result.columns);
       if (writer && result.pixels) {
         expected ??= patches.length * result.pixels.byteLength;
-        records.push([await writer.append(new Uint8Array(result.pixels)), result.width, result.height]);
+        const { offset, checksum } = await writer.append(new Uint8Array(result.pixels));
+        records.push([offset, result.width, result.height, checksum]);
       }
       ids.push(patch.id);
     });

@@ -1,10 +1,11 @@
 import { readSync } from 'node:fs';
-import { Fault, reason } from '../fault.js';
-import { type CacheFile, readBlock } from './cache-file.js';
+import { crc32 } from 'node:zlib';
+import { reason } from '../fault.js';
+import { type CacheFile, readBytes, removeDamaged } from './cache-file.js';
 import type { PatchPixels } from './patch.js';
 
-/** Where a patch lies in the file of packed pixels: byte offset, width, height. */
-export type PackedRecord = readonly [offset: number, width: number, height: number];
+/** Where a patch lies in the file of packed pixels (byte offset), its size, and the CRC-32 of its bytes. */
+export type PackedRecord = readonly [offset: number, width: number, height: number, checksum: number];
 
 /** Index of a file of packed pixels. */
 export interface PackedIndex {
@@ -38,6 +39,28 @@ export interface PackedReader {
 const recordBytes = (bands: number, width: number, height: number): number =>
   (4 * bands + 1) * width * height;
 
+/** Is this the index of packed pixels, with every patch within the file? */
+const isIndex = (value: unknown, end: number): value is PackedIndex => {
+  const { bands, ids, skipped, records } = (value ?? {}) as Partial<Record<keyof PackedIndex, unknown>>;
+  const isWhole = (number: unknown): number is number => Number.isSafeInteger(number) && Number(number) >= 0;
+  const isRecord = (record: unknown): boolean =>
+    Array.isArray(record) &&
+    record.length === 4 &&
+    record.every(isWhole) &&
+    record[0] + recordBytes(Number(bands), record[1], record[2]) <= end;
+  const isText = (id: unknown): boolean => typeof id === 'string';
+  return (
+    isWhole(bands) &&
+    Array.isArray(ids) &&
+    ids.every(isText) &&
+    Array.isArray(skipped) &&
+    skipped.every(isText) &&
+    Array.isArray(records) &&
+    records.length === ids.length &&
+    records.every(isRecord)
+  );
+};
+
 /** Source, target and mask of a patch over one buffer: int16 [bands, height, width] twice, uint8 [height, width]. */
 const over = (buffer: ArrayBuffer, bands: number, width: number, height: number): PatchPixels => {
   const size = width * height;
@@ -61,17 +84,31 @@ export const packPixels = ({ bands, width, height, source, target, mask }: Patch
   return buffer;
 };
 
-/** Reads packed pixels from an open cache file. */
-export const packedReader = (path: string, { file, index }: CacheFile): PackedReader => {
-  const { bands, records } = index as PackedIndex;
-  const damaged = (error: unknown): Fault =>
-    new Fault(`cache: ${path} cannot be read (${reason(error)}); remove it and run again`, 1);
+/**
+ * Reads packed pixels from an open cache file. Each patch is checked against its checksum the first time that it is read.
+ * @throws Fault where the index or, later, a patch is damaged; the file is removed then
+ */
+export const packedReader = ({
+  path,
+  file,
+  index,
+  end,
+}: CacheFile): PackedReader & { index: PackedIndex } => {
+  if (!isIndex(index, end)) throw removeDamaged(path, 'its index');
+  const { bands, ids, records } = index;
+  const checked = new Uint8Array(records.length);
+  const check = (at: number, bytes: Uint8Array): void => {
+    if (checked[at] === 1) return;
+    if (crc32(bytes) !== records[at][3]) throw removeDamaged(path, `patch ${ids[at]}`);
+    checked[at] = 1;
+  };
+  const damaged = (at: number, error: unknown) => removeDamaged(path, `patch ${ids[at]}: ${reason(error)}`);
   const record = (at: number): PackedRecord => {
     const found = records[at];
     if (!found) throw new RangeError(`patch ${at} of ${records.length}`);
     return found;
   };
-  const place = (
+  const bufferFor = (
     at: number,
     into?: PatchPixels,
   ): { pixels: PatchPixels; bytes: Uint8Array; offset: number } => {
@@ -83,7 +120,7 @@ export const packedReader = (path: string, { file, index }: CacheFile): PackedRe
     return { pixels, bytes: new Uint8Array(buffer), offset };
   };
   const read = (at: number, into?: PatchPixels): PatchPixels => {
-    const { pixels, bytes, offset } = place(at, into);
+    const { pixels, bytes, offset } = bufferFor(at, into);
     try {
       for (let done = 0; done < bytes.length; ) {
         const count = readSync(file.fd, bytes, done, bytes.length - done, offset + done);
@@ -91,15 +128,17 @@ export const packedReader = (path: string, { file, index }: CacheFile): PackedRe
         done += count;
       }
     } catch (error) {
-      throw damaged(error);
+      throw damaged(at, error);
     }
+    check(at, bytes);
     return pixels;
   };
   const readLater = async (at: number, into?: PatchPixels): Promise<PatchPixels> => {
-    const { pixels, bytes, offset } = place(at, into);
-    await readBlock(file, bytes, offset).catch((error: unknown) => {
-      throw damaged(error);
+    const { pixels, bytes, offset } = bufferFor(at, into);
+    await readBytes(file, bytes, offset).catch((error: unknown) => {
+      throw damaged(at, error);
     });
+    check(at, bytes);
     return pixels;
   };
   async function* readAhead(batches: Iterable<readonly number[]>, depth = 2): AsyncGenerator<PatchPixels[]> {
@@ -129,6 +168,7 @@ export const packedReader = (path: string, { file, index }: CacheFile): PackedRe
     for (const reading of waiting) yield await reading;
   }
   return {
+    index,
     bands,
     length: records.length,
     size: (at) => {

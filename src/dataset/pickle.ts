@@ -45,6 +45,9 @@ interface GlobalName {
 /** Values of one file, and values it keeps for later, at most; the 16 915 patches of the paper take 0.8 million. */
 const defaultLimit = 4_000_000;
 
+/** Dictionaries and sets at most: one takes a byte of the file and 200 of memory. */
+const mostMaps = 100_000;
+
 const isMap = (value: unknown): value is Map<unknown, unknown> => value instanceof Map;
 
 const machine = (
@@ -58,10 +61,15 @@ const machine = (
   const globals = new WeakMap<object, GlobalName>();
   const tuples = new WeakSet<object>();
   let pushed = 0;
+  let maps = 0;
 
   const push = (value: unknown): void => {
     if (++pushed > limit) throw new PickleError(`holds more than ${limit} values`);
     stack.push(value);
+  };
+  const counted = <T extends Map<unknown, unknown> | Set<unknown>>(made: T): T => {
+    if (++maps > mostMaps) throw new PickleError(`holds more than ${mostMaps} dictionaries and sets`);
+    return made;
   };
   const floor = (): number => marks.at(-1) ?? 0;
   const top = (): unknown => {
@@ -215,10 +223,10 @@ const machine = (
       const target = list();
       for (const item of items) target.push(item);
     },
-    '}': () => push(new Map()),
+    '}': () => push(counted(new Map())),
     d: () => {
       const items = popToMark();
-      push(new Map());
+      push(counted(new Map()));
       setItems(items);
     },
     s: () => {
@@ -227,14 +235,14 @@ const machine = (
       setItems([key, value]);
     },
     u: () => setItems(popToMark()),
-    '\x8f': () => push(new Set()),
+    '\x8f': () => push(counted(new Set())),
     '\x90': () => {
       const items = popToMark();
       const set = top();
       if (!(set instanceof Set)) throw new PickleError('adds to what is no set');
       addItems(set, items);
     },
-    '\x91': () => push(addItems(new Set(), popToMark())),
+    '\x91': () => push(addItems(counted(new Set()), popToMark())),
     // names and objects
     c: () => {
       const module = reader.line();

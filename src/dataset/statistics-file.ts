@@ -1,4 +1,6 @@
-import { type CacheFile, createCacheFile, readBlock } from './cache-file.js';
+import { crc32 } from 'node:zlib';
+import { reason } from '../fault.js';
+import { type CacheFile, createCacheFile, readBytes, removeDamaged } from './cache-file.js';
 import {
   columnWidths,
   makeColumns,
@@ -14,18 +16,18 @@ interface StatisticsIndex {
   ids: string[];
   tiles: string[];
   skipped: string[];
-  /** Byte offset of each column. */
-  offsets: Record<keyof TableColumns, number>;
+  /** Where each column begins, in bytes, and the CRC-32 of its rows. */
+  columns: Record<keyof TableColumns, { offset: number; checksum: number }>;
 }
 
-const names = (shape: TableShape): (keyof TableColumns)[] =>
+const columnNames = (shape: TableShape): (keyof TableColumns)[] =>
   Object.keys(columnWidths(shape)) as (keyof TableColumns)[];
 
 const bytesOf = (column: ArrayBufferView): Uint8Array =>
   new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
 
-/** Rows that wait to be written together. */
-const rowsHeld = 64;
+/** Rows that are written together. */
+const rowsPerWrite = 64;
 
 /** A file of statistics that is being written, row by row: memory holds a few rows whatever their number. */
 export interface StatisticsWriter {
@@ -39,27 +41,33 @@ export interface StatisticsWriter {
 
 /**
  * Begins a file of statistics in `folder`.
- * @param capacity rows at most; room for those that are not added stays a hole in the file
+ * @param capacity rows at most; the space of those that are not added stays a hole in the file
  */
 export const statisticsWriter = async (
   folder: string,
   shape: TableShape,
   capacity: number,
 ): Promise<StatisticsWriter> => {
-  const held = makeColumns(shape, Math.min(rowsHeld, capacity));
+  const held = makeColumns(shape, Math.min(rowsPerWrite, capacity));
   const width = columnWidths(shape);
   const bytesPerRow = (name: keyof TableColumns): number =>
     shape.bandMax.length * width[name] * held[name].BYTES_PER_ELEMENT;
-  const total = names(shape).reduce((sum, name) => sum + capacity * bytesPerRow(name), 0);
+  const total = columnNames(shape).reduce((sum, name) => sum + capacity * bytesPerRow(name), 0);
   const writer = await createCacheFile(folder, () => total);
-  const offsets = Object.fromEntries(
-    names(shape).map((name) => [name, writer.reserve(capacity * bytesPerRow(name))]),
-  ) as StatisticsIndex['offsets'];
+  const columns = Object.fromEntries(
+    columnNames(shape).map((name) => [
+      name,
+      { offset: writer.reserve(capacity * bytesPerRow(name)), checksum: 0 },
+    ]),
+  ) as StatisticsIndex['columns'];
   let [written, waiting] = [0, 0];
   const flush = async (): Promise<void> => {
-    for (const name of names(shape)) {
+    for (const name of columnNames(shape)) {
       const size = bytesPerRow(name);
-      await writer.write(bytesOf(held[name]).subarray(0, waiting * size), offsets[name] + written * size);
+      const rows = bytesOf(held[name]).subarray(0, waiting * size);
+      const column = columns[name];
+      await writer.write(rows, column.offset + written * size);
+      column.checksum = crc32(rows, column.checksum);
     }
     written += waiting;
     waiting = 0;
@@ -67,25 +75,53 @@ export const statisticsWriter = async (
   return {
     add: async (patch) => {
       setRow(held, shape, waiting++, patch);
-      if (waiting === rowsHeld) await flush();
+      if (waiting === rowsPerWrite) await flush();
     },
     finish: async (path, rows) => {
       await flush();
-      await writer.finish(path, { shape, ...rows, offsets });
+      await writer.finish(path, { shape, ...rows, columns } satisfies StatisticsIndex);
     },
     discard: writer.discard,
   };
 };
 
-/** Reads a whole table; closes the file. */
-export const readStatistics = async ({
-  file,
-  index,
-}: CacheFile): Promise<{ table: StatisticsTable; skipped: string[] }> => {
+const isIndex = (value: unknown): value is StatisticsIndex => {
+  const index = (value ?? {}) as Partial<StatisticsIndex>;
+  const isTexts = (texts: unknown): boolean =>
+    Array.isArray(texts) && texts.every((text) => typeof text === 'string');
+  return (
+    isTexts(index.ids) &&
+    isTexts(index.tiles) &&
+    isTexts(index.skipped) &&
+    index.ids?.length === index.tiles?.length &&
+    typeof index.columns === 'object'
+  );
+};
+
+/**
+ * Reads a whole table of one shape and checks every column; closes the file.
+ * @throws Fault where the file is of another shape or damaged; it is removed then
+ */
+export const readStatistics = async (
+  { path, file, index, end }: CacheFile,
+  shape: TableShape,
+): Promise<{ table: StatisticsTable; skipped: string[] }> => {
   try {
-    const { shape, ids, tiles, skipped, offsets } = index as StatisticsIndex;
+    if (!isIndex(index) || JSON.stringify(index.shape) !== JSON.stringify(shape))
+      throw removeDamaged(path, 'its index');
+    const { ids, tiles, skipped } = index;
+    // before memory is taken for it
+    if (ids.length * shape.bandMax.length * Math.max(shape.knots, shape.bins) > end)
+      throw removeDamaged(path, 'its index');
     const columns = makeColumns(shape, ids.length);
-    for (const name of names(shape)) await readBlock(file, bytesOf(columns[name]), offsets[name]);
+    for (const name of columnNames(shape)) {
+      const bytes = bytesOf(columns[name]);
+      const { offset, checksum } = index.columns[name] ?? {};
+      await readBytes(file, bytes, offset).catch((error: unknown) => {
+        throw removeDamaged(path, `column ${name}: ${reason(error)}`);
+      });
+      if (crc32(bytes) !== checksum) throw removeDamaged(path, `column ${name}`);
+    }
     return { table: { bands: shape.bandMax.length, ...shape, ids, tiles, ...columns }, skipped };
   } finally {
     await file.close();

@@ -33,6 +33,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Fault, reason, refuse } from '../fault.js';
+import { isAlive } from '../files.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import { listNames } from './lists.js';
 import { drawTiles } from './synth-crew.js';
@@ -102,15 +103,6 @@ const checkFree = async (dir: string, overwrite: boolean): Promise<void> => {
   const synthetic = await isSynthetic(dir);
   if (!synthetic) throw new Fault(`folder: ${dir}; holds something else, choose an empty or new one`);
   if (!overwrite) throw new Fault(`folder: ${dir}; holds a synthetic dataset, replace it with --overwrite`);
-};
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 };
 
 /** Removes what runs that were killed left beside `dir`; runs that still live are let be. */

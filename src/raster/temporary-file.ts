@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { isAlive } from '../files.js';
 
 const staleAfter = 7 * 24 * 3600 * 1000;
 const host = (): string => hostname().replace(/[^A-Za-z0-9-]/g, '-');
@@ -9,15 +10,6 @@ const host = (): string => hostname().replace(/[^A-Za-z0-9-]/g, '-');
 /** `.NAME.HOST.PID.RANDOM.tmp` beside `path`: it tells a later run whose it is. */
 export const ownedTemporaryName = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${host()}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-};
 
 /**
  * Removes what killed runs left beside `path` under {@link ownedTemporaryName}: of processes of this host that live

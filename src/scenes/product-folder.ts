@@ -1,6 +1,7 @@
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { Fault } from '../fault.js';
+import { exists } from '../files.js';
 import { namesBand } from './band-names.js';
 import { metadataName, type ProductMetadata, readProductMetadata } from './product-metadata.js';
 
@@ -46,12 +47,6 @@ export const openProductFolder = async (folder: string, bands: readonly string[]
   const scl = finest(images.filter((name) => namesBand(basename(name, extname(name)), 'SCL')));
   return { files, scl: scl.length === 1 ? join(folder, scl[0]) : null, metadata };
 };
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /** The metadata of the product that `file` is an image of: beside it or above it, and listing it; else null. */
 export const metadataOfImage = async (file: string): Promise<ProductMetadata | null> => {

@@ -1,8 +1,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withLock } from '../dataset/cache-lock.js';
 import { Fault, reason } from '../fault.js';
 import { makeFolder, writeJson } from '../files.js';
+import { withLock } from '../lock.js';
 import type { OnProgress } from '../progress.js';
 import { applyOne, type SceneResult } from '../scenes/apply-list.js';
 import type { ApplyContext } from '../scenes/apply-scene.js';
@@ -57,7 +57,7 @@ export const applyListed = async (
     throw stateFault(folder, error);
   });
   await withLock(
-    folder,
+    join(folder, 'lock'),
     async () => {
       await removeFailure(folder);
       const { status, seconds, warnings, faults } = await applyOne(task.request, rest);
@@ -68,15 +68,15 @@ export const applyListed = async (
       await writeJson(resultFile(place, task), { seconds, warnings } satisfies ListedResult);
     },
     {
-      onWait: () => onNote(`${task.tag}: another process is still at it; waiting`),
+      onHeld: (owner) => onNote(`${task.tag}: another process is still aligning it (${owner}); waiting`),
       signal: context.signal,
-      fault: stateFault,
+      fault: (error) => stateFault(folder, error),
     },
   );
 };
 
 /** Removes what an earlier attempt said. */
-export const forgetListed = async (place: SceneListFolder, task: SceneTask): Promise<void> => {
+export const clearListed = async (place: SceneListFolder, task: SceneTask): Promise<void> => {
   await removeFailure(place.scene(task));
   await rm(resultFile(place, task), { force: true });
 };

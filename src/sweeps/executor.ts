@@ -20,7 +20,7 @@ export type TaskEvent<T extends Task = Task> =
   /** It was stopped with all others. */
   | { kind: 'interrupted'; task: T };
 
-/** What a task's own files say of it: they count before any scheduler's word. */
+/** What a task's own files say of it; a scheduler is asked only where they say nothing. */
 export type Outcome = { kind: 'finished' } | { kind: 'failed'; reasons: readonly string[] };
 
 /** How far a task that is stopped has got, in the words and files of its kind. */
@@ -29,8 +29,8 @@ export interface Milestone {
   files: string;
   /** What is whole then: `epoch`. */
   what: string;
-  /** How it goes on when it is started again: `from the last checkpoint`. */
-  goesOn: string;
+  /** Where it resumes when it is started again: `from the last checkpoint`. */
+  resumesFrom: string;
 }
 
 /** What an executor is to run, and how. */
@@ -50,10 +50,10 @@ export interface Job<T extends Task = Task> {
   words: readonly string[];
   /** What a task printed. */
   log: (task: T) => string;
-  /** Null: nothing of its end is known. */
+  /** The outcome in the task's files, or null if it has none yet. */
   outcome: (task: T) => Promise<Outcome | null>;
-  /** Removes the word of an earlier failure, which must not be taken for that of the next attempt. */
-  forget: (task: T) => Promise<void>;
+  /** Deletes a recorded failure before a retry. */
+  clearFailure: (task: T) => Promise<void>;
   /** Runs a task in this process. */
   run: (
     task: T,

@@ -1,14 +1,17 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { Fault, reason } from '../fault.js';
 import { writeJson } from '../files.js';
 
 const failureFile = (folder: string): string => join(folder, 'failure.json');
 
-/** What a task says of its failure, beside its files: for an executor that cannot hear it. Null where it did not fail by itself. */
+const failureSchema = z.object({ reasons: z.array(z.string()).min(1) });
+
+/** The reasons of a failure that a task recorded in its folder; null where it recorded none. */
 export const readFailure = async (folder: string): Promise<string[] | null> => {
   try {
-    return (JSON.parse(await readFile(failureFile(folder), 'utf8')) as { reasons: string[] }).reasons;
+    return failureSchema.parse(JSON.parse(await readFile(failureFile(folder), 'utf8'))).reasons;
   } catch {
     return null;
   }

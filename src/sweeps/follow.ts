@@ -8,34 +8,34 @@ export interface Tally {
   failed: { tag: string; reasons: readonly string[] }[];
 }
 
-/** Whom it is told, and in which words. */
+/** What is followed, and who hears of it in which words. */
 export interface Followed {
   /** Stage of the progress. */
   name: string;
   /** What tasks are: `runs`. */
   unit: string;
   /** What happens to a task that was killed: `it goes on from its last checkpoint`. */
-  again: string;
+  retryNote: string;
   /** File that takes every event but progress, a JSON line each. */
   events: string;
   total: number;
   /** Finished before. */
-  already: number;
+  finishedBefore: number;
   /** Whether failures are told as notes. */
   tellFailures: boolean;
   onProgress: OnProgress;
   onNote: (text: string) => void;
 }
 
-const share = (done: number, total: number): string => `${Math.floor((100 * done) / Math.max(1, total))} %`;
+const percent = (done: number, total: number): string => `${Math.floor((100 * done) / Math.max(1, total))} %`;
 
 /**
  * Follows tasks: one line of progress for all workers, a note for each failure and retry as it happens, and all of it in a
  * log of events.
  */
 export const follow = (followed: Followed): { onEvent: (event: TaskEvent) => void; tally: Tally } => {
-  const { name, unit, again, events, total, already, tellFailures, onProgress, onNote } = followed;
-  const tally: Tally = { finished: already, failed: [] };
+  const { name, unit, retryNote, events, total, finishedBefore, tellFailures, onProgress, onNote } = followed;
+  const tally: Tally = { finished: finishedBefore, failed: [] };
   const running = new Map<string, string>();
   const said = new Set<string>();
   const show = (): void => {
@@ -65,7 +65,7 @@ export const follow = (followed: Followed): { onEvent: (event: TaskEvent) => voi
     if (event.kind === 'progress') {
       const { stage, done, total: all, note } = event.progress;
       const far = stage === 'training' || stage === 'aligning';
-      running.set(tag, far ? `${share(done, all)} ${note ?? ''}`.trim() : stage);
+      running.set(tag, far ? `${percent(done, all)} ${note ?? ''}`.trim() : stage);
       show();
       return;
     }
@@ -82,7 +82,7 @@ export const follow = (followed: Followed): { onEvent: (event: TaskEvent) => voi
       if (tellFailures) for (const reason of event.reasons) onNote(`${tag} failed: ${reason}`);
     }
     if (event.kind === 'retried')
-      onNote(`${tag}: killed by ${event.why}; ${again} (attempt ${event.attempt + 1})`);
+      onNote(`${tag}: killed by ${event.why}; ${retryNote} (attempt ${event.attempt + 1})`);
     show();
   };
   return { onEvent, tally };

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { z } from 'zod';
 import { readExperiment } from '../experiments/experiment.js';
 import { Fault, reason, refuse } from '../fault.js';
 import { digest, writeJson } from '../files.js';
@@ -18,7 +19,8 @@ export interface Manifest {
   created: string;
   data: {
     root: string;
-    divide: string | null /** SHA-256 of what was read, for each way of reading it. */;
+    divide: string | null;
+    /** SHA-256 of what was read, for each way of reading it. */
     digests: Record<string, string>;
   };
   /** Row that the others are compared with; null: chosen when the table is made. */
@@ -53,16 +55,42 @@ export const sweepFolder = (name: string, outputDir = 'outputs'): SweepFolder =>
 export const fingerprint = (trials: readonly Trial[]): string =>
   digest(JSON.stringify(trials.map(({ tag, experiment }) => [tag, experiment])));
 
+const text = z.string();
+const schema = z.object({
+  format: z.literal(1),
+  name: text,
+  description: text,
+  fingerprint: text,
+  created: text,
+  data: z.object({ root: text, divide: text.nullable(), digests: z.record(text, text) }),
+  baseline: text.nullable(),
+  trials: z.array(
+    z.object({
+      index: z.int().nonnegative(),
+      tag: text,
+      row: text,
+      label: text,
+      values: z.record(text, text),
+      experiment: z.record(text, z.unknown()),
+    }),
+  ),
+});
+
+/** The first thing that is wrong with a document: `trials.0.tag: Invalid input…`. */
+export const documentFault = ({ issues: [issue] }: z.ZodError): Error =>
+  new Error(`${issue.path.join('.')}: ${issue.message}`);
+
 /** Reads a manifest; null where there is none. @throws Fault when it is not whole or from another program */
 export const readManifest = async (path: string): Promise<Manifest | null> => {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const stored = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw new Fault(`manifest: ${path}; cannot be read (${reason(error)})`);
   });
-  if (text === null) return null;
+  if (stored === null) return null;
   try {
-    const manifest = JSON.parse(text) as Manifest;
-    if (manifest.format !== 1) throw new Error(`format ${String(manifest.format)}`);
+    const parsed = schema.safeParse(JSON.parse(stored));
+    if (!parsed.success) throw documentFault(parsed.error);
+    const manifest = parsed.data;
     const trials = manifest.trials.map((trial) => ({
       ...trial,
       experiment: readExperiment(trial.experiment),

@@ -1,16 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { withLock } from '../dataset/cache-lock.js';
 import type { Aligner } from '../experiments/aligner.js';
 import type { SlurmSettings } from '../experiments/sweep.js';
 import { Fault, reason } from '../fault.js';
-import { makeFolder } from '../files.js';
+import { cutTornLine, makeFolder } from '../files.js';
+import { withLock } from '../lock.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { SceneResult } from '../scenes/apply-list.js';
 import { isApplied } from '../scenes/scene-fingerprint.js';
 import { readSceneList } from '../scenes/scene-list.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
-import { applyListed, forgetListed, listedResult } from './apply-listed.js';
+import { applyListed, clearListed, listedResult } from './apply-listed.js';
 import type { ExecutorName, Job, TaskEvent } from './executor.js';
 import { executorOf } from './executor-of.js';
 import { readFailure } from './failure.js';
@@ -81,7 +81,7 @@ const sceneJob = (
   fingerprint: manifest.fingerprint,
   folder: place.folder,
   tasks,
-  milestone: { files: 'result.json', what: 'scene', goesOn: 'with the next scene' },
+  milestone: { files: 'result.json', what: 'scene', resumesFrom: 'with the next scene' },
   words: ['apply-listed', '--manifest', place.manifest(manifest.fingerprint)],
   log: place.log,
   outcome: async (task) => {
@@ -89,7 +89,7 @@ const sceneJob = (
     const reasons = await readFailure(place.scene(task));
     return reasons && { kind: 'failed', reasons };
   },
-  forget: (task) => forgetListed(place, task),
+  clearFailure: (task) => clearListed(place, task),
   run: (task, context) => applyListed(place, task, { aligner, weights, ...context }),
   seconds: () => sceneSeconds(tasks),
 });
@@ -113,13 +113,14 @@ const execute = async (
     if (await isApplied(task.request, aligner)) tell(task, 'kept');
     else waiting.push(task);
   const name = basename(list, extname(list));
+  await cutTornLine(place.events);
   const { onEvent } = follow({
     name: 'scenes',
     unit: 'scenes',
-    again: 'it begins again',
+    retryNote: 'it begins again',
     events: place.events,
     total: manifest.scenes.length,
-    already: manifest.scenes.length - waiting.length,
+    finishedBefore: manifest.scenes.length - waiting.length,
     tellFailures: false,
     onProgress,
     onNote,
@@ -169,14 +170,14 @@ export const runScenes = async (options: SceneListOptions): Promise<SceneResult[
   } catch (error) {
     throw listFault(place.folder, error);
   }
-  return withLock(place.folder, () => execute(options, place, manifest), {
-    onWait: () => {
+  return withLock(join(place.folder, 'lock'), () => execute(options, place, manifest), {
+    onHeld: (owner) => {
       throw new Fault(
-        `list: ${list}; another process is at it in ${place.folder}: let it end, or stop it`,
+        `list: ${list}; another process is aligning it in ${place.folder} (${owner}); wait for it, or stop it`,
         1,
       );
     },
     signal: options.signal,
-    fault: listFault,
+    fault: (error) => listFault(place.folder, error),
   });
 };

@@ -1,9 +1,10 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { withLock } from '../dataset/cache-lock.js';
 import type { SlurmSettings, SweepInput } from '../experiments/sweep.js';
 import { checkSweep } from '../experiments/sweep.js';
 import { Fault, reason } from '../fault.js';
+import { cutTornLine } from '../files.js';
+import { isOfLock, withLock } from '../lock.js';
 import { processors } from '../processors.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { Destination } from '../tracking/send.js';
@@ -79,7 +80,7 @@ const sweepFault = (folder: string, error: unknown): unknown =>
 /** Removes what an earlier sweep left; the lock is this process's own. */
 const clear = async (folder: string): Promise<void> => {
   for (const name of await readdir(folder))
-    if (name !== 'lock') await rm(join(folder, name), { recursive: true, force: true });
+    if (!isOfLock(name, 'lock')) await rm(join(folder, name), { recursive: true, force: true });
 };
 
 /** Freezes the configuration, or takes up what was frozen before. */
@@ -123,13 +124,14 @@ const execute = async (
   onFolder();
   const complete = new Set(await filterAsync(manifest.trials, (trial) => isDone(place, trial)));
   const trials = manifest.trials.filter((trial) => !complete.has(trial));
+  await cutTornLine(place.events);
   const { onEvent, tally } = follow({
     name: sweep.name,
     unit: 'runs',
-    again: 'it goes on from its last checkpoint',
+    retryNote: 'it goes on from its last checkpoint',
     events: place.events,
     total: manifest.trials.length,
-    already: complete.size,
+    finishedBefore: complete.size,
     tellFailures: true,
     onProgress,
     onNote,
@@ -187,15 +189,15 @@ export const runSweep = async (options: SweepOptions): Promise<SweepResult> => {
     if (destination) following = followFolder(place.folder, destination);
   };
   try {
-    return await withLock(place.folder, () => execute({ ...options, sweep }, place, begin), {
-      onWait: () => {
+    return await withLock(join(place.folder, 'lock'), () => execute({ ...options, sweep }, place, begin), {
+      onHeld: (owner) => {
         throw new Fault(
-          `sweep: ${sweep.name}; another process runs it in ${place.folder}: let it end, or stop it`,
+          `sweep: ${sweep.name}; another process is running it in ${place.folder} (${owner}); wait for it, or stop it`,
           1,
         );
       },
       signal: options.signal,
-      fault: sweepFault,
+      fault: (error) => sweepFault(place.folder, error),
     });
   } finally {
     await following?.end();

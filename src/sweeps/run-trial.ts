@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { withLock } from '../dataset/cache-lock.js';
+import { dirname, join } from 'node:path';
 import { Fault, reason } from '../fault.js';
+import { withLock } from '../lock.js';
 import type { OnProgress } from '../progress.js';
 import { runExperiment } from '../training/run.js';
 import type { Trial } from './expand.js';
@@ -38,7 +38,7 @@ export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolea
     throw lockFault(folder, error);
   });
   return withLock(
-    folder,
+    join(folder, 'lock'),
     async () => {
       await removeFailure(folder);
       const { resumed } = await runExperiment({
@@ -58,9 +58,9 @@ export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolea
       return { resumed };
     },
     {
-      onWait: () => onNote(`${trial.tag}: another process is still at it; waiting`),
+      onHeld: (owner) => onNote(`${trial.tag}: another process is still running it (${owner}); waiting`),
       signal,
-      fault: lockFault,
+      fault: (error) => lockFault(folder, error),
     },
   );
 };

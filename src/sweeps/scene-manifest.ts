@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { z } from 'zod';
 import type { Aligner } from '../experiments/aligner.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { Fault, reason } from '../fault.js';
-import { digest, writeJson } from '../files.js';
+import { digest, safeName, writeJson } from '../files.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
 import type { Task } from './executor.js';
+import { documentFault } from './manifest.js';
 
 /** A scene of a list. */
 export interface SceneTask extends Task {
@@ -50,7 +52,7 @@ const tagsOf = (requests: readonly SceneRequest[], out: string): string[] => {
   const seen = new Map<string, number>();
   return requests.map((request) => {
     const stem = relative(out, request.out).replace(/\.tiff?$/i, '');
-    const tag = stem.replace(/[^\w.-]+/g, '-').replace(/^[-.]+/, '') || 'scene';
+    const tag = safeName(stem, 'scene');
     // `logs` and `slurm` are the executors' own
     const count = (seen.get(tag) ?? (tag === 'logs' || tag === 'slurm' ? 1 : 0)) + 1;
     seen.set(tag, count);
@@ -78,14 +80,33 @@ const withNaN = (_key: string, value: unknown): unknown => (Number.isNaN(value) 
 export const writeSceneManifest = (path: string, manifest: SceneManifest): Promise<void> =>
   writeJson(path, JSON.parse(JSON.stringify(manifest, withNaN)));
 
+/** What a manifest must have to be worked on; `scenes/` checks the requests as they are made. */
+const schema = z.object({
+  format: z.literal(1),
+  fingerprint: z.string(),
+  weights: z.string(),
+  weightsDigest: z.string(),
+  settings: z.array(z.string()),
+  scenes: z.array(
+    z.object({
+      index: z.int().nonnegative(),
+      // names a folder
+      tag: z.string().regex(/^(?!\.)[^/\\\p{Cc}]+$/u),
+      request: z.looseObject({ inputs: z.array(z.string()), out: z.string() }),
+    }),
+  ),
+});
+
 /** @throws Fault when there is none, or it is not whole or from another program */
 export const readSceneManifest = async (path: string): Promise<SceneManifest> => {
   try {
-    const manifest = JSON.parse(await readFile(path, 'utf8'), (key, value: unknown) =>
-      key === 'nodata' && value === 'NaN' ? Number.NaN : value,
-    ) as SceneManifest;
-    if (manifest.format !== 1 || !Array.isArray(manifest.scenes)) throw new Error('of another format');
-    return manifest;
+    const parsed = schema.safeParse(
+      JSON.parse(await readFile(path, 'utf8'), (key, value: unknown) =>
+        key === 'nodata' && value === 'NaN' ? Number.NaN : value,
+      ),
+    );
+    if (!parsed.success) throw documentFault(parsed.error);
+    return parsed.data as SceneManifest;
   } catch (error) {
     throw new Fault(`manifest: ${path}; cannot be read (${reason(error)}): give the list again`);
   }

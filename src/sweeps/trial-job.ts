@@ -21,7 +21,7 @@ export const trialJob = (
   name: manifest.name,
   fingerprint: manifest.fingerprint,
   folder: place.folder,
-  milestone: { files: '*.safetensors', what: 'epoch', goesOn: 'from the last checkpoint' },
+  milestone: { files: '*.safetensors', what: 'epoch', resumesFrom: 'from the last checkpoint' },
   words: ['run-trial', '--manifest', place.manifest],
   log: place.log,
   outcome: async (trial) => {
@@ -29,7 +29,7 @@ export const trialJob = (
     const reasons = await readFailure(place.trial(trial).folder);
     return reasons && { kind: 'failed', reasons };
   },
-  forget: (trial) => removeFailure(place.trial(trial).folder),
+  clearFailure: (trial) => removeFailure(place.trial(trial).folder),
   run: async (trial, context) => {
     await runTrial({ manifest, folder: place.folder, trial, ...context });
   },

@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, hostname, platform, release, totalmem } from 'node:os';
-import { promisify } from 'node:util';
+import { type GitState, gitState } from '../git.js';
 import { type RunningBackend, runningBackend } from './open-stepper.js';
-
-const run = promisify(execFile);
 
 /** Where and with what a run was made. */
 export interface Environment {
   version: string;
-  git: { commit: string; branch: string; dirty: boolean } | null;
+  git: Omit<GitState, 'origin'> | null;
   node: string;
   packages: Record<string, string>;
   os: string;
@@ -22,23 +19,6 @@ export interface Environment {
   backend: RunningBackend | null;
   started: string;
 }
-
-const git = async (...words: string[]): Promise<string> =>
-  (await run('git', words, { timeout: 5000 })).stdout.trim();
-
-/** The state of the git checkout around the working folder; null outside one. */
-export const gitState = async (): Promise<Environment['git']> => {
-  try {
-    const [commit, branch, changes] = await Promise.all([
-      git('rev-parse', 'HEAD'),
-      git('rev-parse', '--abbrev-ref', 'HEAD'),
-      git('status', '--porcelain', '--untracked-files=no'),
-    ]);
-    return { commit, branch, dirty: changes !== '' };
-  } catch {
-    return null;
-  }
-};
 
 const readPackage = async (url: URL): Promise<{ version: string; dependencies?: Record<string, string> }> =>
   JSON.parse(await readFile(url, 'utf8'));
@@ -61,9 +41,10 @@ const packageVersions = async (names: readonly string[]): Promise<Record<string,
 /** Gathers the environment of this process; values of the environment variables are not among it. */
 export const describeEnvironment = async (): Promise<Environment> => {
   const own = await readPackage(new URL('../../package.json', import.meta.url));
+  const git = await gitState(process.cwd());
   return {
     version: own.version,
-    git: await gitState(),
+    git: git && { commit: git.commit, branch: git.branch, dirty: git.dirty },
     node: process.version,
     packages: await packageVersions(Object.keys(own.dependencies ?? {})),
     os: `${platform()} ${release()}`,

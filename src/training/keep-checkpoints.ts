@@ -1,7 +1,7 @@
-import { copyFile, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Experiment } from '../experiments/experiment.js';
-import { temporaryName } from '../files.js';
+import { copyAtomic } from '../files.js';
 import { networkTensors, writeWeights } from './checkpoint.js';
 import type { EpochRecord } from './fit.js';
 import type { NetworkLayout, NetworkWeights } from './network.js';
@@ -14,13 +14,6 @@ const prune = async ({ checkpoints }: RunFolder, keep: number): Promise<void> =>
   const numbered = names.filter((name) => /^epoch-\d+\.safetensors$/.test(name)).sort();
   const stale = [...numbered.slice(0, -keep), ...names.filter((name) => name.endsWith('.tmp'))];
   await Promise.all(stale.map((name) => rm(join(checkpoints, name), { force: true })));
-};
-
-/** A second name for a file, there at once or not at all. */
-const copyAtomic = async (from: string, to: string): Promise<void> => {
-  const temporary = temporaryName(to);
-  await copyFile(from, temporary);
-  await rename(temporary, to);
 };
 
 /** Is there an `epoch-N` for this epoch? */

@@ -12,6 +12,7 @@ import { isExtraTensor, readDomain } from './checkpoint.js';
 import { contextOf, convModule, type NetworkLayout, type NetworkWeights, networkLayout } from './network.js';
 import { openStepper } from './open-stepper.js';
 import { readPth } from './pth.js';
+import { checkRunWeights } from './result.js';
 import { readSafetensors } from './safetensors.js';
 import type { Stepper } from './stepper.js';
 
@@ -110,13 +111,15 @@ export const fittedMapping =
  * `paper/unet-lut-conv-tv`); `words` are `--set` overrides. With `model.conv=false` a conv module in the file is left
  * out. Never runs code that a file names: the weights of a model of one's own load where this process has defined it.
  *
- * @throws Fault for a file that is cut, malformed, or whose tensors are not the model's (all of them named), and for a
- *   model that this process does not know
+ * @throws Fault for a file that is cut, malformed, not the one that its run's `result.json` records, or whose tensors are
+ *   not the model's (all of them named), and for a model that this process does not know
  */
 export const loadAligner = async (path: string, words: readonly string[] = []): Promise<Aligner> => {
   const file = await readWeights(path);
   const experiment = await experimentOf(path, file, words);
-  const common = { experiment, weightsDigest: await fileDigest(path), ...readDomain(file) };
+  const weightsDigest = await fileDigest(path);
+  await checkRunWeights(path, weightsDigest);
+  const common = { experiment, weightsDigest, ...readDomain(file) };
   if (!modelOf(experiment).network) {
     const own = new Map([...file.tensors].filter(([name]) => !isExtraTensor(name)));
     return {

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Score, TileRecord } from '../evaluation/tile-record.js';
+import { Fault } from '../fault.js';
 
 /** What `result.json` says of a finished run. */
 export interface RunResult {
@@ -28,6 +30,21 @@ export const readResult = async (path: string): Promise<RunResult | null> => {
   } catch {
     return null;
   }
+};
+
+/**
+ * Compares a weights file in a finished run's folder with the digest in the run's `result.json`; other files have none.
+ * @param digest SHA-256 of the file
+ * @throws Fault where they differ
+ */
+export const checkRunWeights = async (path: string, digest: string): Promise<void> => {
+  if (basename(dirname(path)) !== 'checkpoints') return;
+  const resultFile = join(dirname(dirname(path)), 'result.json');
+  const weights = (await readResult(resultFile))?.weights;
+  if (weights && basename(weights.file) === basename(path) && weights.digest !== digest)
+    throw new Fault(
+      `weights: ${path}; SHA-256 ${digest.slice(0, 12)}… is not the ${weights.digest.slice(0, 12)}… that ${resultFile} records: restore the file, or make the run anew with --overwrite`,
+    );
 };
 
 /** Reads JSON lines, a torn last line left out. */

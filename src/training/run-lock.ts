@@ -1,7 +1,7 @@
 import { mkdir, rmdir } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
-import { withLock } from '../dataset/cache-lock.js';
+import { basename, dirname, join } from 'node:path';
 import { Fault } from '../fault.js';
+import { withLock } from '../lock.js';
 import { diskFault } from './disk-fault.js';
 import type { RunFolder } from './run-folder.js';
 
@@ -16,10 +16,10 @@ const removeEmpty = async (last: string, first: string): Promise<void> => {
 };
 
 /**
- * Makes sure that nobody else is at a run: two that write one folder would mix their checkpoints. The lock lies beside the
- * folder (which `--overwrite` removes); nothing is left of it, nor of folders that were made for it alone.
+ * Keeps all others out of a run: two that write one folder would mix their checkpoints. The lock lies beside the folder
+ * (which `--overwrite` removes); nothing is left of it, nor of folders that were made for it alone.
  *
- * @throws Fault where another process, or another call in this one, is at the run
+ * @throws Fault where another process, or another call in this one, is writing the run
  */
 export const withRunLock = async <T>(
   folder: Pick<RunFolder, 'folder' | 'tag'>,
@@ -31,15 +31,14 @@ export const withRunLock = async <T>(
     throw diskFault(error, folder);
   });
   try {
-    return await withLock(parent, work, {
-      name: `.${basename(folder.folder)}.lock`,
-      onWait: () => {
+    return await withLock(join(parent, `.${basename(folder.folder)}.lock`), work, {
+      onHeld: (owner) => {
         throw new Fault(
-          `tag: ${folder.tag}; another process is at this run: let it end or stop it, or --tag names another`,
+          `tag: ${folder.tag}; another process is writing this run (${owner}); wait for it, stop it, or choose another --tag`,
         );
       },
       signal,
-      fault: (_, error) => diskFault(error, folder),
+      fault: (error) => diskFault(error, folder),
     });
   } finally {
     if (made !== undefined) await removeEmpty(parent, made);

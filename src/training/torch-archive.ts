@@ -1,7 +1,8 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
-import { type Entry, openPromise } from 'yauzl';
+import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader } from 'yauzl';
 import { Fault, reason } from '../fault.js';
 
 /** A PyTorch checkpoint's archive: its pickle, and the storages that the pickle refers to. */
@@ -21,23 +22,54 @@ const pickleStart = 0x80;
 const wrong = (path: string, what: string): Fault =>
   new Fault(`weights: ${path}: ${what}; give a file that torch.save wrote whole`);
 
-const sniff = async (path: string): Promise<number> => {
-  const file = await open(path).catch((error: unknown) => {
-    throw new Fault(`weights: ${path} cannot be read (${reason(error)}); give a safetensors or .pth file`);
-  });
-  try {
-    const start = Buffer.alloc(4);
-    const { bytesRead } = await file.read(start, 0, 4, 0);
-    if (bytesRead > 0 && start[0] === pickleStart)
-      throw new Fault(
-        `weights: ${path} is in PyTorch's format from before 1.6; load it in Python and torch.save it again`,
-      );
-    if (bytesRead < 4 || start.readUInt32LE() !== 0x04034b50) throw wrong(path, 'it is no zip archive');
-    return (await file.stat()).size;
-  } finally {
-    await file.close();
+/** A file of `size` bytes; a place beyond them, as a damaged archive names it, is an error and no exception. */
+class BoundedFile extends RandomAccessReader {
+  constructor(
+    private readonly file: FileHandle,
+    private readonly size: number,
+  ) {
+    super();
   }
-};
+
+  private async *pieces(start: number, end: number): AsyncGenerator<Buffer> {
+    if (!(start >= 0 && start <= end && end <= this.size))
+      throw new Error('it refers to what is beyond its end');
+    for (let at = start; at < end; ) {
+      const piece = Buffer.alloc(Math.min(2 ** 20, end - at));
+      const { bytesRead } = await this.file.read(piece, 0, piece.length, at);
+      if (bytesRead === 0) throw new Error('it became shorter while it was read');
+      at += bytesRead;
+      yield piece.subarray(0, bytesRead);
+    }
+  }
+
+  override read(
+    into: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null) => void,
+  ): void {
+    buffer(this.pieces(position, position + length)).then(
+      (bytes) => {
+        bytes.copy(into, offset);
+        callback(null);
+      },
+      (error: Error) => callback(error),
+    );
+  }
+
+  override _readStreamForRange(start: number, end: number): Readable {
+    return Readable.from(this.pieces(start, end));
+  }
+
+  override close(callback: (error: Error | null) => void): void {
+    callback(null);
+  }
+}
+
+/** An entry of a zip archive's directory takes so many bytes at least. */
+const entryBytes = 46;
 
 /**
  * Opens the zip archive of `torch.save` (zip64 too; entries are stored, never compressed), runs `use` and closes it.
@@ -47,10 +79,22 @@ export const withTorchArchive = async <T>(
   path: string,
   use: (archive: TorchArchive) => Promise<T>,
 ): Promise<T> => {
-  const size = await sniff(path);
+  const file = await open(path).catch((error: unknown) => {
+    throw new Fault(`weights: ${path} cannot be read (${reason(error)}); give a safetensors or .pth file`);
+  });
   try {
-    const zip = await openPromise(path, { autoClose: false, lazyEntries: true });
+    const { size } = await file.stat();
+    const start = Buffer.alloc(4);
+    const { bytesRead } = await file.read(start, 0, 4, 0);
+    if (bytesRead > 0 && start[0] === pickleStart)
+      throw new Fault(
+        `weights: ${path} is in PyTorch's format from before 1.6; load it in Python and torch.save it again`,
+      );
+    if (bytesRead < 4 || start.readUInt32LE() !== 0x04034b50) throw wrong(path, 'it is no zip archive');
+    const source = new BoundedFile(file, size);
+    const zip = await fromRandomAccessReaderPromise(source, size, { autoClose: false, lazyEntries: true });
     try {
+      if (zip.entryCount * entryBytes > size) throw wrong(path, `it announces ${zip.entryCount} entries`);
       const entries = new Map<string, Entry>();
       for await (const entry of zip.eachEntry()) {
         if (entries.has(entry.fileName)) throw wrong(path, `it holds ${entry.fileName} twice`);
@@ -88,5 +132,7 @@ export const withTorchArchive = async <T>(
     }
   } catch (error) {
     throw error instanceof Fault ? error : wrong(path, reason(error));
+  } finally {
+    await file.close();
   }
 };

@@ -1,6 +1,6 @@
-import { access } from 'node:fs/promises';
 import type { Experiment } from '../experiments/experiment.js';
 import { Fault } from '../fault.js';
+import { exists } from '../files.js';
 import { penalties } from '../losses/index.js';
 import { checkPenalty } from '../losses/penalty.js';
 import type { OnProgress } from '../progress.js';
@@ -25,12 +25,6 @@ import { readSafetensors } from './safetensors.js';
 import type { TrainingState } from './state.js';
 import { weightedPenalties } from './stepper.js';
 import { validator } from './validate.js';
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /** The state to go on from: the last checkpoint, or a fresh one. The log is cut back to it. */
 const startState = async (

@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { flatten, override } from '../../src/config/override.js';
 import type { Experiment } from '../../src/experiments/experiment.js';
@@ -108,6 +111,42 @@ describe('loadExperiment', () => {
     await expect(loadExperiment('./forest.ts')).rejects.toThrow(
       /^experiment: \/.*\/forest\.ts; no such file$/,
     );
+  });
+
+  test('a name is the packaged experiment, whatever lies in the working folder; a path is the file', async () => {
+    const [before, folder] = [process.cwd(), await mkdtemp(join(tmpdir(), 'bandalign-names-'))];
+    const mine = "export default { name: 'mine', model: { kind: 'identity' } };";
+    try {
+      process.chdir(folder);
+      await mkdir('experiments/paper', { recursive: true });
+      for (const file of ['linear.ts', 'experiments/forest.ts', 'experiments/paper/unet-lut.ts'])
+        await writeFile(file, mine);
+      const notes: string[] = [];
+      const nameOf = async (word: string): Promise<string> =>
+        (await loadExperiment(word, [], (text) => void notes.push(text))).name;
+      expect(await nameOf('linear')).toBe('linear');
+      expect(await nameOf('paper/unet-lut')).toBe('unet-lut');
+      expect(await nameOf('identity')).toBe('identity');
+      expect(notes).toEqual([
+        'experiment: linear is the packaged one; for the file here give its path, ./linear.ts',
+        'experiment: paper/unet-lut is the packaged one; for the file here give its path, ./experiments/paper/unet-lut.ts',
+      ]);
+      for (const path of [
+        './linear',
+        './linear.ts',
+        'linear.ts',
+        'experiments/forest.ts',
+        join(folder, 'linear'),
+      ])
+        expect(await nameOf(path), path).toBe('mine');
+      await expect(nameOf('forest')).rejects.toThrow(
+        /^experiment: forest; no packaged experiment, and a file needs its path: give \.\/experiments\/forest\.ts$/,
+      );
+      await expect(nameOf('paper/../../linear')).rejects.toThrow(/no packaged experiment/);
+    } finally {
+      process.chdir(before);
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

@@ -1,18 +1,27 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CacheOptions, type DatasetCache, openCache } from '../../src/dataset/cache.js';
-import { removeLeftovers } from '../../src/dataset/cache-file.js';
 import { type Dataset, openDataset } from '../../src/dataset/layout.js';
 import { packPatches } from '../../src/dataset/pack.js';
 import { type PatchPixels, tileKey } from '../../src/dataset/patch.js';
+import { patchReader, readAndCount } from '../../src/dataset/patch-reader.js';
 import { readPatch } from '../../src/dataset/read-patch.js';
-import { readRow } from '../../src/dataset/read-row.js';
-import { rowReader } from '../../src/dataset/row-reader.js';
 import { buildTable } from '../../src/dataset/statistics-table.js';
 import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { Fault } from '../../src/fault.js';
@@ -92,6 +101,16 @@ const settle = async (): Promise<void> => {
     Date.now = real;
   });
 };
+
+/** Flips a bit of a cache file; `at` counts from the end when it is negative. */
+const flip = async (at: string, name: RegExp, offset: number): Promise<void> => {
+  const path = join(at, (await readdir(at)).find((one) => name.test(one))!);
+  const bytes = await readFile(path);
+  bytes[offset < 0 ? bytes.length + offset : offset] ^= 4;
+  await writeFile(path, bytes);
+};
+
+const patchOf = (id: string) => dataset.all.find((patch) => patch.id === id)!;
 
 const blankMask = async (id: string): Promise<void> => {
   // zeros of the right size, in the smallest TIFF there is
@@ -262,22 +281,94 @@ describe('openCache', () => {
     expect((await cached()).built).toBeNull();
   });
 
+  test.each([
+    ['a bit of the statistics', /^statistics/, 5000],
+    ['a bit of the index of statistics', /^statistics/, -20],
+    ['a bit of the pixels', /^pixels/, 70],
+    ['a bit of the index of pixels', /^pixels/, -20],
+    ['a bit of the head', /^pixels/, 17],
+  ])('%s that flips is found, and what it was in is built anew', async (_, name, at) => {
+    const sound = await cached();
+    await flip(sound.folder, name, at);
+    // another shape is counted from the pixels, which checks all of them
+    await cached({ knots: 16 });
+    const mended = await cached();
+    sameBytes(mended.table, sound.table);
+    for (let row = 0; row < sound.pixels!.length; row++)
+      sameBytes(mended.pixels!.read(row), await readPatch(patchOf(sound.table.ids[row]), data.bands));
+  });
+
+  test('a patch whose pixels are damaged is a fault once it is read; the next run packs anew', async () => {
+    const { folder: at, table } = await cached();
+    await flip(at, /^pixels/, 70);
+    const damaged = await cached();
+    expect(damaged.built).toBeNull();
+    const fault = (() => {
+      try {
+        return damaged.pixels!.read(0);
+      } catch (error) {
+        return error;
+      }
+    })() as Fault;
+    expect(fault).toBeInstanceOf(Fault);
+    expect(fault.message).toBe(
+      `cache: ${join(at, (await readdir(at)).find((one) => one.startsWith('statistics'))!).replace(/statistics-[0-9a-f]{16}/, 'pixels')}; is damaged (patch ${table.ids[0]}): it was removed, run again and it is built anew`,
+    );
+    expect(fault.exitCode).toBe(1);
+    const mended = await cached();
+    expect(mended.built?.patches).toBe(15);
+    sameBytes(mended.pixels!.read(0), await readPatch(patchOf(table.ids[0]), data.bands));
+  });
+
+  test('two folders with one cache do not get each other’s numbers, however their paths are typed', async () => {
+    const other = join(folder, 'b', 'data');
+    cpSync(root, other, { recursive: true });
+    await changeBehindTheTimes((await openDataset(other, data)).all[0].source.path);
+    await mkdir(join(folder, 'a'));
+    await symlink(root, join(folder, 'a', 'data'));
+    const before = process.cwd();
+    const from = async (place: string, typed: string): Promise<DatasetCache> => {
+      process.chdir(join(folder, place));
+      try {
+        return await cached({ dataset: await openDataset(typed, data) });
+      } finally {
+        process.chdir(before);
+      }
+    };
+    const a = await from('a', 'data');
+    const b = await from('b', 'data');
+    expect(b.folder).not.toBe(a.folder);
+    expect(b.digest).not.toBe(a.digest);
+    for (const [place, typed, expected] of [
+      ['b', root, a],
+      ['b', '../a/data', a],
+      ['a', other, b],
+      ['a', '../b/data', b],
+    ] as const) {
+      const again = await from(place, typed);
+      expect([again.built, again.digest], `${typed} from ${place}`).toEqual([null, expected.digest]);
+      sameBytes(again.table, expected.table);
+    }
+  });
+
+  test('a link that leads to another dataset by now is followed anew', async () => {
+    const other = join(folder, 'other');
+    cpSync(root, other, { recursive: true });
+    await changeBehindTheTimes((await openDataset(other, data)).all[0].source.path);
+    const typed = join(folder, 'link');
+    await symlink(root, typed);
+    const first = await cached({ dataset: await openDataset(typed, data) });
+    await rm(typed);
+    await symlink(other, typed);
+    const second = await cached({ dataset: await openDataset(typed, data) });
+    expect(second.built?.patches).toBe(15);
+    expect(second.digest).not.toBe(first.digest);
+  });
+
   test('two at once: one builds, the other waits', async () => {
     const [a, b] = await Promise.all([cached(), cached()]);
     expect([a.built, b.built].filter((built) => built === null)).toHaveLength(1);
     sameBytes(a.table, b.table);
-  });
-
-  test('a lock whose holder is gone does not hold', async () => {
-    const { folder: at } = await cached({ pixels: false });
-    const gone = execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }).trim();
-    const { hostname } = await import('node:os');
-    await writeFile(join(at, 'lock'), JSON.stringify({ host: hostname(), pid: Number(gone) }));
-    expect((await cached()).built?.patches).toBe(15);
-    await writeFile(join(at, 'lock'), '');
-    const long = new Date(Date.now() - 120_000);
-    await utimes(join(at, 'lock'), long, long);
-    expect((await cached({ knots: 8 })).built?.patches).toBe(15);
   });
 
   test('can be interrupted, and leaves nothing behind', async () => {
@@ -422,41 +513,21 @@ describe('packing', () => {
   });
 
   test('threads read what this one reads, and pass on faults', async () => {
-    const reader = rowReader(15, 2);
+    const reader = patchReader(15, 2);
     try {
       const shape = { knots: 32, bins: 256, bandMax: data.bandMax };
       const jobs = dataset.all.map((patch) => ({ patch, bands: data.bands, shape, pixels: true }));
       const rows = await Promise.all(jobs.map(reader.read));
-      for (const [k, row] of (await Promise.all(jobs.map(readRow))).entries()) {
+      for (const [k, row] of (await Promise.all(jobs.map(readAndCount))).entries()) {
         sameBytes(rows[k]!.columns!, row!.columns!);
         expect(Buffer.from(rows[k]!.pixels!).equals(Buffer.from(row!.pixels!))).toBe(true);
         expect([rows[k]!.width, rows[k]!.height]).toEqual([row!.width, row!.height]);
       }
       await truncate(dataset.all[3].source.path, 50);
       const fault = await faultOf(reader.read(jobs[3]));
-      expect(fault.message).toBe((await faultOf(readRow(jobs[3]))).message);
+      expect(fault.message).toBe((await faultOf(readAndCount(jobs[3]))).message);
     } finally {
       await reader.close();
     }
-  });
-
-  test('leftovers: those of dead processes and old ones go, those of living ones stay', async () => {
-    const { hostname } = await import('node:os');
-    const host = hostname().replace(/[^\w-]/g, '_');
-    const gone = execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }).trim();
-    const names = [
-      `.${host}-${gone}-00ff.tmp`,
-      `.${host}-${process.pid}-00ff.tmp`,
-      '.elsewhere-1-00ff.tmp',
-      '.old-1-00ff.tmp',
-      'kept.bin',
-    ];
-    const at = join(folder, 'left');
-    await mkdir(at);
-    for (const name of names) await writeFile(join(at, name), '');
-    const long = new Date(Date.now() - 2 * 86_400_000);
-    await utimes(join(at, '.old-1-00ff.tmp'), long, long);
-    await removeLeftovers(at);
-    expect((await readdir(at)).sort()).toEqual([names[1], names[2], names[4]].sort());
   });
 });

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { kernelCounter } from '../../src/dataset/count-kernel.js';
 import {
   clearValueCounts,
   countInLoop,
+  kernelCounter,
   makeValueCounts,
   type ValueCounts,
   valueZero,

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -36,13 +36,29 @@ test.each([
   [64, 64],
   [65, 200],
   [200, 201],
-])('%i rows in room for %i are read as they were added', async (rows, capacity) => {
-  const { table, skipped } = await readStatistics((await openCacheFile(await write(rows, capacity)))!);
+])('%i rows in space for %i are read as they were added', async (rows, capacity) => {
+  const { table, skipped } = await readStatistics((await openCacheFile(await write(rows, capacity)))!, shape);
   const expected = makeColumns(shape, rows);
   for (let row = 0; row < rows; row++) setRow(expected, shape, row, patch(row));
   expect(table).toMatchObject({ bands: 2, ...shape, ...expected });
   expect(table.ids).toHaveLength(rows);
   expect(skipped).toEqual(['R/none.tif']);
+});
+
+test('a damaged column, or another shape, is a fault that removes the file', async () => {
+  const path = await write(3, 3);
+  const opened = await openCacheFile(path);
+  const bytes = await readFile(path);
+  bytes[64 + 5] ^= 1;
+  await writeFile(path, bytes);
+  await expect(readStatistics(opened!, shape)).rejects.toThrow(
+    /^cache: .*statistics.bin; is damaged \(column constant\): it was removed, run again and it is built anew$/,
+  );
+  await write(3, 3);
+  await expect(readStatistics((await openCacheFile(path))!, { ...shape, knots: 4 })).rejects.toThrow(
+    /its index/,
+  );
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('what is not finished leaves nothing', async () => {

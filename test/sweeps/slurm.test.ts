@@ -4,7 +4,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type BatchScript, batchScript, shellWord } from '../../src/sweeps/slurm/batch-script.js';
+import {
+  type BatchScript,
+  batchScript,
+  shellWord,
+  submitWords,
+} from '../../src/sweeps/slurm/batch-script.js';
 import { isSubmitLimit, parseAccounting, parseQueue } from '../../src/sweeps/slurm/commands.js';
 import { groupTasks } from '../../src/sweeps/slurm/group-tasks.js';
 import { bandalign, requireBuild, root, sweepPlace, sweepWords } from './built-sweep.js';
@@ -16,7 +21,6 @@ const script: BatchScript = {
   folder: '/home/me/work/outputs/ablation/slurm',
   home: '/home/me/work/outputs/ablation',
   tasks: '/home/me/work/outputs/ablation/slurm/array-0001.tasks',
-  comment: '/home/me/work/outputs/ablation/slurm/array-0001.tasks#0123456789abcdef',
   count: 40,
   parallel: 16,
   program: '/usr/bin/node',
@@ -26,7 +30,7 @@ const script: BatchScript = {
     '--manifest',
     '/home/me/work/outputs/ablation/manifest.json',
   ],
-  milestone: { files: '*.safetensors', what: 'epoch', goesOn: 'from the last checkpoint' },
+  milestone: { files: '*.safetensors', what: 'epoch', resumesFrom: 'from the last checkpoint' },
   settings: {},
 };
 
@@ -37,7 +41,6 @@ const odd: BatchScript = {
   folder: "/data/it's 100% mine/slurm",
   home: "/data/it's 100% mine/odd",
   tasks: "/data/it's 100% mine/slurm/array-0001.tasks",
-  comment: "/data/it's 100% mine/slurm/array-0001.tasks#0123456789abcdef",
   settings: {
     partition: 'cpu,long',
     account: 'rs-42',
@@ -59,6 +62,44 @@ describe('batchScript', () => {
     const text = batchScript(input);
     await expect(text).toMatchFileSnapshot(join(root, `test/sweeps/golden/${name}.sh`));
     execFileSync('bash', ['-n'], { input: text });
+  });
+
+  it('lets nothing of a path or a name into a line that sbatch reads', () => {
+    const evil = 'o\ntouch x #\n#SBATCH --wrap="touch y"';
+    const text = batchScript({
+      ...odd,
+      name: evil,
+      cwd: `/${evil}`,
+      folder: `/${evil}/slurm`,
+      home: `/${evil}`,
+      tasks: `/${evil}/slurm/array-0001.tasks`,
+    });
+    // sbatch reads up to the first command
+    const read = text.slice(0, text.indexOf('\ncd '));
+    expect(
+      read.split('\n').filter((line) => !/^#SBATCH --[a-z-]+=|^#!|^#SBATCH --requeue$|^$/.test(line)),
+    ).toEqual([]);
+    expect(read).toContain('--job-name=bandalign-o-touch-x-SBATCH---wrap-touch-y\n');
+    // and what bash makes of the rest is one word for each path
+    const words = execFileSync('bash', ['-c', `cd() { printf '%s' "$1"; exit; }\n${text}`], {
+      encoding: 'utf8',
+    });
+    expect(words).toBe(`/${evil}`);
+    expect(() => submitWords(`/${evil}/slurm`, 'c')).toThrow(
+      /^--executor slurm: \/o\\x0atouch x .*; Slurm takes no backslashes or line breaks in a path/,
+    );
+    expect(submitWords("/data/it's 100% mine/slurm", 'a b')).toEqual([
+      '--comment=a b',
+      "--output=/data/it's 100%% mine/slurm/%A_%a.log",
+    ]);
+  });
+
+  it.each([
+    [{ partition: 'cpu\n#SBATCH --wrap=x' }, /^slurm\.partition: cpu\\x0a#SBATCH/],
+    [{ account: '"x' }, /^slurm\.account: "x; no quotes/],
+    [{ options: ['--nice=1\ntouch x'] }, /^slurm\.options: /],
+  ])('refuses settings that would be more than a setting: %j', (settings, message) => {
+    expect(() => batchScript({ ...script, settings })).toThrow(message);
   });
 
   it('keeps words whole, whatever is in them', () => {

@@ -104,6 +104,27 @@ describe.each([
   });
 });
 
+test('weights that were changed after their run are refused', async () => {
+  const { result } = await run({ model: { kind: 'linear' } }, 'changed');
+  const path = result.weights!.file;
+  const test = () =>
+    testWeights({
+      weights: path,
+      root: join(parity, 'data'),
+      split: 'test',
+      words: [],
+      onProgress: () => {},
+      onNote: () => {},
+    });
+  await test();
+  const bytes = await readFile(path);
+  bytes[bytes.length - 1] ^= 1;
+  await writeFile(path, bytes);
+  await expect(test()).rejects.toThrow(
+    /^weights: .*best\.safetensors; SHA-256 \w{12}… is not the \w{12}… that .*result\.json records: restore the file/,
+  );
+});
+
 test('a finished tag is refused, resumed as it is, refused with other settings, overwritten', async () => {
   const identity: ExperimentInput = { model: { kind: 'identity' } };
   const first = await run(identity, 'finished');
@@ -139,7 +160,9 @@ test('of two runs of one tag at once, one is refused; nothing is left of the loc
   ]);
   expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   const refused = both.find(({ status }) => status === 'rejected') as PromiseRejectedResult;
-  expect(refused.reason.message).toMatch(/^tag: twice; another process is at this run/);
+  expect(refused.reason.message).toMatch(
+    /^tag: twice; another process is writing this run \(process \d+ on /,
+  );
   const names = await readdir(join(folder, 'outputs'));
   expect(names.filter((name) => name.endsWith('.lock'))).toEqual([]);
 });

@@ -1,4 +1,6 @@
 import type { SlurmSettings } from '../../experiments/sweep.js';
+import { Fault } from '../../fault.js';
+import { safeName } from '../../files.js';
 import type { Milestone } from '../executor.js';
 
 /** What a batch script is written from. */
@@ -12,8 +14,6 @@ export interface BatchScript {
   home: string;
   /** File with a line for each array task: its tasks as `position:tag`, tabs between. */
   tasks: string;
-  /** What the job is known by in the queue. */
-  comment: string;
   /** Array tasks of this job. */
   count: number;
   /** Array tasks that run at the same time. */
@@ -29,12 +29,37 @@ export interface BatchScript {
 export const shellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** A value for an `#SBATCH` line. */
-const directiveWord = (word: string): string =>
-  /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+/**
+ * A value for an `#SBATCH` line. These are settings of the sweep and of the command line; nothing that comes from a path or
+ * a tag stands in such a line.
+ */
+const directiveWord = (key: string, word: string): string => {
+  if (/[\p{Cc}"'\\]/u.test(word))
+    throw new Fault(
+      `slurm.${key}: ${word}; no quotes, backslashes or line breaks, sbatch would read them otherwise`,
+    );
+  return /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `"${word}"`;
+};
 
-/** Percent signs of a path, which sbatch would take for its own. */
-const plainPath = (path: string): string => path.replaceAll('%', '%%');
+const optionLine = (option: string): string => {
+  if (/\p{Cc}/u.test(option)) throw new Fault(`slurm.options: ${option}; one option a line, no line breaks`);
+  return `#SBATCH ${option}\n`;
+};
+
+/**
+ * Words for sbatch that hold a path: on its command line, and not in the script, they need no quotes.
+ *
+ * @param folder the log of each array task goes here
+ * @param comment what the job is known by in the queue
+ * @throws Fault for a folder that Slurm would not take as it is
+ */
+export const submitWords = (folder: string, comment: string): string[] => {
+  if (/[\p{Cc}\\]/u.test(folder + comment))
+    throw new Fault(
+      `--executor slurm: ${folder}; Slurm takes no backslashes or line breaks in a path, choose another folder`,
+    );
+  return [`--comment=${comment}`, `--output=${folder.replaceAll('%', '%%')}/%A_%a.log`];
+};
 
 /**
  * The batch script of one job array: an array task runs the tasks of its line, one after the other, each in a process with a
@@ -47,7 +72,6 @@ export const batchScript = ({
   folder,
   home,
   tasks,
-  comment,
   count,
   parallel,
   program,
@@ -57,10 +81,8 @@ export const batchScript = ({
 }: BatchScript): string => {
   const { partition, account, qos, constraint, mem, time = '60', cpus = 1, signalSeconds = 60 } = settings;
   const directives: [string, string | number | undefined][] = [
-    ['job-name', `bandalign-${name}`],
-    ['comment', comment],
+    ['job-name', `bandalign-${safeName(name, 'job')}`],
     ['array', `0-${count - 1}%${parallel}`],
-    ['output', `${plainPath(folder)}/%A_%a.log`],
     ['open-mode', 'append'],
     ['signal', `B:USR1@${signalSeconds}`],
     ['ntasks', 1],
@@ -75,10 +97,10 @@ export const batchScript = ({
   return `#!/bin/bash
 ${directives
   .filter(([, value]) => value !== undefined)
-  .map(([key, value]) => `#SBATCH --${key}=${directiveWord(String(value))}`)
+  .map(([key, value]) => `#SBATCH --${key}=${directiveWord(key, String(value))}`)
   .join('\n')}
 #SBATCH --requeue
-${(settings.options ?? []).map((option) => `#SBATCH ${option}\n`).join('')}
+${(settings.options ?? []).map(optionLine).join('')}
 cd ${shellWord(cwd)} || exit 1
 export BANDALIGN_THREADS=\${SLURM_CPUS_PER_TASK:-${cpus}}
 unset MLFLOW_RUN_ID
@@ -101,7 +123,7 @@ stop() {
 again() {
   stop
   if [ -n "$(find "\${folders[@]}" -name ${shellWord(milestone.files)} -newer "$started" -print -quit 2>/dev/null)" ]; then
-    echo "bandalign: time limit near; queued again to go on ${milestone.goesOn}"
+    echo "bandalign: time limit near; queued again to go on ${milestone.resumesFrom}"
     scontrol requeue "\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}"
     # requeueing ends this task
     sleep 60

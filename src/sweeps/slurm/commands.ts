@@ -24,11 +24,11 @@ const call = async (program: string, words: readonly string[]): Promise<string> 
   }
 };
 
-/** Submits a batch script; gives the job's id. @throws Fault with what sbatch says */
-export const submitBatch = async (script: string): Promise<string> =>
-  (await call('sbatch', ['--parsable', script])).trim().split(';')[0];
+/** Submits a batch script, with more words for sbatch; gives the job's id. @throws Fault with what sbatch says */
+export const submitBatch = async (script: string, words: readonly string[]): Promise<string> =>
+  (await call('sbatch', ['--parsable', ...words, script])).trim().split(';')[0];
 
-/** Is this sbatch's word that the user has as many jobs as allowed? It passes when some have ended. */
+/** Does sbatch say that the user has as many jobs as allowed? That passes when some have ended. */
 export const isSubmitLimit = (error: unknown): boolean =>
   /MaxSubmit|JobArrayTaskLimit|violates accounting.*limit|temporarily unable to accept/i.test(reason(error));
 

@@ -2,9 +2,10 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SlurmSettings } from '../../experiments/sweep.js';
+import { Fault } from '../../fault.js';
 import { type Executor, type Job, mostRetries, type Task } from '../executor.js';
 import { workerCommand } from '../worker-command.js';
-import { batchScript } from './batch-script.js';
+import { batchScript, submitWords } from './batch-script.js';
 import {
   cancelJobs,
   endedTasks,
@@ -21,7 +22,7 @@ interface Pending<T extends Task> {
   task: T;
   attempt: number;
   /** `job_task` of the queue; null: not submitted yet. */
-  place: string | null;
+  jobTask: string | null;
   started: boolean;
   /** When it was first seen to have left the queue without a result, ms. */
   gone: number | null;
@@ -57,17 +58,20 @@ const tasksInQueue = async (
   job: Pick<Job, 'folder' | 'fingerprint'>,
 ): Promise<Map<string, number[]>> => {
   const found = new Map<string, number[]>();
-  for (const [place, { comment }] of queue ?? []) {
+  for (const [jobTask, { comment }] of queue ?? []) {
     const path = comment.slice(0, comment.lastIndexOf('#'));
     if (dirname(path) !== join(job.folder, 'slurm') || comment !== commentOf(path, job)) continue;
-    const number = Number(place.split('_')[1]);
-    found.set(place, (await readTasks(path))[number] ?? []);
+    const number = Number(jobTask.split('_')[1]);
+    found.set(jobTask, (await readTasks(path))[number] ?? []);
   }
   return found;
 };
 
 const submitter = async <T extends Task>(job: Job<T>, settings: SlurmSettings) => {
   const folder = join(job.folder, 'slurm');
+  submitWords(folder, '');
+  const odd = job.tasks.find(({ tag }) => /[\p{Cc}"]/u.test(tag));
+  if (odd) throw new Fault(`--executor slurm: ${odd.tag}; a tag with quotes, tabs or line breaks, rename it`);
   await mkdir(folder, { recursive: true });
   await mkdir(join(job.folder, 'logs'), { recursive: true });
   let largest = Math.min(1000, await largestArray());
@@ -90,7 +94,6 @@ const submitter = async <T extends Task>(job: Job<T>, settings: SlurmSettings) =
         folder,
         home: job.folder,
         tasks,
-        comment: commentOf(tasks, job),
         count: groups.length,
         parallel: settings.parallel ?? 256,
         program,
@@ -99,7 +102,7 @@ const submitter = async <T extends Task>(job: Job<T>, settings: SlurmSettings) =
         settings,
       }),
     );
-    const id = await submitBatch(script);
+    const id = await submitBatch(script, submitWords(folder, commentOf(tasks, job)));
     jobs.add(id);
     return id;
   };
@@ -114,7 +117,7 @@ const submitter = async <T extends Task>(job: Job<T>, settings: SlurmSettings) =
     some: async (
       groups: T[][],
       busy: boolean,
-      onSubmitted: (task: T, place: string) => void,
+      onSubmitted: (task: T, jobTask: string) => void,
     ): Promise<void> => {
       while (groups.length > 0) {
         const chunk = groups.slice(0, largest);
@@ -145,29 +148,29 @@ export const slurmExecutor =
     const { onEvent, onNote, signal, milestone } = job;
     const slurm = await submitter(job, settings);
     const pending = new Map<number, Pending<T>>(
-      job.tasks.map((task) => [task.index, { task, attempt: 1, place: null, started: false, gone: null }]),
+      job.tasks.map((task) => [task.index, { task, attempt: 1, jobTask: null, started: false, gone: null }]),
     );
     let queue = await queuedTasks();
-    for (const [place, indices] of await tasksInQueue(queue, job)) {
-      slurm.jobs.add(place.split('_')[0]);
+    for (const [jobTask, indices] of await tasksInQueue(queue, job)) {
+      slurm.jobs.add(jobTask.split('_')[0]);
       for (const index of indices) {
         const found = pending.get(index);
-        if (found) found.place = place;
+        if (found) found.jobTask = jobTask;
       }
     }
     if (slurm.jobs.size > 0)
       onNote(`slurm: jobs ${[...slurm.jobs].join(', ')} of ${job.name} are still there; taken up`);
 
     const groups = groupTasks(
-      [...pending.values()].filter(({ place }) => place === null).map(({ task }) => task),
+      [...pending.values()].filter(({ jobTask }) => jobTask === null).map(({ task }) => task),
       await job.seconds(),
       settings.perJob,
     );
-    for (const task of groups.flat()) await job.forget(task);
+    for (const task of groups.flat()) await job.clearFailure(task);
 
-    const onSubmitted = (task: T, place: string): void => {
+    const onSubmitted = (task: T, jobTask: string): void => {
       const one = pending.get(task.index)!;
-      one.place = place;
+      one.jobTask = jobTask;
       one.gone = null;
     };
     const finish = (one: Pending<T>, event: Parameters<typeof onEvent>[0]): void => {
@@ -177,8 +180,8 @@ export const slurmExecutor =
 
     /** Decides about a task that left the queue without a result or a failure of its own. */
     const lost = async (one: Pending<T>): Promise<void> => {
-      const { task, place } = one;
-      const state = (await endedTasks([place!.split('_')[0]])).get(place!) ?? 'gone from the queue';
+      const { task, jobTask } = one;
+      const state = (await endedTasks([jobTask!.split('_')[0]])).get(jobTask!) ?? 'gone from the queue';
       const isFinal = state === 'TIMEOUT' || state === 'CANCELLED';
       if (isFinal || one.attempt > mostRetries) {
         const advice =
@@ -188,24 +191,24 @@ export const slurmExecutor =
         finish(one, {
           kind: 'failed',
           task,
-          reasons: [`slurm: ${place} ${state} without a result${advice}`],
+          reasons: [`slurm: ${jobTask} ${state} without a result${advice}`],
         });
         return;
       }
       onEvent({ kind: 'retried', task, why: state, attempt: one.attempt });
-      Object.assign(one, { attempt: one.attempt + 1, place: null, started: false, gone: null });
+      Object.assign(one, { attempt: one.attempt + 1, jobTask: null, started: false, gone: null });
       groups.push([task]);
     };
 
     const look = async (one: Pending<T>): Promise<void> => {
-      const { task, place } = one;
-      if (place === null) return;
-      const inQueue = queue === null || queue.has(place);
+      const { task, jobTask } = one;
+      if (jobTask === null) return;
+      const inQueue = queue === null || queue.has(jobTask);
       const outcome = await job.outcome(task);
       if (outcome) return finish(one, { ...outcome, task });
       if (inQueue) {
         one.gone = null;
-        if (!one.started && queue?.get(place)?.state === 'RUNNING') {
+        if (!one.started && queue?.get(jobTask)?.state === 'RUNNING') {
           one.started = true;
           onEvent({ kind: 'started', task, attempt: one.attempt });
         }
@@ -219,7 +222,7 @@ export const slurmExecutor =
     try {
       while (pending.size > 0) {
         signal.throwIfAborted();
-        const busy = [...pending.values()].some(({ place }) => place !== null);
+        const busy = [...pending.values()].some(({ jobTask }) => jobTask !== null);
         if (groups.length > 0) {
           await slurm.some(groups, busy, onSubmitted);
           queue = await queuedTasks();

@@ -13,15 +13,15 @@ export const groupTasks = <T>(
   perJob?: number,
 ): T[][] => {
   const groups: T[][] = [];
-  let room = 0;
+  let secondsLeft = 0;
   for (const task of tasks) {
     const cost = perJob !== undefined ? 1 : (seconds(task) ?? worthAJob);
-    if (groups.length === 0 || cost > room) {
+    if (groups.length === 0 || cost > secondsLeft) {
       groups.push([]);
-      room = perJob ?? worthAJob;
+      secondsLeft = perJob ?? worthAJob;
     }
     groups.at(-1)!.push(task);
-    room -= cost;
+    secondsLeft -= cost;
   }
   return groups;
 };

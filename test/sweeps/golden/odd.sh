@@ -1,8 +1,6 @@
 #!/bin/bash
 #SBATCH --job-name=bandalign-odd
-#SBATCH --comment="/data/it's 100% mine/slurm/array-0001.tasks#0123456789abcdef"
 #SBATCH --array=0-39%16
-#SBATCH --output="/data/it's 100%% mine/slurm/%A_%a.log"
 #SBATCH --open-mode=append
 #SBATCH --signal=B:USR1@120
 #SBATCH --ntasks=1

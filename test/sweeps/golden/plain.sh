@@ -1,8 +1,6 @@
 #!/bin/bash
 #SBATCH --job-name=bandalign-ablation
-#SBATCH --comment="/home/me/work/outputs/ablation/slurm/array-0001.tasks#0123456789abcdef"
 #SBATCH --array=0-39%16
-#SBATCH --output=/home/me/work/outputs/ablation/slurm/%A_%a.log
 #SBATCH --open-mode=append
 #SBATCH --signal=B:USR1@60
 #SBATCH --ntasks=1
