@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -48,15 +48,4 @@ export const until = async (holds: () => boolean | Promise<boolean>, seconds = 2
     if (Date.now() > end) throw new Error(`it did not come true within ${seconds} s`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-};
-
-/** Every file under a folder with its text. */
-export const tree = async (folder: string, prefix = ''): Promise<Record<string, string>> => {
-  const all: Record<string, string> = {};
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const name = `${prefix}${entry.name}`;
-    if (entry.isDirectory()) Object.assign(all, await tree(join(folder, entry.name), `${name}/`));
-    else all[name] = await readFile(join(folder, entry.name), 'utf8');
-  }
-  return all;
 };
