@@ -17,15 +17,12 @@ export const listen = (): { heard: string[]; onWarning: (text: string) => void }
   return { heard, onWarning: (text) => void heard.push(text) };
 };
 
-/** Runs TypeScript that imports `../../src/…` in a process of its own; `output` grows as it prints. */
+/** Runs a module in a process of its own; `output` grows as it prints. */
 export const startProgram = (
   source: string,
   env: Record<string, string> = {},
 ): { child: ChildProcess; output: () => string; ended: Promise<number | null> } => {
-  const root = new URL('../..', import.meta.url).pathname;
-  const code = `import { createJiti } from 'jiti'; const jiti = createJiti(${JSON.stringify(`${root}test/tracking/program.ts`)}); await jiti.evalModule(${JSON.stringify(source)}, { filename: ${JSON.stringify(`${root}test/tracking/program.ts`)}, async: true });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
-    cwd: root,
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
