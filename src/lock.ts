@@ -263,6 +263,12 @@ const release = async (path: string, token: string): Promise<void> => {
   await discard(socketOf(path, token));
 };
 
+/** Whether a process that lives, or may live where it cannot be seen from here, holds the lock at `path`. */
+export const isLocked = async (path: string): Promise<boolean> => {
+  const found = await inspect(path, path);
+  return found !== null && found.alive !== false;
+};
+
 /**
  * Removes what killed processes left beside a lock that is taken: sockets at which nobody answers, and unfinished files. One
  * who waits and loses an unfinished file does without.

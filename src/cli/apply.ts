@@ -1,6 +1,6 @@
 import { override } from '../config/override.js';
-import { checkSlurm, type SlurmSettings } from '../experiments/sweep.js';
 import { loadDefinitions } from '../experiments/load.js';
+import { checkSlurm, type SlurmSettings } from '../experiments/sweep.js';
 import { Fault, refuse } from '../fault.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
 import { type ExecutorName, executors } from '../sweeps/executor.js';

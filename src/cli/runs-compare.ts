@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { ablationTable, statisticsTable } from '../evaluation/ablation-table.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
 import { metricTable } from '../evaluation/metric-table.js';
@@ -6,27 +7,65 @@ import { csvTable, latexTable, markdownTable } from '../evaluation/render-table.
 import { rowStatistics } from '../evaluation/row-statistics.js';
 import type { Table } from '../evaluation/table.js';
 import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
-import { Fault } from '../fault.js';
+import { loadDefinitions } from '../experiments/load.js';
+import { Fault, reason } from '../fault.js';
 import { findMetric, metrics } from '../metrics/index.js';
+import type { Metric } from '../metrics/metric.js';
 import { labelRuns, tagsOf } from '../sweeps/label-runs.js';
 import { type RowRun, seededModels } from '../sweeps/seeded-models.js';
 import { comparedModels } from '../training/compare-runs.js';
-import { finishedRuns, listRuns } from '../training/list-runs.js';
+import { type FinishedRun, finishedRuns, listRuns } from '../training/list-runs.js';
 import type { Call, Command } from './command.js';
-import { flag, outputOption, text, whole } from './options.js';
+import { flag, modelOption, outputOption, text, whole } from './options.js';
+import { textTable } from './text-table.js';
 
 /** Fewer say nothing of the 2.5 % in a tail. */
 const fewestDraws = 100;
 
-const formats = { md: markdownTable, csv: csvTable, tex: latexTable };
+const formats = { text: textTable, md: markdownTable, csv: csvTable, tex: latexTable };
 
-/** Rows of several seeds or folds, or rows to be tested against a baseline. */
+type Split = 'val' | 'test';
+
+/** Runs that can stand in one table: of the same data, tested on the same tiles or on the folds of the same split. */
+const groupRuns = (runs: readonly FinishedRun[], split: Split): FinishedRun[][] => {
+  const groups = new Map<string, FinishedRun[]>();
+  for (const run of runs) {
+    const { by, folds } = run.experiment.split;
+    const tiles = run.tiles.filter((record) => record.split === split).map(({ tile }) => tile);
+    const { bands } = run.experiment.data;
+    const place = by === 'lists' ? tiles.sort().join() : `${by} ${folds}`;
+    const key = JSON.stringify([run.result.data.digest, bands, place]);
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()];
+};
+
+/** Of runs with one row, seed and fold the newest. */
+const withoutTwins = (rows: readonly RowRun[], note: (text: string) => void): RowRun[] => {
+  const kept = new Map<string, RowRun>();
+  for (const row of rows) {
+    const { seed, split } = row.run.experiment;
+    const key = JSON.stringify([row.label, seed, split.fold]);
+    const twin = kept.get(key);
+    const isNewer = !twin || twin.run.result.finished < row.run.result.finished;
+    if (twin) {
+      const [old, fresh] = isNewer ? [twin, row] : [row, twin];
+      note(
+        `left out: ${old.run.folder.tag}; the same configuration and seed as ${fresh.run.folder.tag}, which is newer`,
+      );
+    }
+    if (isNewer) kept.set(key, row);
+  }
+  return [...kept.values()];
+};
+
+/** Rows of several seeds or folds, or rows to be tested against a baseline; what `--json` says of them. */
 const compareRows = async (
   call: Call,
   rows: readonly RowRun[],
-  split: 'val' | 'test',
+  split: Split,
   print: (table: Table) => void,
-): Promise<void> => {
+): Promise<unknown> => {
   const models = seededModels(rows, { split, region: text(call, 'region') });
   const labels = models.map(({ label }) => label);
   const baseline = text(call, 'baseline') ?? models.find(({ isBound }) => !isBound)?.label ?? labels[0];
@@ -40,16 +79,65 @@ const compareRows = async (
   const { bands } = rows[0].run.experiment.data;
   const options = { caption: `${split} list`, baseline, draws, paper };
   print((flag(call, 'statistics') ? statisticsTable : ablationTable)(models, bands, options));
-  call.json({ split, bands, baseline, rows: rowStatistics(models, bands, { baseline, draws }) });
+  return { split, bands, baseline, rows: rowStatistics(models, bands, { baseline, draws }) };
+};
+
+/** Prints the table of one group; returns what `--json` says of it. */
+const compareGroup = async (
+  call: Call,
+  runs: readonly FinishedRun[],
+  split: Split,
+  metric: Metric | undefined,
+  print: (table: Table) => void,
+): Promise<unknown> => {
+  const rows = withoutTwins(await labelRuns(runs, text(call, 'output-dir')), call.note);
+  const isSeeded =
+    new Set(rows.map(({ label }) => label)).size < rows.length || runs[0].experiment.split.by !== 'lists';
+  const isAsked = ['baseline', 'statistics', 'paper'].some((name) => call.options[name] !== undefined);
+  if (metric === undefined && (isSeeded || isAsked)) return compareRows(call, rows, split, print);
+  const region = text(call, 'region');
+  const { bands } = runs[0].experiment.data;
+  const caption = `${split} list`;
+  if (metric !== undefined && isSeeded)
+    print(metricTable(seededModels(rows, { split, region }), bands, metric, caption));
+  else {
+    const models = comparedModels(
+      rows.map(({ run }) => run),
+      split,
+      region,
+    );
+    const alone = models.map(({ label, tiles }) => ({ label, seeds: [tiles], runs: [label] }));
+    const options = { reference: text(call, 'reference'), draws: whole(call, 'draws') ?? 1000 };
+    print(
+      metric === undefined
+        ? comparisonTable(caption, models, bands, options)
+        : metricTable(alone, bands, metric, caption),
+    );
+  }
+  const isMeant = (record: TileRecord): boolean =>
+    record.split === split && (region === undefined || record.region === region);
+  return {
+    split,
+    bands,
+    runs: rows.map(({ run }) => ({
+      tag: run.result.tag,
+      ...poolTiles(run.tiles.filter(isMeant), undefined, bands),
+    })),
+  };
 };
 
 export const command: Command = {
   path: ['runs', 'compare'],
   words: '[TAG|SWEEP…]',
-  summary: 'a table of finished runs, recomputed from their per-tile records',
+  summary: 'compare finished runs: a table for each dataset and split, recomputed from per-tile records',
   options: {
     ...outputOption,
-    format: { type: 'string', value: 'md|csv|tex', default: 'md', help: 'how the table is written' },
+    ...modelOption,
+    format: {
+      type: 'string',
+      value: 'text|md|csv|tex',
+      help: 'how tables are written (default: text on a terminal, md elsewhere)',
+    },
     metric: {
       type: 'string',
       value: metrics()
@@ -82,10 +170,12 @@ export const command: Command = {
     draws: { type: 'string', value: 'N', default: '1000', help: 'bootstrap draws; 0 for no intervals' },
   },
   run: async (call) => {
+    const model = text(call, 'model');
+    if (model !== undefined) await loadDefinitions(model);
     const outputDir = text(call, 'output-dir');
-    const format = text(call, 'format') ?? 'md';
-    if (!(format in formats)) throw new Fault(`--format: ${format}; one of md, csv, tex`);
-    const print = (table: Table): void => call.print(formats[format as keyof typeof formats](table));
+    const format = text(call, 'format') ?? (process.stdout.isTTY ? 'text' : 'md');
+    if (!(format in formats))
+      throw new Fault(`--format: ${format}; one of ${Object.keys(formats).join(', ')}`);
     const split = text(call, 'split');
     if (split !== 'test' && split !== 'val') throw new Fault(`--split: ${split}; one of test, val`);
     const name = text(call, 'metric');
@@ -103,35 +193,30 @@ export const command: Command = {
             .filter(({ result }) => result)
             .map(({ folder }) => folder.tag);
     if (tags.length === 0) throw new Fault(`runs: none finished under ${outputDir}; train one first`);
-    const runs = await finishedRuns(tags, outputDir);
-    const rows = await labelRuns(runs, outputDir);
-    const isSeeded = new Set(rows.map(({ label }) => label)).size < rows.length;
-    const asked = ['baseline', 'statistics', 'paper'].some((name) => call.options[name] !== undefined);
-    if (metric === undefined && (isSeeded || asked)) return compareRows(call, rows, split, print);
-    const region = text(call, 'region');
-    const { bands } = runs[0].experiment.data;
-    const caption = `${split} list`;
-    if (metric !== undefined && isSeeded)
-      print(metricTable(seededModels(rows, { split, region }), bands, metric, caption));
-    else {
-      const models = comparedModels(runs, split, region);
-      const alone = models.map(({ label, tiles }) => ({ label, seeds: [tiles], runs: [label] }));
-      const options = { reference: text(call, 'reference'), draws: whole(call, 'draws') ?? 1000 };
-      print(
-        metric === undefined
-          ? comparisonTable(caption, models, bands, options)
-          : metricTable(alone, bands, metric, caption),
-      );
+    const groups = groupRuns(await finishedRuns(tags, outputDir), split);
+    const documents: unknown[] = [];
+    const faults: Fault[] = [];
+    for (const runs of groups) {
+      const [{ result, experiment }] = runs;
+      const { by } = experiment.split;
+      const print = (table: Table): void => {
+        const place = `${basename(result.data.root)}, ${split} ${by === 'lists' ? 'list' : `tiles by ${by}`}`;
+        const caption = groups.length > 1 ? place : table.caption;
+        call.print(
+          `${documents.length > 0 ? '\n' : ''}${formats[format as keyof typeof formats]({ ...table, caption })}`,
+        );
+      };
+      try {
+        documents.push(await compareGroup(call, runs, split, metric, print));
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        faults.push(error);
+        const some = runs.slice(0, 3).map(({ folder }) => folder.tag);
+        const others = runs.length > 3 ? ` and ${runs.length - 3} more` : '';
+        if (groups.length > 1) call.note(`left out: ${some.join(', ')}${others}; ${reason(error)}`);
+      }
     }
-    const isMeant = (record: TileRecord): boolean =>
-      record.split === split && (region === undefined || record.region === region);
-    call.json({
-      split,
-      bands,
-      runs: runs.map(({ result, tiles }) => ({
-        tag: result.tag,
-        ...poolTiles(tiles.filter(isMeant), undefined, bands),
-      })),
-    });
+    if (documents.length === 0) throw faults[0];
+    call.json(groups.length === 1 ? documents[0] : { groups: documents });
   },
 };

@@ -3,8 +3,8 @@ import { basename } from 'node:path';
 import { restoreExperiment } from '../experiments/experiment.js';
 import { loadDefinitions } from '../experiments/load.js';
 import { Fault } from '../fault.js';
-import { modelOf } from '../models/index.js';
 import { exists } from '../files.js';
+import { modelOf } from '../models/index.js';
 import { runFolder } from '../training/run-folder.js';
 import type { Call, Command } from './command.js';
 import {

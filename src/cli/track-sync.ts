@@ -16,11 +16,10 @@ export const command: Command = {
     const to = text(call, 'to') ?? process.env['MLFLOW_TRACKING_URI'];
     if (!to)
       throw new Fault('--to: missing; give the address of an MLflow server, such as http://127.0.0.1:5000');
-    const destination = openDestination(to, call.note);
+    const destination = openDestination(to, call.note, { signal: call.signal });
     const root =
       call.words.length > 0 ? oneWord(call, 'folder of runs, sweep or run') : text(call, 'output-dir')!;
-    const { signal, progress: onProgress } = call;
-    const result = await syncFolders(root, destination, { signal, onProgress });
+    const result = await syncFolders(root, destination, { onProgress: call.progress });
     const { address } = destination.client;
     const rate = Math.round(result.points / Math.max(result.seconds, 1e-3));
     call.print(

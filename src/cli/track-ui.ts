@@ -141,9 +141,9 @@ export const command: Command = {
     note('starting an MLflow server');
     const server = await startServer(folder, whole(call, 'port', 1), signal);
     try {
-      const destination = openDestination(server.address, note, {});
-      const seen = new Map<string, string>();
-      const { runs, failed } = await syncFolders(root, destination, { signal, seen, onProgress });
+      const destination = openDestination(server.address, note, { env: {}, signal });
+      const seen = new Map<string, number>();
+      const { runs, failed } = await syncFolders(root, destination, { seen, onProgress });
       for (const { folder, reason } of failed) note(`${folder}: not sent; ${reason}`);
       call.print(`MLflow ${server.version} with ${runs} runs: ${server.address}  (Ctrl-C ends it)`);
       call.json({ address: server.address, version: server.version, folder, runs });

@@ -8,7 +8,7 @@ import { didYouMean } from '../config/spelling.js';
 import { Fault, reason } from '../fault.js';
 import { exists, fileDigest } from '../files.js';
 import { definePenalty } from '../losses/index.js';
-import { defineMetric } from '../metrics/index.js';
+import { defineMetric, isBuiltInMetric, metrics } from '../metrics/index.js';
 import { defineModel, models } from '../models/index.js';
 import { smoothLuts } from '../models/smooth-lut.js';
 import {
@@ -115,14 +115,17 @@ export const loadTyped = async (
 /**
  * Runs a file that defines models, penalties or metrics: what `--model FILE` names.
  *
- * @throws Fault where there is no such file, it does not run, or it defines no model
+ * @throws Fault where there is no such file, it does not run, or it defines neither model nor metric
  */
 export const loadDefinitions = async (file: string): Promise<void> => {
   const path = resolve(file);
   if (!(await exists(path))) throw new Fault(`--model: ${file}; no such file`);
   await execute(path);
-  if (models.list().every(({ kind }) => models.isBuiltIn(kind)))
-    throw new Fault(`--model: ${file}; it defines no model, call defineModel({…}) in it`);
+  const isEmpty =
+    models.list().every(({ kind }) => models.isBuiltIn(kind)) &&
+    metrics().every(({ name }) => isBuiltInMetric(name));
+  if (isEmpty)
+    throw new Fault(`--model: ${file}; it defines no model and no metric, call defineModel({…}) in it`);
 };
 
 /**

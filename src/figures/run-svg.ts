@@ -1,5 +1,9 @@
-import type { TrainingDomain } from '../experiments/aligner.js';
-import type { Mapping } from '../models/mapping.js';
+import type { Experiment } from '../experiments/experiment.js';
+import type { Knots } from '../models/mapping.js';
+import { loadAligner } from '../training/load-weights.js';
+import { lossCurveOf } from '../training/loss-curve.js';
+import type { RunResult } from '../training/result.js';
+import type { RunFolder } from '../training/run-folder.js';
 import type { LossCurve } from './loss-curves.js';
 import { type Curve, lutDeparture } from './lut-departure.js';
 import { escapeHtml } from './page.js';
@@ -87,32 +91,22 @@ const panelsSvg = (panels: readonly Panel[]): string => {
     .join('')}</svg>\n`;
 };
 
-/**
- * LUTs as departure from the identity, a panel per band, as SVG; null for a mapping that is no LUT. Made without plotly
- * in a millisecond: every run that is sent to a server gets one.
- *
- * @param domain where the training tiles have no pixels nothing is drawn; null draws every knot
- */
-export const lutSvg = (
-  mapping: Mapping,
-  bands: readonly string[],
-  domain: TrainingDomain | null,
-): string | null => {
-  if (mapping.form !== 'lut') return null;
-  const histogram = domain?.meanHistogram;
-  const counts = histogram?.length === mapping.values.length ? histogram : null;
-  return panelsSvg(
-    bands.map((band, i) => ({
-      title: `LUT of the mean training tile, ${band}`,
-      x: 'source reflectance × 10⁴',
-      y: 'LUT − source, × 10⁴',
-      series: [{ ...lutDeparture(mapping, i, counts, 0.001), colour: bandColour(band, i) }],
-    })),
+/** LUTs as departure from the identity, a panel per band; nothing where the training tiles have no pixels. */
+const lutSvg = ({ values, ...lut }: Knots, bands: readonly string[], shares: Float32Array): string =>
+  panelsSvg(
+    bands.map((band, i) => {
+      const counts = shares.length === values.length ? shares : null;
+      return {
+        title: `LUT of the mean training tile, ${band}`,
+        x: 'source reflectance × 10⁴',
+        y: 'LUT − source, × 10⁴',
+        series: [{ ...lutDeparture({ ...lut, values }, i, counts, 0.001), colour: bandColour(band, i) }],
+      };
+    }),
   );
-};
 
-/** Training (line) and validation (circles) RMSE over bands by epoch, as SVG. */
-export const lossSvg = ({ epochs, train, validated, val }: LossCurve): string => {
+/** Training (line) and validation (circles) RMSE over bands by epoch. */
+const lossSvg = ({ epochs, train, validated, val }: LossCurve): string => {
   const curve = (x: readonly number[], mse: readonly number[]): Curve => ({
     x: [...x],
     y: mse.map(Math.sqrt),
@@ -128,4 +122,24 @@ export const lossSvg = ({ epochs, train, validated, val }: LossCurve): string =>
       ],
     },
   ]);
+};
+
+/**
+ * Figures of a finished run from its folder, as SVG: `lut`, for a model that has one, and `loss`, for one that was
+ * trained. Drawn without plotly in milliseconds: every run that is sent to a server gets them.
+ */
+export const runFigures = async (run: {
+  folder: RunFolder;
+  experiment: Experiment;
+  result: RunResult;
+}): Promise<Record<string, string>> => {
+  const figures: Record<string, string> = {};
+  if (run.result.training) figures['loss'] = lossSvg(await lossCurveOf(run));
+  // weights that cannot be read, or no longer: the rest of the run is worth showing
+  const aligner = run.result.weights && (await loadAligner(run.folder.best).catch(() => null));
+  if (!aligner?.domain) return figures;
+  const shares = aligner.domain.meanHistogram;
+  const mapping = await aligner.mapping(Float64Array.from(shares, (share) => 1e6 * share));
+  if (mapping.form === 'lut') figures['lut'] = lutSvg(mapping, run.experiment.data.bands, shares);
+  return figures;
 };

@@ -45,16 +45,15 @@ export const sendBatch = async (
   batch: Batch,
   onSent: (sent: Batch) => void,
   onRefused: (text: string) => void,
-  signal?: AbortSignal,
 ): Promise<void> => {
   let isHealthy = false;
   const send = async (kind: Kind, items: readonly Item[]): Promise<void> => {
     try {
-      await client.logBatch(runId, { [kind]: items }, signal);
+      await client.logBatch(runId, { [kind]: items });
     } catch (error) {
       if (!(error instanceof MlflowError) || ![400, 413].includes(error.httpStatus)) throw error;
       // is it the items, or the run (deleted) or the server that refuses anything?
-      if (!isHealthy) await client.logBatch(runId, {}, signal);
+      if (!isHealthy) await client.logBatch(runId, {});
       isHealthy = true;
       if (items.length > 1) {
         const middle = Math.ceil(items.length / 2);

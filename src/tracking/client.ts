@@ -78,18 +78,18 @@ export const artifactService = (address: string, uri: string): string | undefine
 
 export type MlflowClient = ReturnType<typeof createClient>;
 
-/** The calls of MLflow's REST interface that bandalign makes. */
-export const createClient = (settings: ServerSettings) => {
+/** The calls of MLflow's REST interface that bandalign makes; they end when `signal` is aborted. */
+export const createClient = (settings: ServerSettings, signal?: AbortSignal) => {
   const { address } = settings;
-  const request = createRequest(settings);
+  const request = createRequest(settings, signal);
   const call = async <T>(
     method: Call['method'],
     path: string,
     rest: Omit<Call, 'method' | 'path'>,
   ): Promise<T> =>
     parseAnswer<T>(address, path, await request({ method, path: `/api/2.0/mlflow/${path}`, ...rest }));
-  const post = <T>(path: string, json: unknown, signal?: AbortSignal, once = false): Promise<T> =>
-    call<T>('POST', path, { json, signal, once });
+  const post = <T>(path: string, json: unknown, once = false): Promise<T> =>
+    call<T>('POST', path, { json, once });
 
   return {
     /** For people: without credentials. */
@@ -97,84 +97,69 @@ export const createClient = (settings: ServerSettings) => {
     request,
     retry: settings.retry,
     /** Undefined where there is none; a deleted one is found too. */
-    experimentByName: async (experiment_name: string, signal?: AbortSignal) => {
+    experimentByName: async (experiment_name: string) => {
       type Found = { experiment: { experiment_id: string; lifecycle_stage: 'active' | 'deleted' } };
       const path = 'experiments/get-by-name';
       try {
-        return (await call<Found>('GET', path, { query: { experiment_name }, signal })).experiment;
+        return (await call<Found>('GET', path, { query: { experiment_name } })).experiment;
       } catch (error) {
         if (hasCode(error, 'RESOURCE_DOES_NOT_EXIST')) return undefined;
         throw error;
       }
     },
-    createExperiment: async (
-      name: string,
-      tags: readonly ServerPair[],
-      signal?: AbortSignal,
-    ): Promise<string> =>
-      (await post<{ experiment_id: string }>('experiments/create', { name, tags }, signal)).experiment_id,
+    createExperiment: async (name: string, tags: readonly ServerPair[]): Promise<string> =>
+      (await post<{ experiment_id: string }>('experiments/create', { name, tags })).experiment_id,
     /** Not repeated on failure: each success makes a run. */
-    createRun: async (
-      run: { experiment_id: string; run_name: string; start_time: number; tags: readonly ServerPair[] },
-      signal?: AbortSignal,
-    ): Promise<void> => void (await post('runs/create', run, signal, true)),
-    updateRun: async (
-      run: { run_id: string; status: string; end_time?: number },
-      signal?: AbortSignal,
-    ): Promise<void> => void (await post('runs/update', run, signal)),
-    deleteRun: async (run_id: string, signal?: AbortSignal): Promise<void> =>
-      void (await post('runs/delete', { run_id }, signal)),
+    createRun: async (run: {
+      experiment_id: string;
+      run_name: string;
+      start_time: number;
+      tags: readonly ServerPair[];
+    }): Promise<void> => void (await post('runs/create', run, true)),
+    updateRun: async (run: { run_id: string; status: string; end_time?: number }): Promise<void> =>
+      void (await post('runs/update', run)),
+    deleteRun: async (run_id: string): Promise<void> => void (await post('runs/delete', { run_id })),
     /** Deleted runs too. */
-    searchRuns: async (experimentId: string, filter: string, signal?: AbortSignal): Promise<ServerRun[]> => {
+    searchRuns: async (experimentId: string, filter: string): Promise<ServerRun[]> => {
       const all: ServerRun[] = [];
       const search = { experiment_ids: [experimentId], filter, run_view_type: 'ALL', max_results: 1000 };
       for (let page_token: string | undefined = ''; page_token !== undefined; ) {
-        const page: { runs?: ServerRun[]; next_page_token?: string } = await post(
-          'runs/search',
-          { ...search, ...(page_token && { page_token }) },
-          signal,
-        );
+        const page: { runs?: ServerRun[]; next_page_token?: string } = await post('runs/search', {
+          ...search,
+          ...(page_token && { page_token }),
+        });
         for (const run of page.runs ?? []) all.push(run);
         page_token = page.next_page_token || undefined;
       }
       return all;
     },
     /** Not repeated on failure when it holds points: a server with a file store keeps what it is sent twice. */
-    logBatch: async (run_id: string, { metrics, ...pairs }: Batch, signal?: AbortSignal): Promise<void> => {
+    logBatch: async (run_id: string, { metrics, ...pairs }: Batch): Promise<void> => {
       const numbers = metrics?.map((metric) => ({ ...metric, value: jsonNumber(metric.value) }));
-      await post('runs/log-batch', { run_id, metrics: numbers, ...pairs }, signal, numbers !== undefined);
+      await post('runs/log-batch', { run_id, metrics: numbers, ...pairs }, numbers !== undefined);
     },
-    logInputs: async (
-      run_id: string,
-      datasets: readonly DatasetInput[],
-      signal?: AbortSignal,
-    ): Promise<void> => {
+    logInputs: async (run_id: string, datasets: readonly DatasetInput[]): Promise<void> => {
       const inputs = datasets.map(({ context, ...dataset }) => ({
         dataset,
         tags: [{ key: 'mlflow.data.context', value: context }],
       }));
-      await post('runs/log-inputs', { run_id, datasets: inputs }, signal);
+      await post('runs/log-inputs', { run_id, datasets: inputs });
     },
     /** The logged models of a run. */
-    modelsOf: async (experimentId: string, runId: string, signal?: AbortSignal): Promise<LoggedModel[]> => {
+    modelsOf: async (experimentId: string, runId: string): Promise<LoggedModel[]> => {
       const search = { experiment_ids: [experimentId], filter: `source_run_id = '${runId}'` };
-      return (await post<{ models?: LoggedModel[] }>('logged-models/search', search, signal)).models ?? [];
+      return (await post<{ models?: LoggedModel[] }>('logged-models/search', search)).models ?? [];
     },
-    createModel: async (model: object, signal?: AbortSignal): Promise<LoggedModel> =>
-      (await post<{ model: LoggedModel }>('logged-models', model, signal, true)).model,
+    createModel: async (model: object): Promise<LoggedModel> =>
+      (await post<{ model: LoggedModel }>('logged-models', model, true)).model,
     /** Says that a model's files are there, and that the run at `step` made it. */
-    finishModel: async (
-      model_id: string,
-      run_id: string,
-      step: number,
-      signal?: AbortSignal,
-    ): Promise<void> => {
+    finishModel: async (model_id: string, run_id: string, step: number): Promise<void> => {
       const json = { model_id, status: 'LOGGED_MODEL_READY' };
-      await call('PATCH', `logged-models/${model_id}`, { json, signal });
-      await post('runs/outputs', { run_id, models: [{ model_id, step }] }, signal);
+      await call('PATCH', `logged-models/${model_id}`, { json });
+      await post('runs/outputs', { run_id, models: [{ model_id, step }] });
     },
     /** Uploads to `path` of a service from {@link artifactService}. */
-    putArtifact: async (service: string, path: string, body: Blob, signal?: AbortSignal): Promise<void> =>
-      void (await request({ method: 'PUT', path: `${service}/${encoded(path)}`, body, signal })),
+    putArtifact: async (service: string, path: string, body: Blob): Promise<void> =>
+      void (await request({ method: 'PUT', path: `${service}/${encoded(path)}`, body })),
   };
 };

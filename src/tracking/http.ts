@@ -42,10 +42,9 @@ export interface Call {
   body?: Blob;
   /** Not repeated on failure: who calls finds out first what the server did. */
   once?: boolean;
-  signal?: AbortSignal;
 }
 
-/** Makes requests; resolves to the text of the answer. Throws {@link MlflowError}, or what `signal` was aborted with. */
+/** Makes requests; resolves to the text of the answer. Throws {@link MlflowError}, or what its signal was aborted with. */
 export type Request = (call: Call) => Promise<string>;
 
 const readPem = (path: string | undefined, name: string): string | undefined => {
@@ -142,11 +141,11 @@ const answerFailure = (answer: Response, body: string): Failure => {
 export const backoff = (retry: ServerSettings['retry'], n: number, random = Math.random()): number =>
   n <= 1 ? 0 : 1000 * Math.min(120, retry.factor * 2 ** (n - 1) + random * retry.jitter);
 
-/** A request function for one server. */
-export const createRequest = (settings: ServerSettings): Request => {
+/** A request function for one server; aborting `signal` ends all requests and waits. */
+export const createRequest = (settings: ServerSettings, signal?: AbortSignal): Request => {
   let chosen: Promise<typeof fetch> | undefined;
 
-  const once = async ({ method, path, query, json, body: bytes, signal }: Call): Promise<string> => {
+  const once = async ({ method, path, query, json, body: bytes }: Call): Promise<string> => {
     signal?.throwIfAborted();
     const url = new URL(/^https?:/.test(path) ? path : settings.address + path);
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
@@ -199,8 +198,8 @@ export const createRequest = (settings: ServerSettings): Request => {
         // once: whoever sends a run begins again, from what the server has by then
         if (isLast || n > Math.min(1, settings.retry.times)) throw error;
         const pause = error.retryAfter ?? backoff(settings.retry, n);
-        await sleep(pause, undefined, { signal: call.signal }).catch(() => {});
-        call.signal?.throwIfAborted();
+        await sleep(pause, undefined, { signal }).catch(() => {});
+        signal?.throwIfAborted();
       }
     }
   };

@@ -1,22 +1,15 @@
 const forbidden = /[^/\p{L}\p{N}_.\- :]/gu;
-// MLflow's limit is 250 characters
-const longest = 240;
-
-const shorten = (key: string): string => {
-  const bytes = Buffer.from(key);
-  // a character cut in the middle decodes to U+FFFD, which no allowed key holds
-  return bytes.length <= longest ? key : bytes.toString('utf8', 0, longest).replace(/\ufffd+$/, '');
-};
-
 /** `key` with everything replaced that MLflow refuses in the name of a metric or parameter; most stay as they are. */
 export const allowedKey = (key: string): string => {
   const parts = key
     .normalize('NFC')
+    // MLflow's limit is 250 characters
+    .slice(0, 240)
     .replace(forbidden, '_')
     .split('/')
     .filter((part) => part !== '' && part !== '.')
     .map((part) => (part === '..' ? '__' : part));
-  return shorten(parts.join('/')).replace(/\/+$/, '') || '_';
+  return parts.join('/') || '_';
 };
 
 /**

@@ -1,6 +1,7 @@
 import { gapClosed } from '../evaluation/comparison-table.js';
 import type { Score } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
+import { type GapEnds, meanRmse } from '../training/describe-run.js';
 import type { RunResult } from '../training/result.js';
 import type { ServerMetric } from './client.js';
 
@@ -52,9 +53,6 @@ export const systemPoints = ({ step, time: _, ...rest }: LoggedLine, timestamp: 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Mean RMSE over bands, stored units. */
-export const meanRmse = ({ bands }: Score): number => mean(bands.map(({ rmse }) => rmse));
-
 /** Pixel counts say nothing of a model. */
 const counts = new Set(['n', 'skipped']);
 
@@ -73,14 +71,6 @@ const scoreValues = (score: Score, split: string, bands: readonly string[]): Val
     ];
   });
 };
-
-/** Mean RMSE of the runs between which a gap is closed. */
-export interface GapEnds {
-  /** The global LUT's. */
-  reference: number;
-  /** The oracle's. */
-  bound: number;
-}
 
 /**
  * Scores of a finished run, at its last epoch: `test/rmse/mean` and `test/gap_closed` (0 at the global LUT, 1 at the

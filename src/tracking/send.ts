@@ -37,27 +37,42 @@ export interface Destination {
   experiments: Map<string, Promise<string>>;
   /** By experiment, then by a run's own id: what is not in it was not on the server. Lost, it is found out again. */
   sessions: Map<string, Promise<Map<string, Session>>>;
+  /** What has been sent. */
+  sent: { points: number; files: number };
+  /** Called when something has arrived, and when a file of so many bytes is on its way. */
+  onMove: (bytes: number) => void;
   /** Hears, once each, what goes wrong or is done otherwise: lines for people, without credentials. */
   note: (text: string) => void;
+  signal: AbortSignal;
+  /** Ends whatever is being sent. */
+  abort: (reason?: unknown) => void;
 }
 
 /**
  * The server at `uri`, with the credentials and settings of the `MLFLOW_*` variables.
+ *
  * @throws Fault for an address that is none
  */
 export const openDestination = (
   uri: string,
   onNote: (text: string) => void,
-  env: Environment = process.env,
+  { env = process.env, signal }: { env?: Environment; signal?: AbortSignal } = {},
 ): Destination => {
+  const controller = new AbortController();
+  const abort = (reason?: unknown): void => controller.abort(reason);
+  signal?.addEventListener('abort', () => abort(signal.reason), { once: true });
   const heard = new Set<string>();
   const experimentName = env['MLFLOW_EXPERIMENT_NAME'] || undefined;
   return {
-    client: createClient(serverSettings(uri, env)),
+    client: createClient(serverSettings(uri, env), controller.signal),
     experimentName,
     experimentId: experimentName === undefined ? env['MLFLOW_EXPERIMENT_ID'] || undefined : undefined,
     experiments: new Map(),
     sessions: new Map(),
+    sent: { points: 0, files: 0 },
+    onMove: () => {},
+    signal: controller.signal,
+    abort,
     note: (text) => {
       if (!heard.has(text)) onNote(text);
       heard.add(text);
@@ -75,22 +90,11 @@ export const trackingDestination = (
 ): Destination | null => {
   const uri = env['MLFLOW_TRACKING_URI']?.trim();
   if (!uri) return null;
-  if (/^https?:/i.test(uri)) return openDestination(uri, onNote, env);
+  if (/^https?:/i.test(uri)) return openDestination(uri, onNote, { env });
   throw new Fault(
     `MLFLOW_TRACKING_URI: ${uri.replace(/\/\/[^/@]*@/, '//')}; runs are sent to a server (http://…): start one on it with mlflow server, or unset the variable and send runs later with bandalign track sync`,
   );
 };
-
-/** How a run is sent. */
-export interface SendOptions {
-  signal?: AbortSignal;
-  /** Something has arrived. */
-  onSent?: (sent: { points: number; files: number }) => void;
-  /** A file of so many bytes is on its way. */
-  onSending?: (bytes: number) => void;
-  /** Repetitions of what may pass; default `MLFLOW_HTTP_REQUEST_MAX_RETRIES`, else 7. */
-  retries?: number;
-}
 
 /** A promise that is asked for once and kept, unless it fails. */
 const remember = <T>(map: Map<string, Promise<T>>, key: string, ask: () => Promise<T>): Promise<T> => {
@@ -102,13 +106,9 @@ const remember = <T>(map: Map<string, Promise<T>>, key: string, ask: () => Promi
   return asked;
 };
 
-const findOrCreateExperiment = async (
-  { client }: Destination,
-  name: string,
-  signal?: AbortSignal,
-): Promise<string> => {
+const findOrCreateExperiment = async ({ client }: Destination, name: string): Promise<string> => {
   const find = async (): Promise<string | undefined> => {
-    const found = await client.experimentByName(name, signal);
+    const found = await client.experimentByName(name);
     if (found?.lifecycle_stage === 'deleted')
       throw new Fault(
         `experiment: ${name}; it was deleted on ${client.address}: restore it there (mlflow experiments restore -x ${found.experiment_id}), or set MLFLOW_EXPERIMENT_NAME to another name`,
@@ -123,7 +123,7 @@ const findOrCreateExperiment = async (
       { key: 'mlflow.experiment.primaryMetric.name', value: 'test/rmse/mean' },
       { key: 'mlflow.experiment.primaryMetric.greaterIsBetter', value: 'False' },
     ];
-    return await client.createExperiment(name, tags, signal);
+    return await client.createExperiment(name, tags);
   } catch (error) {
     // somebody was faster, or an earlier try went through although its answer was lost
     const raced = hasCode(error, 'RESOURCE_ALREADY_EXISTS') ? await find() : undefined;
@@ -154,10 +154,9 @@ const findSessions = async (
   { client }: Destination,
   experimentId: string,
   filter: string,
-  signal?: AbortSignal,
 ): Promise<Map<string, Session>> => {
   const found = new Map<string, ServerRun[]>();
-  for (const run of await client.searchRuns(experimentId, filter, signal)) {
+  for (const run of await client.searchRuns(experimentId, filter)) {
     const id = run.data.tags?.find(({ key }) => key === idTag)?.value ?? '';
     found.set(id, [...(found.get(id) ?? []), run]);
   }
@@ -165,7 +164,7 @@ const findSessions = async (
   for (const [id, runs] of found) {
     const active = runs.filter(({ info }) => info.lifecycle_stage === 'active');
     const [kept, ...others] = active.sort((a, b) => (a.info.run_id < b.info.run_id ? -1 : 1));
-    for (const { info } of others) await client.deleteRun(info.run_id, signal);
+    for (const { info } of others) await client.deleteRun(info.run_id);
     sessions.set(id, sessionOf(kept ?? runs[0]));
   }
   return sessions;
@@ -181,33 +180,26 @@ const pairs = (entries: readonly [string, string][]): { key: string; value: stri
   entries.map(([key, value]) => ({ key, value }));
 
 /** What the server has of a run, which is made there where it has nothing. */
-const ensureSession = async (
-  destination: Destination,
-  source: Source,
-  signal?: AbortSignal,
-): Promise<Session> => {
+const ensureSession = async (destination: Destination, source: Source): Promise<Session> => {
   const name = destination.experimentName ?? source.experiment;
   const experimentId =
     destination.experimentId ??
-    (await remember(destination.experiments, name, () => findOrCreateExperiment(destination, name, signal)));
+    (await remember(destination.experiments, name, () => findOrCreateExperiment(destination, name)));
   const sessions = await remember(destination.sessions, experimentId, () =>
-    findSessions(destination, experimentId, `tags.\`${idTag}\` LIKE '%'`, signal),
+    findSessions(destination, experimentId, `tags.\`${idTag}\` LIKE '%'`),
   );
   const known = sessions.get(source.id);
   if (known) return known;
-  const parent = source.parent && (await ensureSession(destination, source.parent, signal));
-  await destination.client.createRun(
-    {
-      experiment_id: experimentId,
-      run_name: source.name,
-      start_time: source.started,
-      tags: pairs(wantedTags(source, parent)),
-    },
-    signal,
-  );
+  const parent = source.parent && (await ensureSession(destination, source.parent));
+  await destination.client.createRun({
+    experiment_id: experimentId,
+    run_name: source.name,
+    start_time: source.started,
+    tags: pairs(wantedTags(source, parent)),
+  });
   // looked for even so: another process may have been at the same run
   const filter = `tags.\`${idTag}\` = '${source.id}'`;
-  const made = (await findSessions(destination, experimentId, filter, signal)).get(source.id);
+  const made = (await findSessions(destination, experimentId, filter)).get(source.id);
   if (!made)
     throw new Fault(`run: ${source.name}; ${destination.client.address} does not find what it made`, 1);
   sessions.set(source.id, made);
@@ -215,11 +207,10 @@ const ensureSession = async (
 };
 
 const sendValues = async (
-  { client, note }: Destination,
+  { client, note, sent, onMove }: Destination,
   source: Source,
   session: Session,
   { params = [], tags = [], metrics = [] }: Batch,
-  { signal, onSent }: SendOptions,
 ): Promise<void> => {
   const about = `run ${source.name}`;
   const lacking = {
@@ -234,24 +225,23 @@ const sendValues = async (
     client,
     session.runId,
     lacking,
-    (sent) => {
-      for (const { key } of sent.params ?? []) session.params.add(key);
-      for (const { key, value } of sent.tags ?? []) session.tags.set(key, value);
-      for (const { key, step } of sent.metrics ?? []) session.latest.set(key, step);
-      onSent?.({ points: sent.metrics?.length ?? 0, files: 0 });
+    (part) => {
+      for (const { key } of part.params ?? []) session.params.add(key);
+      for (const { key, value } of part.tags ?? []) session.tags.set(key, value);
+      for (const { key, step } of part.metrics ?? []) session.latest.set(key, step);
+      sent.points += part.metrics?.length ?? 0;
+      onMove(0);
     },
     (text) => note(`${about}: ${text}`),
-    signal,
   );
 };
 
 /** Uploads files; false where the server does not take one. */
 const sendFiles = async (
-  { client, note }: Destination,
+  { client, note, sent, onMove }: Destination,
   source: Source,
   artifactUri: string,
   files: Readonly<Record<string, Blob>>,
-  { signal, onSent, onSending }: SendOptions,
 ): Promise<boolean> => {
   const service = artifactService(client.address, artifactUri);
   if (service === undefined) {
@@ -262,10 +252,10 @@ const sendFiles = async (
   }
   let isWhole = true;
   for (const [name, blob] of Object.entries(files)) {
-    onSending?.(blob.size);
+    onMove(blob.size);
     try {
-      await client.putArtifact(service, name, blob, signal);
-      onSent?.({ points: 0, files: 1 });
+      await client.putArtifact(service, name, blob);
+      sent.files += 1;
     } catch (error) {
       // a server may take values and no files: that is no reason to stop
       const isRefused = error instanceof MlflowError && [400, 403, 404, 413, 503].includes(error.httpStatus);
@@ -282,7 +272,6 @@ const sendModel = async (
   destination: Destination,
   source: Source,
   session: Session,
-  options: SendOptions,
 ): Promise<{ modelId?: string; isWhole: boolean }> => {
   const { client } = destination;
   const { model } = source;
@@ -290,45 +279,37 @@ const sendModel = async (
   try {
     // characters that MLflow does not take in a model's name
     const name = source.name.replace(/[/:.%"']/g, '-');
-    const models = await client.modelsOf(session.experimentId, session.runId, options.signal);
+    const models = await client.modelsOf(session.experimentId, session.runId);
     const found = models.find(({ info }) => info.name === name);
     const described = ['dataset', 'synthetic', 'bandalign.version'].filter((key) => source.tags[key]);
     const { info } =
       found ??
-      (await client.createModel(
-        {
-          experiment_id: session.experimentId,
-          name,
-          model_type: model.type,
-          source_run_id: session.runId,
-          params: source.params.filter(({ key, value }) => key.startsWith('model.') && value.length <= 500),
-          tags: pairs(described.map((key) => [key, source.tags[key]])),
-        },
-        options.signal,
-      ));
+      (await client.createModel({
+        experiment_id: session.experimentId,
+        name,
+        model_type: model.type,
+        source_run_id: session.runId,
+        params: source.params.filter(({ key, value }) => key.startsWith('model.') && value.length <= 500),
+        tags: pairs(described.map((key) => [key, source.tags[key]])),
+      }));
     if (found && session.hasModel) return { modelId: info.model_id, isWhole: true };
     const files = { 'best.safetensors': await model.weights() };
-    const isWhole = await sendFiles(destination, source, info.artifact_uri, files, options);
-    if (isWhole) await client.finishModel(info.model_id, session.runId, model.step, options.signal);
+    const isWhole = await sendFiles(destination, source, info.artifact_uri, files);
+    if (isWhole) await client.finishModel(info.model_id, session.runId, model.step);
     session.hasModel = isWhole;
     return { modelId: info.model_id, isWhole };
   } catch (error) {
     // servers before 3.0
     if (!(error instanceof MlflowError && [404, 405, 501].includes(error.httpStatus))) throw error;
     const files = { 'checkpoints/best.safetensors': await model.weights() };
-    return { isWhole: await sendFiles(destination, source, session.artifactUri, files, options) };
+    return { isWhole: await sendFiles(destination, source, session.artifactUri, files) };
   }
 };
 
-const sendInputs = async (
-  { client, note }: Destination,
-  source: Source,
-  session: Session,
-  signal?: AbortSignal,
-): Promise<void> => {
+const sendInputs = async ({ client, note }: Destination, source: Source, session: Session): Promise<void> => {
   if (session.hasInputs || source.inputs.length === 0) return;
   try {
-    await client.logInputs(session.runId, source.inputs, signal);
+    await client.logInputs(session.runId, source.inputs);
   } catch (error) {
     // servers before 2.4 know no inputs
     if (!(error instanceof MlflowError) || isServerDown(error)) throw error;
@@ -337,41 +318,43 @@ const sendInputs = async (
   session.hasInputs = true;
 };
 
-/** What became of a run: `open` when it goes on or a part is refused; one that was deleted on the server stays so. */
-export type SendOutcome = 'complete' | 'open' | 'deleted';
+/**
+ * What became of a run: all of an ended one is on the server, now (`complete`) or since earlier (`unchanged`); `open` when
+ * it goes on or a part is refused; one that was deleted on the server stays so.
+ */
+export type SendOutcome = 'complete' | 'unchanged' | 'open' | 'deleted';
 
-const send = async (destination: Destination, source: Source, options: SendOptions): Promise<SendOutcome> => {
-  const { signal } = options;
-  const session = await ensureSession(destination, source, signal);
+const send = async (destination: Destination, source: Source): Promise<SendOutcome> => {
+  const session = await ensureSession(destination, source);
   const { runId: run_id, artifactUri } = session;
   if (session.isDeleted) return 'deleted';
   const isRunning = source.status === 'RUNNING';
   if (!isRunning && session.status === source.status && session.tags.get(markTag) === source.mark)
-    return 'complete';
+    return 'unchanged';
   const { client } = destination;
   if (isRunning && session.status !== 'RUNNING') {
-    await client.updateRun({ run_id, status: 'RUNNING' }, signal);
+    await client.updateRun({ run_id, status: 'RUNNING' });
     session.status = 'RUNNING';
   }
-  const parent = source.parent && (await ensureSession(destination, source.parent, signal));
+  const parent = source.parent && (await ensureSession(destination, source.parent));
   const values = {
     params: source.params,
     tags: pairs(wantedTags(source, parent)),
     metrics: await source.points(),
   };
-  await sendValues(destination, source, session, values, options);
-  await sendInputs(destination, source, session, signal);
+  await sendValues(destination, source, session, values);
+  await sendInputs(destination, source, session);
   if (isRunning) return 'open';
-  const { modelId: model_id, isWhole } = await sendModel(destination, source, session, options);
+  const { modelId: model_id, isWhole } = await sendModel(destination, source, session);
   const scores = source.scores.map((point) => ({ ...point, model_id }));
-  await sendValues(destination, source, session, { metrics: scores }, options);
-  const areFiles = await sendFiles(destination, source, artifactUri, await source.files(), options);
+  await sendValues(destination, source, session, { metrics: scores });
+  const areFiles = await sendFiles(destination, source, artifactUri, await source.files());
   const end = source.ended === null ? {} : { end_time: source.ended };
-  await client.updateRun({ run_id, status: source.status, ...end }, signal);
+  await client.updateRun({ run_id, status: source.status, ...end });
   session.status = source.status;
   if (!isWhole || !areFiles) return 'open';
   const mark = { tags: [{ key: markTag, value: source.mark }] };
-  await sendValues(destination, source, session, mark, options);
+  await sendValues(destination, source, session, mark);
   return 'complete';
 };
 
@@ -379,33 +362,27 @@ const send = async (destination: Destination, source: Source, options: SendOptio
  * Sends what the server lacks of a run. What arrived is found out from the server, not from memory, so this may be
  * ended anywhere and done again by anybody who has the folder.
  *
+ * @param retries of what may pass, counted from the last that arrived; default `MLFLOW_HTTP_REQUEST_MAX_RETRIES`, else 7
  * @throws MlflowError when the server fails; Fault for a deleted experiment
  */
 export const sendRun = async (
   destination: Destination,
   source: Source,
-  options: SendOptions = {},
+  retries = destination.client.retry.times,
 ): Promise<SendOutcome> => {
-  const { retry } = destination.client;
-  let isMoving = false;
-  const onSent: SendOptions['onSent'] = (sent) => {
-    isMoving = true;
-    options.onSent?.(sent);
-  };
+  const { sent, signal, client } = destination;
   for (let n = 1; ; n++) {
+    const before = sent.points + sent.files;
     try {
-      return await send(destination, source, { ...options, onSent });
+      return await send(destination, source);
     } catch (error) {
       // what the server did of the last call is not known: look again
       destination.sessions.clear();
-      options.signal?.throwIfAborted();
-      if (isMoving) n = 1;
-      isMoving = false;
-      const isLast = !(error instanceof MlflowError) || !error.retryable;
-      if (isLast || n > (options.retries ?? retry.times)) throw error;
-      const pause = error.retryAfter ?? backoff(retry, n);
-      await sleep(pause, undefined, { signal: options.signal }).catch(() => {});
-      options.signal?.throwIfAborted();
+      signal.throwIfAborted();
+      if (sent.points + sent.files > before) n = 1;
+      if (!(error instanceof MlflowError) || !error.retryable || n > retries) throw error;
+      await sleep(error.retryAfter ?? backoff(client.retry, n), undefined, { signal }).catch(() => {});
+      signal.throwIfAborted();
     }
   }
 };

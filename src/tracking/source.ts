@@ -2,24 +2,22 @@ import { openAsBlob } from 'node:fs';
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { flatten } from '../config/override.js';
-import { isLocked } from '../dataset/cache-lock.js';
 import { syntheticMarker } from '../dataset/synth-marker.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { resolveExperiment } from '../experiments/experiment.js';
 import { Fault, reason } from '../fault.js';
-import { lossSvg, lutSvg } from '../figures/run-svg.js';
+import { runFigures } from '../figures/run-svg.js';
 import { digest } from '../files.js';
+import { isLocked } from '../lock.js';
+import { describeRun, describeSweep, type GapEnds, meanRmse } from '../training/describe-run.js';
 import type { Environment } from '../training/environment.js';
-import { loadAligner } from '../training/load-weights.js';
-import { lossCurveOf } from '../training/loss-curve.js';
 import { type RunResult, readLines, readResult, readTiles } from '../training/result.js';
 import { type RunFolder, runFolder } from '../training/run-folder.js';
-import { type RunState, readRunState } from '../training/run-state.js';
+import { type RunState, readRunState, runStatus } from '../training/run-state.js';
 import type { DatasetInput, ServerMetric, ServerPair } from './client.js';
-import { describeRun, describeSweep } from './describe.js';
 import { allowedKey, uniqueKeys } from './keys.js';
-import { epochPoints, type GapEnds, type LoggedLine, meanRmse, scorePoints, systemPoints } from './points.js';
+import { epochPoints, type LoggedLine, scorePoints, systemPoints } from './points.js';
 
 /** What a folder says of its run, in MLflow's terms. */
 export interface Source {
@@ -60,6 +58,8 @@ interface Sweep {
   data: { root: string };
   trials: { tag: string; label: string; experiment: Experiment }[];
 }
+
+const statuses = { running: 'RUNNING', finished: 'FINISHED', failed: 'FAILED', stopped: 'KILLED' } as const;
 
 /** Grows when the same folder is to be sent again, since more is made of it. */
 const format = 1;
@@ -109,24 +109,8 @@ const readFiles = async (folder: string, names: readonly string[]): Promise<Reco
   return Object.fromEntries(entries.filter((entry): entry is [string, Blob] => entry[1] !== null));
 };
 
-/** The LUT of the mean training tile, and the loss curve, of a finished run. */
-const figuresOf = async (run: {
-  folder: RunFolder;
-  experiment: Experiment;
-  result: RunResult;
-}): Promise<Record<string, Blob>> => {
-  const svg = (text: string): Blob => new Blob([text], { type: 'image/svg+xml' });
-  const figures: Record<string, Blob> = {};
-  if (run.result.training) figures['figures/loss.svg'] = svg(lossSvg(await lossCurveOf(run)));
-  // weights that cannot be read, or no longer: the rest of the run is worth sending
-  const aligner = run.result.weights && (await loadAligner(run.folder.best).catch(() => null));
-  if (!aligner?.domain) return figures;
-  const { domain } = aligner;
-  const mapping = await aligner.mapping(Float64Array.from(domain.meanHistogram, (share) => 1e6 * share));
-  const lut = lutSvg(mapping, run.experiment.data.bands, domain);
-  if (lut !== null) figures['figures/lut.svg'] = svg(lut);
-  return figures;
-};
+const svgBlobs = (figures: Readonly<Record<string, string>>): Record<string, Blob> =>
+  Object.fromEntries(Object.entries(figures).map(([name, svg]) => [`figures/${name}.svg`, new Blob([svg])]));
 
 const pairs = (entries: readonly [string, string][]): ServerPair[] => {
   const name = uniqueKeys();
@@ -219,25 +203,6 @@ const loggedPoints = async (
   return points.map((point) => ({ ...point, key: name(point.key) }));
 };
 
-const lockOf = (folder: string): string => join(dirname(folder), `.${basename(folder)}.lock`);
-
-/** How the run in a folder stands; one that nobody is at and that has no end was killed. */
-const endOf = async (
-  folder: RunFolder,
-  result: RunResult | null,
-  state: RunState | null,
-): Promise<Pick<Source, 'status' | 'ended'>> => {
-  if (result) return { status: 'FINISHED', ended: Date.parse(result.finished) };
-  if (state?.ended)
-    return {
-      status: state.ended.status === 'failed' ? 'FAILED' : 'KILLED',
-      ended: Date.parse(state.ended.at),
-    };
-  if (await isLocked(lockOf(folder.folder))) return { status: 'RUNNING', ended: null };
-  const last = (await readLines<LoggedLine>(folder.metrics)).at(-1)?.time;
-  return { status: 'KILLED', ended: Date.parse(last ?? state?.created ?? '') || null };
-};
-
 /**
  * The run's id: its own; that which an earlier version noted; else one that follows from what was written at its start,
  * so that copies agree.
@@ -267,7 +232,9 @@ const readRunSource = async (path: string): Promise<Source | null> => {
     readJson<Environment>(folder.environment),
     readSweep(dirname(folder.folder)),
   ]);
-  const { status, ended } = await endOf(folder, result, state);
+  const { status: end, ended: at } = await runStatus(folder, result, state);
+  const status = statuses[end];
+  const ended = at === null ? null : Date.parse(at);
   const started = Date.parse(state?.created ?? environment?.started ?? '') || (ended ?? Date.now());
   const trial = sweep?.trials.find(({ tag }) => tag === folder.tag);
   const parent = sweep && trial ? await readSweepSource(dirname(folder.folder)) : null;
@@ -281,7 +248,10 @@ const readRunSource = async (path: string): Promise<Source | null> => {
     dataset: data && basename(data.root),
     synthetic: data && String(await exists(join(data.root, syntheticMarker))),
     regions: regionCounts(tiles),
-    'mlflow.note.content': describeRun(experiment, environment?.argv ?? [], result, gap, state),
+    'mlflow.note.content': describeRun(experiment, environment?.argv ?? [], result, gap, state).slice(
+      0,
+      5000,
+    ),
     'bandalign.failure': state?.ended?.status === 'failed' ? state.ended.reason.slice(0, 5000) : undefined,
     ...(sweep && trial
       ? {
@@ -311,7 +281,7 @@ const readRunSource = async (path: string): Promise<Source | null> => {
       : [],
     files: async () => ({
       ...(await readFiles(folder.folder, names)),
-      ...(result ? await figuresOf({ folder, experiment, result }) : {}),
+      ...(result ? svgBlobs(await runFigures({ folder, experiment, result })) : {}),
     }),
     model: result?.weights
       ? { weights: () => openAsBlob(folder.best), type: model, step: result.training?.epochs ?? 0 }
@@ -346,7 +316,7 @@ const readSweepSource = async (folder: string): Promise<Source | null> => {
       'bandalign.fingerprint': fingerprint,
       'mlflow.source.name': `bandalign sweep ${name}`,
       'mlflow.source.type': 'LOCAL',
-      'mlflow.note.content': describeSweep(sweep),
+      'mlflow.note.content': describeSweep(sweep).slice(0, 5000),
     },
     inputs: [],
     points: async () => [],

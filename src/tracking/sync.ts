@@ -1,11 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, reason } from '../fault.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import { type RunOptions, type RunOutcome, runExperiment as run } from '../training/run.js';
 import { isServerDown } from './http.js';
-import { type Destination, type SendOptions, sendRun, trackingDestination } from './send.js';
+import { type Destination, sendRun, trackingDestination } from './send.js';
 import { findSources, readSource } from './source.js';
 
 /** What {@link syncFolders} did. */
@@ -28,23 +27,13 @@ export interface SyncResult {
 /** Runs sent at a time: more make an SQLite server slower, fewer leave it idle. */
 const concurrency = 4;
 
-/** Changes when something is written to the folder of a run or a sweep. */
-const signature = async (folder: string): Promise<string> => {
-  const names = ['metrics.jsonl', 'system.jsonl', 'run.json', 'result.json', 'events.jsonl'];
-  const states = names.map((name) =>
-    stat(join(folder, name)).then(
-      ({ mtimeMs, size }) => `${mtimeMs} ${size}`,
-      () => '',
-    ),
-  );
-  return (await Promise.all(states)).join();
-};
-
 /** How folders are synchronised. */
-export interface SyncOptions extends SendOptions {
+export interface SyncOptions {
   onProgress?: OnProgress;
-  /** Folders that are on the server as they were seen last: passed again, those that have not changed are left out. */
-  seen?: Map<string, string>;
+  /** Times of change of folders that are on the server: passed again, those that have not changed are left out. */
+  seen?: Map<string, number>;
+  /** As that of `sendRun`. */
+  retries?: number;
 }
 
 /**
@@ -56,44 +45,40 @@ export interface SyncOptions extends SendOptions {
 export const syncFolders = async (
   root: string,
   destination: Destination,
-  { onProgress = ignoreProgress, seen, ...options }: SyncOptions = {},
+  { onProgress = ignoreProgress, seen, retries }: SyncOptions = {},
 ): Promise<SyncResult> => {
   const started = performance.now();
-  const { signal } = options;
+  const { signal, sent } = destination;
+  const before = { ...sent };
   const { runs, sweeps } = await findSources(root);
   const total = runs.length + sweeps.length;
   if (total === 0 && !seen)
     throw new Fault(`folder: ${root}; there is no run in it, give a folder of runs, a sweep or a run`);
   const counts = { complete: 0, running: 0, points: 0, files: 0, seconds: 0 };
   const result: SyncResult = { runs: total, ...counts, deleted: [], failed: [] };
-  let handled = 0;
-  const report = (): void => {
-    const note = `${result.points} points, ${result.files} files`;
-    onProgress({ stage: 'track sync', done: handled, total, unit: 'runs', note });
-  };
-  const onSent: SendOptions['onSent'] = (sent) => {
-    result.points += sent.points;
-    result.files += sent.files;
-    options.onSent?.(sent);
-    report();
-  };
+  let [handled, isNews] = [0, false];
   const handle = async (folder: string): Promise<void> => {
-    const state = await signature(folder);
-    if (seen?.get(folder) === state) {
+    const changed = await stat(folder).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => Number.NaN,
+    );
+    if (seen?.get(folder) === changed) {
       result.complete++;
       return;
     }
     try {
       const source = await readSource(folder);
       if (!source) return;
-      const outcome = await sendRun(destination, source, { ...options, onSent });
+      const outcome = await sendRun(destination, source, retries);
       if (outcome === 'deleted') result.deleted.push(source.name);
-      else if (outcome === 'complete') result.complete++;
+      else if (outcome !== 'open') result.complete++;
       else if (source.status === 'RUNNING') result.running++;
       else result.failed.push({ folder, reason: 'the server does not take all of it' });
-      if (outcome !== 'open') seen?.set(folder, state);
+      if (outcome === 'open') return;
+      seen?.set(folder, changed);
+      isNews ||= outcome === 'complete';
     } catch (error) {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       if (isServerDown(error)) throw new Fault(reason(error), 1, { cause: error });
       result.failed.push({ folder, reason: reason(error) });
     }
@@ -101,10 +86,11 @@ export const syncFolders = async (
   const all = async (folders: string[]): Promise<void> => {
     const worker = async (): Promise<void> => {
       for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
-        signal?.throwIfAborted();
+        signal.throwIfAborted();
         await handle(folder);
         handled++;
-        report();
+        const note = `${sent.points - before.points} points, ${sent.files - before.files} files`;
+        onProgress({ stage: 'track sync', done: handled, total, unit: 'runs', note });
       }
     };
     await Promise.all(Array.from({ length: concurrency }, worker));
@@ -112,6 +98,10 @@ export const syncFolders = async (
   // the run of a trial lies under that of its sweep
   await all(sweeps);
   await all(runs);
+  // a run that has ended may be the measure of the gap that others closed
+  if (isNews) seen?.clear();
+  result.points = sent.points - before.points;
+  result.files = sent.files - before.files;
   result.seconds = (performance.now() - started) / 1000;
   return result;
 };
@@ -131,7 +121,7 @@ export interface FollowOptions {
   /** Seconds without success after which the end waits no longer; default `BANDALIGN_TRACKING_PATIENCE`, else 15. */
   patience?: number;
   /** As {@link SyncOptions.seen}. */
-  seen?: Map<string, string>;
+  seen?: Map<string, number>;
 }
 
 /**
@@ -140,23 +130,20 @@ export interface FollowOptions {
  * kill: the folder is the record.
  */
 export const follow = (root: string, destination: Destination, options: FollowOptions = {}): Following => {
-  const { every = 2000, seen = new Map<string, string>() } = options;
+  const { every = 2000, seen = new Map<string, number>() } = options;
   const patience = options.patience ?? Number(process.env['BANDALIGN_TRACKING_PATIENCE'] || 15);
-  const { client, note } = destination;
-  const controller = new AbortController();
-  const { signal } = controller;
+  const { client, note, signal, abort } = destination;
   let failures = 0;
   let isEnding = false;
   let deadline = Number.POSITIVE_INFINITY;
-  const wait = (bytes = 0): void => {
+  destination.onMove = (bytes) => {
     // a large file is allowed a megabyte a second
     if (isEnding) deadline = performance.now() + 1000 * patience + bytes / 1000;
   };
   /** True: the server has all that will come. */
   const pass = async (): Promise<boolean> => {
     try {
-      const sent = { onSent: () => wait(), onSending: wait };
-      const result = await syncFolders(root, destination, { signal, seen, retries: 0, ...sent });
+      const result = await syncFolders(root, destination, { seen, retries: 0 });
       for (const { folder, reason } of result.failed) note(`tracking: ${folder}: not sent; ${reason}`);
       for (const name of result.deleted)
         note(`tracking: ${name} was deleted on ${client.address}, and stays so`);
@@ -183,15 +170,15 @@ export const follow = (root: string, destination: Destination, options: FollowOp
   return {
     stop: () => {
       isEnding = true;
-      controller.abort();
+      abort();
       stop.abort();
       return looping;
     },
     end: async () => {
       isEnding = true;
-      wait();
+      destination.onMove(0);
       stop.abort();
-      const watch = setInterval(() => performance.now() > deadline && controller.abort(), 100);
+      const watch = setInterval(() => performance.now() > deadline && abort(), 100);
       try {
         await looping;
         for (let pause = 100; !(await pass()); pause = Math.min(2 * pause, 2000)) {

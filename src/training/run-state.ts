@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { reason } from '../fault.js';
 import { writeJson } from '../files.js';
-import type { RunResult } from './result.js';
+import { isLocked } from '../lock.js';
+import { type RunResult, readLines } from './result.js';
+import type { RunFolder } from './run-folder.js';
 
 /** `run.json`: which run a folder holds, and how it stands while it has no result. */
 export interface RunState {
@@ -17,6 +19,9 @@ export interface RunState {
   /** How the last process ended; null while one is at it, after a kill, and in a finished run. */
   ended: { status: 'failed' | 'stopped'; at: string; reason: string } | null;
 }
+
+/** How a run stands. One that nobody is at and that left no word was killed: `stopped`. */
+export type RunStatus = 'finished' | 'running' | 'failed' | 'stopped';
 
 const stateFile = (folder: string): string => join(folder, 'run.json');
 
@@ -61,4 +66,18 @@ export const abandonRun = async (folder: string, error: unknown, stopped: boolea
     reason: reason(error),
   };
   await writeJson(stateFile(folder), { ...state, ended }).catch(() => {});
+};
+
+/** How a run stands, and since when it does not run any more (ISO; null while it runs or where nothing says so). */
+export const runStatus = async (
+  { folder, metrics }: Pick<RunFolder, 'folder' | 'metrics'>,
+  result: RunResult | null,
+  state: RunState | null,
+): Promise<{ status: RunStatus; ended: string | null }> => {
+  if (result) return { status: 'finished', ended: result.finished };
+  if (state?.ended) return { status: state.ended.status, ended: state.ended.at };
+  const isRunning = await isLocked(join(dirname(folder), `.${basename(folder)}.lock`));
+  if (isRunning) return { status: 'running', ended: null };
+  const last = (await readLines<{ time?: string }>(metrics)).at(-1)?.time;
+  return { status: 'stopped', ended: last ?? state?.created ?? null };
 };

@@ -66,7 +66,7 @@ describe('the frame', () => {
       /^bandalign: weights: w\.bin; a \.safetensors or a PyTorch \.pth file \(\.pt, \.ckpt\) is needed\n$/,
     ],
     [['runs', 'show', 'nobody'], /^bandalign: run: nobody; no such run under outputs\n$/],
-    [['runs', 'compare', '--format', 'pdf'], /^bandalign: --format: pdf; one of md, csv, tex\n$/],
+    [['runs', 'compare', '--format', 'pdf'], /^bandalign: --format: pdf; one of text, md, csv, tex\n$/],
   ] as [string[], RegExp][])('%j is refused in one line', (args, message) => {
     const { status, stdout, stderr } = bandalign(...args, '--quiet');
     expect(stderr).toMatch(message);

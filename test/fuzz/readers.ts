@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { openCacheFile } from '../../src/dataset/cache-file.js';
 import { readHistogramPickle } from '../../src/dataset/histogram-pickle.js';
 import { openDataset } from '../../src/dataset/layout.js';
 import { packedReader } from '../../src/dataset/packed.js';
 import { inspectPatch } from '../../src/dataset/read-patch.js';
 import { readStatistics } from '../../src/dataset/statistics-file.js';
+import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { Fault } from '../../src/fault.js';
 import { readManifest } from '../../src/sweeps/manifest.js';
 import { readSceneManifest } from '../../src/sweeps/scene-manifest.js';

@@ -83,7 +83,9 @@ describe.each([
     expect(run.training === null).toBe(!isTrained);
     const score = await json('test', '--run', name, '--model', file, '--data', 'data');
     expect(score.rmse).toEqual(run.test.rmse);
-    expect((await json('test', '--weights', weights, '--model', file, '--data', 'data')).rmse).toEqual(score.rmse);
+    expect((await json('test', '--weights', weights, '--model', file, '--data', 'data')).rmse).toEqual(
+      score.rmse,
+    );
   });
 
   test('runs nothing that was not named, and no other file in its place', async () => {
@@ -93,13 +95,32 @@ describe.each([
       new RegExp(`^bandalign: model: ${name}; /.*/${name}\\.ts defines it, --model FILE runs that file`),
     );
     await writeFile(join(folder, 'changed.ts'), `${(await documented()).get(`${name}.ts`)}// changed\n`);
-    const changed = await bandalign('test', '--weights', weights, '--model', './changed.ts', '--data', 'data');
+    const changed = await bandalign(
+      'test',
+      '--weights',
+      weights,
+      '--model',
+      './changed.ts',
+      '--data',
+      'data',
+    );
     expect(changed.code).toBe(2);
     expect(changed.errors).toMatch(/^bandalign: model: .*; \/.*changed\.ts is not the file that defined it/m);
   });
 
   test('applies to a scene', async () => {
-    await json('apply', 'scene.tif', '--weights', weights, '--model', file, '--boa-offset', '0', '--out', `${name}.tif`);
+    await json(
+      'apply',
+      'scene.tif',
+      '--weights',
+      weights,
+      '--model',
+      file,
+      '--boa-offset',
+      '0',
+      '--out',
+      `${name}.tif`,
+    );
     const item = JSON.parse(await readFile(join(folder, `${name}.json`), 'utf8'));
     expect(JSON.stringify(item)).toContain(name);
   });
@@ -149,11 +170,7 @@ describe('a fault is one line that says what to do', () => {
       "import { defineModel } from 'bandalign';\nexport default { model: defineModel({ kind: 'linear', settings: {}, fit: () => null }).configure() };",
       /model: linear; exists already, choose another name/,
     ],
-    [
-      'a file that throws',
-      "throw new Error('no luck');",
-      /file: .*; it does not run: no luck/,
-    ],
+    ['a file that throws', "throw new Error('no luck');", /file: .*; it does not run: no luck/],
     [
       'a setting that the model does not have',
       "import { defineModel, z } from 'bandalign';\nconst m = defineModel({ kind: 'mine', settings: { depth: z.int().default(1) }, fit: () => null });\nexport default { model: { kind: 'mine', dept: 2 } };",
@@ -183,7 +200,15 @@ describe('a fault is one line that says what to do', () => {
   test.each(faulty)('%s', async (what, code, line) => {
     const name = `${what.replaceAll(' ', '-')}.ts`;
     await writeFile(join(folder, name), code);
-    const { code: exit, errors } = await bandalign('train', `./${name}`, '--data', 'data', '--tag', name, '--quiet');
+    const { code: exit, errors } = await bandalign(
+      'train',
+      `./${name}`,
+      '--data',
+      'data',
+      '--tag',
+      name,
+      '--quiet',
+    );
     expect(errors).toMatch(line);
     expect(errors).not.toMatch(/\n\s+at /);
     expect(exit).toBe(2);
@@ -191,11 +216,19 @@ describe('a fault is one line that says what to do', () => {
 
   test('a file that is missing, or defines no model', async () => {
     const weights = 'outputs/mlp/checkpoints/best.safetensors';
-    const missing = await bandalign('test', '--weights', weights, '--model', './nowhere.ts', '--data', 'data');
+    const missing = await bandalign(
+      'test',
+      '--weights',
+      weights,
+      '--model',
+      './nowhere.ts',
+      '--data',
+      'data',
+    );
     expect(missing.errors).toMatch(/^bandalign: --model: \.\/nowhere\.ts; no such file$/m);
     await writeFile(join(folder, 'empty.ts'), 'export default {};');
     const empty = await bandalign('test', '--weights', weights, '--model', './empty.ts', '--data', 'data');
-    expect(empty.errors).toMatch(/^bandalign: --model: \.\/empty\.ts; it defines no model/m);
+    expect(empty.errors).toMatch(/^bandalign: --model: \.\/empty\.ts; it defines no model and no metric/m);
     expect([missing.code, empty.code]).toEqual([2, 2]);
   });
 });

@@ -126,7 +126,13 @@ describe('a list of scenes', () => {
       out: join('out', name),
       nodata: Number.NaN,
     }));
-    const manifest = sceneManifest(requests, 'out', 'w.pth', { weightsDigest: 'ab', experiment: resolveExperiment({}) }, []);
+    const manifest = sceneManifest(
+      requests,
+      'out',
+      'w.pth',
+      { weightsDigest: 'ab', experiment: resolveExperiment({}) },
+      [],
+    );
     expect(manifest.scenes.map(({ tag }) => tag)).toEqual(['a-b', 'a-b--2', 'logs--2']);
     await writeSceneManifest(join(folder, 'm.json'), manifest);
     expect(await readSceneManifest(join(folder, 'm.json'))).toEqual(manifest);

@@ -24,6 +24,10 @@ export interface FakeRun {
   params: Record<string, string>;
   points: Point[];
   files: Record<string, Buffer>;
+  inputs: unknown[];
+  isDeleted: boolean;
+  /** Logged models, by name. */
+  models: { id: string; name: string; status: string; isOutput: boolean; files: Record<string, Buffer> }[];
 }
 
 /** What happens to a request instead of, or after, what it asks for. */
@@ -31,6 +35,9 @@ export type Mishap = (
   request: { path: string; body: string; count: number },
   answer: ServerResponse,
 ) => 'handled' | 'work' | 'work, then handled';
+
+const pairsOf = (record: Record<string, string>): Pair[] =>
+  Object.entries(record).map(([key, value]) => ({ key, value }));
 
 const send = (answer: ServerResponse, status: number, body: unknown): void => {
   answer.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
@@ -43,12 +50,13 @@ const read = async (request: IncomingMessage): Promise<Buffer> => {
 };
 
 /**
- * As much of MLflow's server as the shipper calls, with its limits and error shapes, for faults that a real one cannot be
+ * As much of MLflow's server as bandalign calls, with its limits and error shapes, for faults that a real one cannot be
  * brought to. It keeps repeated points, so a point sent twice is seen.
  */
 export const fakeServer = async () => {
   const runs: FakeRun[] = [];
   const experiments: string[] = [];
+  const deletedExperiments = new Set<string>();
   const calls: { path: string; headers: IncomingMessage['headers'] }[] = [];
   let mishap: Mishap = () => 'work';
   let count = 0;
@@ -61,9 +69,20 @@ export const fakeServer = async () => {
       status: run.status,
       start_time: 1,
       artifact_uri: `mlflow-artifacts:/${run.id}`,
-      lifecycle_stage: 'active',
+      lifecycle_stage: run.isDeleted ? 'deleted' : 'active',
     },
-    data: {},
+    data: {
+      tags: pairsOf(run.tags),
+      params: pairsOf(run.params),
+      metrics: [
+        ...new Map([...run.points].sort((a, b) => a.step - b.step).map((one) => [one.key, one])).values(),
+      ],
+    },
+    inputs: { dataset_inputs: run.inputs },
+    outputs: { model_outputs: run.models.filter(({ isOutput }) => isOutput) },
+  });
+  const modelInfo = ({ id, name }: FakeRun['models'][number]) => ({
+    info: { model_id: id, name, artifact_uri: `mlflow-artifacts:/${id}` },
   });
 
   const work = (path: string, url: URL, body: Buffer): [number, unknown] => {
@@ -75,9 +94,9 @@ export const fakeServer = async () => {
       const [id, ...rest] = decodeURIComponent(
         path.slice('/api/2.0/mlflow-artifacts/artifacts/'.length),
       ).split('/');
-      const run = runs.find((one) => one.id === id);
-      if (!run) return missing;
-      run.files[rest.join('/')] = body;
+      const owner = [...runs, ...runs.flatMap(({ models }) => models)].find((one) => one.id === id);
+      if (!owner) return missing;
+      owner.files[rest.join('/')] = body;
       return [200, {}];
     }
     const json = JSON.parse(body.length === 0 ? '{}' : body.toString()) as Record<string, never>;
@@ -87,7 +106,15 @@ export const fakeServer = async () => {
       const id = experiments.indexOf(url.searchParams.get('experiment_name')!);
       return id < 0
         ? missing
-        : [200, { experiment: { experiment_id: String(id), lifecycle_stage: 'active' } }];
+        : [
+            200,
+            {
+              experiment: {
+                experiment_id: String(id),
+                lifecycle_stage: deletedExperiments.has(experiments[id]) ? 'deleted' : 'active',
+              },
+            },
+          ];
     }
     if (at('experiments/create')) return [200, { experiment_id: String(experiments.push(json['name']) - 1) }];
     if (at('runs/search')) {
@@ -109,17 +136,48 @@ export const fakeServer = async () => {
         params: {},
         points: [],
         files: {},
+        inputs: [],
+        isDeleted: false,
+        models: [],
       };
       runs.push(made);
       return [200, { run: info(made) }];
     }
+    if (at('logged-models/search')) {
+      const source = /= '(\w+)'/.exec(json['filter'])?.[1];
+      return [
+        200,
+        { models: runs.filter(({ id }) => id === source).flatMap(({ models }) => models.map(modelInfo)) },
+      ];
+    }
+    if (at('logged-models')) {
+      const owner = runs.find(({ id }) => id === json['source_run_id'])!;
+      const id = `m-${owner.id}-${owner.models.length}`;
+      owner.models.push({ id, name: json['name'], status: 'PENDING', isOutput: false, files: {} });
+      return [200, { model: modelInfo(owner.models.at(-1)!) }];
+    }
+    if (path.startsWith('/api/2.0/mlflow/logged-models/')) {
+      const model = runs.flatMap(({ models }) => models).find(({ id }) => id === json['model_id'])!;
+      model.status = json['status'];
+      return [200, {}];
+    }
     if (!run) return missing;
+    if (run.isDeleted) return [400, { error_code: 'INVALID_PARAMETER_VALUE', message: 'not active' }];
+    if (at('runs/delete')) run.isDeleted = true;
+    if (at('runs/log-inputs')) run.inputs = json['datasets'];
+    if (at('runs/outputs'))
+      for (const { model_id } of json['models'] as { model_id: string }[])
+        run.models.find(({ id }) => id === model_id)!.isOutput = true;
     if (at('runs/get')) return [200, { run: info(run) }];
     if (at('runs/update')) run.status = json['status'];
     if (at('metrics/get-history'))
       return [200, { metrics: run.points.filter(({ key }) => key === url.searchParams.get('metric_key')) }];
     if (at('runs/log-batch')) {
-      const { metrics, params, tags } = json as unknown as { metrics: Point[]; params: Pair[]; tags: Pair[] };
+      const {
+        metrics = [],
+        params = [],
+        tags = [],
+      } = json as unknown as Partial<Record<'metrics', Point[]>> & Partial<Record<'params' | 'tags', Pair[]>>;
       const total = metrics.length + params.length + tags.length;
       const bad = params.find(({ value }) => value === 'poison');
       if (
@@ -165,6 +223,8 @@ export const fakeServer = async () => {
     address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     runs,
     calls,
+    experiments,
+    deletedExperiments,
     set mishap(next: Mishap) {
       mishap = next;
     },

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -17,15 +17,12 @@ export const listen = (): { heard: string[]; onWarning: (text: string) => void }
   return { heard, onWarning: (text) => void heard.push(text) };
 };
 
-/** Runs TypeScript that imports `../../src/…` in a process of its own; `output` grows as it prints. */
+/** Runs a module in a process of its own; `output` grows as it prints. */
 export const startProgram = (
   source: string,
   env: Record<string, string> = {},
 ): { child: ChildProcess; output: () => string; ended: Promise<number | null> } => {
-  const root = new URL('../..', import.meta.url).pathname;
-  const code = `import { createJiti } from 'jiti'; const jiti = createJiti(${JSON.stringify(`${root}test/tracking/program.ts`)}); await jiti.evalModule(${JSON.stringify(source)}, { filename: ${JSON.stringify(`${root}test/tracking/program.ts`)}, async: true });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
-    cwd: root,
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -48,15 +45,4 @@ export const until = async (holds: () => boolean | Promise<boolean>, seconds = 2
     if (Date.now() > end) throw new Error(`it did not come true within ${seconds} s`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-};
-
-/** Every file under a folder with its text. */
-export const tree = async (folder: string, prefix = ''): Promise<Record<string, string>> => {
-  const all: Record<string, string> = {};
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const name = `${prefix}${entry.name}`;
-    if (entry.isDirectory()) Object.assign(all, await tree(join(folder, entry.name), `${name}/`));
-    else all[name] = await readFile(join(folder, entry.name), 'utf8');
-  }
-  return all;
 };

@@ -17,7 +17,6 @@ import { momentSlots, momentsPass, momentsSum } from './shaders/moments-pass.js'
 import { constantsOf } from './shaders/parts.js';
 import { type ShaderShape, shaderShape, vectorsOf } from './shaders/shape.js';
 
-
 const passes = {
   moments: { text: momentsPass, bindings: [0, 1, 2, 3, 4] },
   momentsSum: { text: momentsSum, bindings: [0, 1, 4, 5] },

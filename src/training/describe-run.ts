@@ -1,12 +1,20 @@
 import { gapClosed } from '../evaluation/comparison-table.js';
 import type { Score } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
-import type { RunResult } from '../training/result.js';
-import type { RunState } from '../training/run-state.js';
-import { type GapEnds, meanRmse } from './points.js';
+import type { RunResult } from './result.js';
+import type { RunState } from './run-state.js';
 
-/** As the server takes it, of a description. */
-const longest = 5000;
+/** Mean RMSE over bands of the runs between which a gap is closed. */
+export interface GapEnds {
+  /** The global LUT's. */
+  reference: number;
+  /** The oracle's. */
+  bound: number;
+}
+
+/** Mean RMSE over bands, stored units. */
+export const meanRmse = ({ bands }: Score): number =>
+  bands.reduce((sum, { rmse }) => sum + rmse, 0) / bands.length;
 
 const number = (value: unknown): string =>
   typeof value === 'number' && Number.isFinite(value) ? String(Number(value.toPrecision(4))) : '–';
@@ -52,7 +60,7 @@ export const describeRun = (
       : '',
     state?.ended ? `${state.ended.status === 'failed' ? 'Failed' : 'Stopped'}: ${state.ended.reason}` : '',
   ];
-  return parts.filter(Boolean).join('\n\n').slice(0, longest);
+  return parts.filter(Boolean).join('\n\n');
 };
 
 /** A sweep's description and its rows, in Markdown. */
@@ -67,5 +75,5 @@ export const describeSweep = ({
 }): string => {
   const rows = [...new Set(trials.map(({ label }) => label))].map((label) => `- ${label}`);
   const head = [description, `Data: ${root}, ${trials.length} runs.`].filter(Boolean);
-  return [...head, rows.join('\n')].join('\n\n').slice(0, longest);
+  return [...head, rows.join('\n')].join('\n\n');
 };
