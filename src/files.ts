@@ -114,7 +114,7 @@ export const renameDurably = async (from: string, to: string): Promise<void> => 
 };
 
 /** Makes a file whole or not at all: `write` fills a temporary one, which is flushed and renamed to `path`. */
-const place = async (path: string, write: (temporary: string) => Promise<FileHandle>): Promise<void> => {
+const writeWhole = async (path: string, write: (temporary: string) => Promise<FileHandle>): Promise<void> => {
   const temporary = temporaryName(path);
   try {
     const file = await write(temporary);
@@ -132,7 +132,7 @@ const place = async (path: string, write: (temporary: string) => Promise<FileHan
  */
 export const writeAtomic = async (path: string, data: string | Uint8Array): Promise<void> => {
   await makeFolder(dirname(path));
-  await place(path, async (temporary) => {
+  await writeWhole(path, async (temporary) => {
     const file = await open(temporary, 'wx');
     try {
       await file.writeFile(data);
@@ -146,7 +146,7 @@ export const writeAtomic = async (path: string, data: string | Uint8Array): Prom
 
 /** Gives a file a second name, there whole or not at all; a file of that name is replaced. */
 export const copyAtomic = (from: string, to: string): Promise<void> =>
-  place(to, async (temporary) => {
+  writeWhole(to, async (temporary) => {
     await copyFile(from, temporary);
     return open(temporary, 'r+');
   });

@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { Fault, reason } from '../fault.js';
-import { isTemporary, makeFolder, renameDurably, temporaryName } from '../files.js';
+import { makeFolder, renameDurably, temporaryName } from '../files.js';
 
 /**
  * A cache file: a 64-byte head (magic, version, where the index is), blocks of bytes at multiples of 64, and a JSON index at
@@ -29,7 +29,7 @@ const largestPiece = 2 ** 30;
  */
 export const removeLeftovers = async (folder: string): Promise<void> => {
   for (const name of await readdir(folder).catch(() => []))
-    if (isTemporary(name)) await rm(join(folder, name), { force: true });
+    if (/^\..*\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
 };
 
 /** A Fault for a cache that cannot be written; `bytes` is what the whole file takes, where that is known. */

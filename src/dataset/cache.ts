@@ -241,8 +241,9 @@ const attempts = 5;
  * directory, and builds what is missing in one pass over the patches. Nothing is written into the dataset.
  *
  * The cache goes by content: by the list of patches and the SHA-256 of every file. A file whose size, inode and times are
- * as recorded is taken as unchanged; any other is hashed again. What was made from other contents is never used. Files are
- * renamed into place whole; of several processes one builds and the others wait.
+ * as recorded is taken as unchanged; any other is hashed again. What was made from other contents is never used, and what is
+ * damaged is built anew: every block has a checksum that is tested when it is read. Files are renamed into place whole; of
+ * several processes one builds and the others wait.
  *
  * @throws Fault with what is wrong with the first 20 faulty patches, when no patch has a valid pixel, when the disk is
  *   full (with the bytes needed), or when files change all the time
