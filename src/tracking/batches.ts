@@ -1,15 +1,8 @@
-import type { MlflowClient, ServerMetric, ServerPair } from './client.js';
+import type { Batch, MlflowClient, ServerMetric, ServerPair } from './client.js';
 import { MlflowError } from './http.js';
 
 /** Limits of one log-batch call: items of each kind, and bytes. */
 export const limits = { metrics: 1000, params: 100, tags: 100, bytes: 1_000_000 } as const;
-
-/** What a run logs, by kind. */
-export interface Batch {
-  params?: readonly ServerPair[];
-  tags?: readonly ServerPair[];
-  metrics?: readonly ServerMetric[];
-}
 
 type Kind = keyof Batch;
 type Item = ServerPair | ServerMetric;

@@ -12,7 +12,6 @@
  * - An artifact with # in its name is 400 "Invalid path".
  * - experiments/get-by-name finds deleted experiments; runs/search with run_view_type ALL finds deleted runs.
  */
-import type { Batch } from './batches.js';
 import { type Call, createRequest, hasCode, parseAnswer } from './http.js';
 import type { ServerSettings } from './settings.js';
 
@@ -67,6 +66,13 @@ interface LoggedModel {
 const jsonNumber = (value: number): number | string => (Number.isFinite(value) ? value : String(value));
 
 const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
+
+/** What a run logs, by kind. */
+export interface Batch {
+  params?: readonly ServerPair[];
+  tags?: readonly ServerPair[];
+  metrics?: readonly ServerMetric[];
+}
 
 /** Where uploads to an `artifact_uri` go: a path or address of the server's artifact service; undefined where it has none. */
 export const artifactService = (address: string, uri: string): string | undefined => {
