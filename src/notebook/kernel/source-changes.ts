@@ -15,6 +15,8 @@ export interface SourceChanges {
   withTimers: (system: ts.System) => ts.System;
   /** Reports every file whose content changed since the last call, and modules that import one of them. */
   report: (dependenciesOf: (path: string) => readonly string[]) => void;
+  /** Has the compiler just read a module that no cell imported meanwhile, and that had changed? `report` then tells it. */
+  overdue: () => boolean;
   /** Has every module that was not found looked for again. */
   lookAgain: () => void;
 }
@@ -42,15 +44,22 @@ export const sourceChanges = (typescript: TypeScript): SourceChanges => {
     read.set(path, stampOf(path));
     return typescript.sys.readFile(path, encoding);
   };
+  /** Stamps of modules that the latest cells do not import: what was compiled of them is still with tslab. */
+  const dropped = new Map<string, string>();
+  let late = false;
   const watchFile = (path: string, callback: ts.FileWatcherCallback): ts.FileWatcher => {
-    const file = files.get(path) ?? { stamp: read.get(path) ?? stampOf(path), callbacks: new Set() };
+    const now = read.get(path) ?? stampOf(path);
+    const file = files.get(path) ?? { stamp: dropped.get(path) ?? now, callbacks: new Set() };
+    if (file.stamp !== now) late = true;
     read.delete(path);
     files.set(path, file);
     file.callbacks.add(callback);
     return {
       close: () => {
         file.callbacks.delete(callback);
-        if (file.callbacks.size === 0 && files.get(path) === file) files.delete(path);
+        if (file.callbacks.size > 0 || files.get(path) !== file) return;
+        files.delete(path);
+        if (isSource(path)) dropped.set(path, file.stamp);
       },
     };
   };
@@ -88,6 +97,7 @@ export const sourceChanges = (typescript: TypeScript): SourceChanges => {
   };
 
   const report: SourceChanges['report'] = (dependenciesOf) => {
+    late = false;
     const { Created, Changed, Deleted } = typescript.FileWatcherEventKind;
     const changed = new Map<string, ts.FileWatcherEventKind>();
     for (const [path, file] of files) {
@@ -108,8 +118,6 @@ export const sourceChanges = (typescript: TypeScript): SourceChanges => {
   };
   return {
     system: { ...typescript.sys, readFile, watchFile, watchDirectory },
-    withTimers,
-    report,
-    lookAgain,
+    ...{ withTimers, report, overdue: () => late, lookAgain },
   };
 };

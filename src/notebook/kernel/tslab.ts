@@ -248,6 +248,11 @@ export const startTslab = (
     };
     try {
       let result = attempt();
+      if (changes.overdue()) {
+        const { sideOutputs: earlier = [] } = result;
+        result = attempt();
+        result.sideOutputs = [...earlier, ...(result.sideOutputs ?? [])];
+      }
       for (const forgetMissing of [changes.lookAgain, renew]) {
         if (!foundSince(result.diagnostics)) break;
         forgetMissing();
@@ -275,7 +280,7 @@ export const startTslab = (
     if (cells.size > mostCells) cells.delete([...cells.keys()][0]);
     mapsByCode.clear();
     // the executor gets modules whatever becomes of the cell: the converter gives each of them once
-    if (result.sideOutputs)
+    if (result.sideOutputs?.length)
       void execute(source, { sideOutputs: result.sideOutputs, diagnostics: [complaint('')] });
     const run = async (): Promise<CellOutcome> => {
       outcome = { ok: true, diagnostics: [...result.diagnostics] };
