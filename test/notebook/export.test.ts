@@ -215,7 +215,9 @@ describe('a page of somebody else’s notebook', () => {
       ]);
       const [head, body] = page.split('<body>');
       const written = body.replace(/<script>[\s\S]*?<\/script>/g, ''); // plotly, and our own
-      expect(written).not.toMatch(/<(meta|base|form|input|iframe)\b|<a [^>]*javascript:|<img [^>]*src="(?!data:)/);
+      expect(written).not.toMatch(
+        /<(meta|base|form|input|iframe)\b|<a [^>]*javascript:|<img [^>]*src="(?!data:)/,
+      );
       expect(head.match(/<meta /g)).toHaveLength(4);
       expect(body).toContain('[an output of type image/png: not shown here]');
     }));

@@ -1,11 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { chromium } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
 import { type CellOutput, readNotebook } from '../../src/notebook/document.js';
 import { installKernel, jupyterPath } from '../../src/notebook/kernelspec.js';
 import { packageRoot } from '../../src/notebook/package-root.js';
@@ -158,84 +156,6 @@ describe.skipIf(jupyter === '')('a real Jupyter', { timeout: 300_000 }, () => {
       expect(cells[0].outputs?.at(-1)).toMatchObject({ output_type: 'error', ename: 'Interrupted' });
       expect(cells[1].outputs).toMatchObject([{ data: { 'text/plain': '2' } }]);
     }));
-
-  const browser = findChromium();
-  it.skipIf(browser === undefined)('runs in JupyterLab, in a browser', async () =>
-    inCheckout(async (folder) => {
-      await writeNotebookFile(folder, 'lab.ipynb', [displayed, 'throw new Error("seen in the page");']);
-      const server = spawn(
-        jupyter,
-        [
-          'lab',
-          '--no-browser',
-          '--allow-root',
-          '--ip=127.0.0.1',
-          '--port=0',
-          `--ServerApp.root_dir=${folder}`,
-          '--IdentityProvider.token=',
-          '--ServerApp.password=',
-          '--LabApp.expose_app_in_browser=True',
-          '--LabApp.news_url=',
-        ],
-        {
-          env: {
-            ...environment,
-            JUPYTER_CONFIG_DIR: join(folder, 'config'),
-            JUPYTER_RUNTIME_DIR: join(folder, 'runtime'),
-            JUPYTERLAB_SETTINGS_DIR: join(folder, 'settings'),
-            JUPYTERLAB_WORKSPACES_DIR: join(folder, 'workspaces'),
-          },
-          stdio: ['ignore', 'ignore', 'pipe'],
-        },
-      );
-      try {
-        const address = await new Promise<string>((resolve, reject) => {
-          let said = '';
-          server.stderr.on('data', (chunk: Buffer) => {
-            said += chunk.toString('utf8');
-            const found = /http:\/\/127\.0\.0\.1:\d+\//.exec(said);
-            if (found) resolve(found[0]);
-          });
-          server.once('exit', () => reject(new Error(said)));
-        });
-        const running = await chromium.launch({ executablePath: browser, args: chromiumFlags });
-        try {
-          const page = await running.newPage({ viewport: { width: 1200, height: 1000 } });
-          page.setDefaultTimeout(120_000);
-          await page.goto(`${address}lab/tree/lab.ipynb`);
-          await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor();
-          await page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').waitFor();
-          // idle it says, too, while there is no kernel yet: JupyterLab then asks for one when cells are run
-          await page.locator('#jp-main-statusbar', { hasText: 'TypeScript (bandalign) | Idle' }).waitFor();
-          await page.evaluate(() => {
-            const { jupyterapp } = globalThis as unknown as {
-              jupyterapp: { commands: { execute: (id: string) => Promise<unknown> } };
-            };
-            void jupyterapp.commands.execute('notebook:run-all-cells'); // its promise outlasts a failing cell
-          });
-          await page.locator('.jp-OutputArea-output', { hasText: 'Error: seen in the page' }).waitFor();
-          await page.locator('.jp-OutputArea-output td', { hasText: '41.2' }).waitFor();
-          await page.locator('.jp-OutputArea-output progress').waitFor();
-          await page.locator('.jp-OutputArea-output', { hasText: '{ shown: true }' }).waitFor();
-        } finally {
-          const folderOfImages = process.env['BANDALIGN_TEST_SCREENSHOTS'];
-          if (folderOfImages)
-            await running
-              .contexts()[0]
-              ?.pages()[0]
-              ?.screenshot({ path: join(folderOfImages, 'jupyterlab.png') });
-          await running.close();
-        }
-      } finally {
-        server.kill('SIGTERM');
-        await new Promise((resolve) =>
-          server.exitCode === null && server.signalCode === null
-            ? server.once('exit', resolve)
-            : resolve(null),
-        );
-      }
-    }),
-  );
 
   it('reads our executed copies as valid notebooks', async () =>
     inFolder(async (folder) => {

@@ -77,7 +77,13 @@ const evaluate = (): void => {
   let controller = new AbortController();
   let running: { count: number; stray?: CellError; stop: (error: CellError) => void } | undefined;
   let lastCount = 0;
-  provideKernelOutput({ show: outputs.show, later: outputs.later, signal: () => controller.signal });
+  let watched = false;
+  provideKernelOutput({
+    show: outputs.show,
+    later: outputs.later,
+    signal: () => controller.signal,
+    isWatched: () => watched,
+  });
 
   watchdog.on('message', (id: number) => {
     if (Atomics.load(state, slots.cell) !== id) return;
@@ -141,6 +147,7 @@ const evaluate = (): void => {
   ): Promise<CellError | undefined> => {
     controller = new AbortController();
     lastCount = count;
+    watched = allowInput || process.env['BANDALIGN_LIVE_FIGURES'] === '1'; // who can be asked is there
     outputs.begin();
     const stopped = new Promise<CellError>((resolve) => {
       running = { count, stop: resolve };
