@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Fault, reason, refuse } from '../fault.js';
-import { digest, writeAtomic } from '../files.js';
+import { digest, makeFolder, temporaryName, writeAtomic } from '../files.js';
 import type { MimeBundle } from './kernel-output.js';
 import type { Fields } from './wire.js';
 
@@ -142,16 +143,6 @@ export const parseNotebook = (text: string, name: string): Notebook => {
   };
 };
 
-export const readNotebook = async (path: string): Promise<Notebook> => {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new Fault(`notebook: ${path}: ${reason(error)}; check the path`);
-  }
-  return parseNotebook(text, path);
-};
-
 const lines = (text: string): string[] => (text === '' ? [] : text.split(/(?<=\n)/));
 
 const writtenBundle = (data: MimeBundle): MimeBundle =>
@@ -190,14 +181,38 @@ export const notebookText = (notebook: Notebook): string =>
     1,
   )}\n`;
 
+const notWritable = (path: string, error: unknown): Fault => {
+  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+  return new Fault(`notebook: ${path}: ${reason(error)}; name a place that can be written`, full ? 1 : 2);
+};
+
+/** Throws a Fault where `path` cannot be written; leaves what is there as it is. */
+export const checkWritable = async (path: string): Promise<void> => {
+  if (path === '/dev/null') return;
+  try {
+    await makeFolder(dirname(path));
+    if (
+      await stat(path).then(
+        (found) => found.isDirectory(),
+        () => false,
+      )
+    )
+      throw new Error('it is a folder');
+    const probe = temporaryName(path);
+    await writeFile(probe, '', { flag: 'wx' });
+    await rm(probe);
+  } catch (error) {
+    throw notWritable(path, error);
+  }
+};
+
 /** Writes a notebook whole or not at all; `/dev/null` swallows it. Throws a Fault where it cannot be written. */
 export const writeNotebook = async (path: string, notebook: Notebook): Promise<void> => {
   if (path === '/dev/null') return;
   try {
     await writeAtomic(path, notebookText(notebook));
   } catch (error) {
-    const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
-    throw new Fault(`notebook: ${path}: ${reason(error)}; name a place that can be written`, full ? 1 : 2);
+    throw notWritable(path, error);
   }
 };
 

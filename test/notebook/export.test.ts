@@ -5,10 +5,10 @@ import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
-import { readNotebook } from '../../src/notebook/document.js';
 import { exportNotebook } from '../../src/notebook/export/export-notebook.js';
 import { indexPage } from '../../src/notebook/export/index-page.js';
 import { sanitise } from '../../src/notebook/export/sanitise.js';
+import { readNotebook } from '../../src/notebook/read-notebook.js';
 import { inFolder, writeNotebookFile } from './notebook-files.js';
 
 const dot =

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { type CellOutput, readNotebook } from '../../src/notebook/document.js';
+import type { CellOutput } from '../../src/notebook/document.js';
 import { installKernel, jupyterPath } from '../../src/notebook/kernelspec.js';
 import { packageRoot } from '../../src/notebook/package-root.js';
+import { readNotebook } from '../../src/notebook/read-notebook.js';
 import { runNotebook } from '../../src/notebook/run-notebook.js';
 import { requireBuild } from './built.js';
 import { inFolder, writeNotebookFile } from './notebook-files.js';
@@ -155,6 +156,76 @@ describe.skipIf(jupyter === '')('a real Jupyter', { timeout: 300_000 }, () => {
       const { cells } = await readNotebook(join(folder, 'executed.ipynb'));
       expect(cells[0].outputs?.at(-1)).toMatchObject({ output_type: 'error', ename: 'Interrupted' });
       expect(cells[1].outputs).toMatchObject([{ data: { 'text/plain': '2' } }]);
+    }));
+
+  const besideJupyter = (name: string): string => join(jupyter, '..', name);
+
+  it.skipIf(!existsSync(besideJupyter('papermill')))('is given parameters by papermill', async () =>
+    inFolder(async (folder) => {
+      // as `pip install jupyter/papermill` would leave it
+      const source = join(jupyterPath, 'papermill');
+      const project = await readFile(join(source, 'pyproject.toml'), 'utf8');
+      const [, name, target] = /^(bandalign) = "(.+)"$/m.exec(project) ?? [];
+      const info = join(folder, 'site', 'bandalign_papermill-0.1.0.dist-info');
+      await mkdir(info, { recursive: true });
+      await copyFile(join(source, 'bandalign_papermill.py'), join(info, '..', 'bandalign_papermill.py'));
+      await writeFile(
+        join(info, 'METADATA'),
+        'Metadata-Version: 2.1\nName: bandalign-papermill\nVersion: 0.1.0\n',
+      );
+      await writeFile(join(info, 'entry_points.txt'), `[papermill.engine]\n${name} = ${target}\n`);
+      const path = await writeNotebookFile(folder, 'in.ipynb', [
+        {
+          source: "let x = 0;\nconst band: 'red' | 'nir' = 'red';\nlet list: number[] = [];",
+          tags: ['parameters'],
+        },
+        "[x, band === 'nir', list.length].join(' ')",
+      ]);
+      const out = join(folder, 'out.ipynb');
+      const call = ['-k', 'bandalign', '-p', 'x', '1', '-p', 'band', 'nir', '-y', 'list: [1, 2]'];
+      await run(besideJupyter('papermill'), [path, out, ...call], {
+        env: { ...environment, PYTHONPATH: join(folder, 'site') },
+      });
+      const { cells } = await readNotebook(out);
+      expect(cells[2].outputs).toMatchObject([{ data: { 'text/plain': '1 true 2' } }]);
+    }),
+  );
+
+  it('is asked for input, or says that nobody can be asked', async () =>
+    inFolder(async (folder) => {
+      const script = `
+import sys
+from jupyter_client.manager import KernelManager
+manager = KernelManager(kernel_name='bandalign')
+manager.start_kernel(cwd=sys.argv[1])
+client = manager.client()
+client.start_channels()
+client.wait_for_ready(timeout=60)
+def run(code, *answers):
+    left, said = list(answers), []
+    def ask(message):
+        said.append('?' + message['content']['prompt'])
+        client.input(left.pop(0))
+    def show(message):
+        content = message['content']
+        said.append(content.get('text') or content.get('data', {}).get('text/plain') or content.get('ename') or '')
+    client.execute_interactive(code, allow_stdin=bool(answers), stdin_hook=ask, output_hook=show, timeout=60)
+    print('|'.join(one.strip() for one in said if one))
+run("prompt('name? ').toUpperCase()", 'ada')
+run("prompt('n? ', '5')", '')
+run("import { createInterface } from 'node:readline/promises'; const lines = createInterface({ input: process.stdin, output: process.stdout }); await lines.question('who? ')", 'eve')
+run("await lines.question('again? ')", 'bob')
+run("lines.close(); prompt('x')")
+run("await createInterface({ input: process.stdin }).question('y')")
+run("6 * 7")
+manager.shutdown_kernel(now=True)
+`;
+      const { stdout } = await run(besideJupyter('python'), ['-c', script, folder], { env: environment });
+      const lines = stdout.trim().split('\n');
+      expect(lines.slice(0, 2)).toEqual(['?name?|ADA', '?n?|5']);
+      expect(lines[2]).toMatch(/who\?.*\?.*eve$/);
+      expect(lines[3]).toMatch(/bob$/);
+      expect(lines.slice(4)).toEqual(['InputUnavailable', 'InputUnavailable', '42']);
     }));
 
   it('reads our executed copies as valid notebooks', async () =>

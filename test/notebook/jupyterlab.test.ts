@@ -109,11 +109,11 @@ describe.skipIf(jupyter === '' || browser === undefined)(
     it('is worked in: modules edited, the notebook saved, packages installed, cells interrupted', async () =>
       inJupyterLab(
         [
-          "import { gain } from './gain';\nlet kept = 40;\n'gain ' + gain",
-          'kept += 1; 'kept ' + kept',
-          "import { late } from 'installed-late';\n'late ' + late",
+          "import { gain } from './gain';\nlet kept = 40;\n['gain', gain].join(' ')",
+          "kept += 1; ['kept', kept].join(' ')",
+          "import { late } from 'installed-late';\n['late', late].join(' ')",
           'console.log("endless"); await null; for (;;) {}',
-          "'hello ' + prompt('who? ')",
+          "['hello', prompt('who? ')].join(' ')",
         ],
         async (page, folder) => {
           const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);

@@ -1,7 +1,7 @@
 import { dirname, extname, join } from 'node:path';
 import { Fault } from '../../fault.js';
 import { writeAtomic } from '../../files.js';
-import { readNotebook } from '../document.js';
+import { readNotebook } from '../read-notebook.js';
 import { htmlPage, type PageOptions } from './html-page.js';
 import { markdownPage } from './markdown-page.js';
 
