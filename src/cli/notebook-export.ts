@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import { Fault } from '../fault.js';
+import { writeAtomic } from '../files.js';
 import type { Command } from './command.js';
 
 const pageName = (notebook: string, format: string): string => `${basename(notebook, '.ipynb')}.${format}`;
@@ -9,33 +10,69 @@ export const command: Command = {
   words: 'IN.ipynb…',
   summary: 'write executed notebooks as self-contained HTML pages, or as Markdown with images',
   options: {
-    out: { type: 'string', value: 'PAGE.html|PAGE.md|DIR', help: 'where to; of several notebooks a folder' },
+    out: {
+      type: 'string',
+      value: 'PAGE.html|PAGE.md|DIR',
+      help: 'where to; of several notebooks a folder, which also gets an index.html with a search',
+    },
     format: { type: 'string', value: 'html|md', help: 'of the pages in a folder', default: 'html' },
+    code: {
+      type: 'string',
+      value: 'show|fold|none',
+      help: 'code: as tagged, folded, or left out',
+      default: 'show',
+    },
+    'no-code': { type: 'boolean', help: 'the same as --code none' },
   },
   run: async ({ words, options, print, json, note, progress }) => {
     const out = options['out'] as string | undefined;
     const format = String(options['format']);
+    const code = options['no-code'] === true ? 'none' : String(options['code']);
     if (words.length === 0) throw new Fault('notebook: none given; name one or more .ipynb files');
     if (format !== 'html' && format !== 'md') throw new Fault(`--format: ${format}; give html or md`);
+    if (code !== 'show' && code !== 'fold' && code !== 'none')
+      throw new Fault(`--code: ${code}; give show, fold or none`);
     if (out === undefined) throw new Fault('--out: not given; name a page (.html, .md) or a folder');
     const single = /\.(html|md)$/i.test(out);
     if (single && words.length > 1) throw new Fault(`--out: ${out}; with several notebooks, name a folder`);
+    const names = words.map((word) => pageName(word, format));
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) throw new Fault(`notebooks: two become ${twice}; export them into two folders`);
     const { exportNotebook } = await import('../notebook/export/export-notebook.js');
-    const { readNotebook } = await import('../notebook/document.js');
+    const { indexPage } = await import('../notebook/export/index-page.js');
+    const { notebookTitle } = await import('../notebook/export/cell-parts.js');
+    const { readNotebook } = await import('../notebook/read-notebook.js');
+    const links = await Promise.all(
+      words.map(async (word, index) => {
+        const content = await readNotebook(word);
+        const title = notebookTitle(content.cells, basename(word, '.ipynb'));
+        return { notebook: basename(word), page: names[index], title, content };
+      }),
+    );
     const pages: { notebook: string; files: string[] }[] = [];
-    for (const notebook of words) {
-      progress({ stage: 'export', done: pages.length, total: words.length, unit: 'notebooks' });
-      const { cells } = await readNotebook(notebook);
+    for (const [index, notebook] of words.entries()) {
+      progress({ stage: 'export', done: index, total: words.length, unit: 'notebooks' });
+      const { cells } = links[index].content;
       if (
         cells.some((cell) => cell.cell_type === 'code') &&
         cells.every((cell) => cell.execution_count == null)
       )
         note(`${notebook}: it was not run; the page has no outputs`);
-      const files = await exportNotebook(notebook, single ? out : join(out, pageName(notebook, format)));
+      const files = await exportNotebook(notebook, single ? out : join(out, names[index]), {
+        ...{ code, pages: links },
+      });
       pages.push({ notebook, files });
       print(files[0]);
     }
+    const index =
+      format === 'html' && words.length > 1 && !names.includes('index.html')
+        ? join(out, 'index.html')
+        : undefined;
+    if (index !== undefined) {
+      await writeAtomic(index, indexPage(links));
+      print(index);
+    }
     progress({ stage: 'export', done: words.length, total: words.length, unit: 'notebooks' });
-    json({ pages });
+    json({ pages, ...(index === undefined ? {} : { index }) });
   },
 };

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { Fault, reason } from '../fault.js';
-import { digest, writeAtomic } from '../files.js';
+import { rm, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Fault, reason, refuse } from '../fault.js';
+import { digest, makeFolder, temporaryName, writeAtomic } from '../files.js';
 import type { MimeBundle } from './kernel-output.js';
 import type { Fields } from './wire.js';
 
@@ -43,6 +44,9 @@ const joinedBundle = (data: unknown): MimeBundle =>
     ]),
   );
 
+const countOf = ({ execution_count: count }: Fields): number | null =>
+  Number.isSafeInteger(count) ? (count as number) : null;
+
 const readOutput = (output: Fields): CellOutput => {
   if (output['output_type'] === 'stream')
     return {
@@ -55,16 +59,28 @@ const readOutput = (output: Fields): CellOutput => {
       output_type: 'error',
       ename: joined(output['ename']),
       evalue: joined(output['evalue']),
-      traceback: (output['traceback'] ?? []) as string[],
+      traceback: [output['traceback'] ?? []].flat().map(String),
     };
   const shown = { data: joinedBundle(output['data']), metadata: (output['metadata'] ?? {}) as Fields };
   return output['output_type'] === 'execute_result'
     ? {
         output_type: 'execute_result',
         ...shown,
-        execution_count: (output['execution_count'] ?? null) as number | null,
+        execution_count: countOf(output),
       }
     : { output_type: 'display_data', ...shown };
+};
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What is wrong with a cell beyond its kind, for the reader of a notebook that another program wrote. */
+const faultOf = ({ cell_type, outputs, metadata }: Fields): string | undefined => {
+  if (metadata !== undefined && !isObject(metadata)) return 'its metadata are no object';
+  if (cell_type !== 'code' || outputs === undefined) return undefined;
+  if (!Array.isArray(outputs)) return 'its outputs are no list';
+  const index = outputs.findIndex((output) => !isObject(output) || typeof output['output_type'] !== 'string');
+  return index < 0 ? undefined : `its output ${index + 1} has no output_type`;
 };
 
 const isCell = (value: unknown): value is Fields =>
@@ -94,6 +110,12 @@ export const parseNotebook = (text: string, name: string): Notebook => {
     throw new Fault(
       `notebook: ${name}: its cells are no list of code, markdown and raw cells; mend the file`,
     );
+  refuse(
+    cells.flatMap((cell, index) => {
+      const fault = faultOf(cell);
+      return fault === undefined ? [] : [`notebook: ${name}: cell ${index + 1}: ${fault}; mend the file`];
+    }),
+  );
   const taken = new Set<string>();
   return {
     nbformat: 4,
@@ -110,7 +132,7 @@ export const parseNotebook = (text: string, name: string): Notebook => {
           cell_type: 'code',
           ...base,
           outputs: ((cell['outputs'] ?? []) as Fields[]).map(readOutput),
-          execution_count: (cell['execution_count'] ?? null) as number | null,
+          execution_count: countOf(cell),
         };
       return {
         cell_type: cell['cell_type'] as 'markdown' | 'raw',
@@ -119,16 +141,6 @@ export const parseNotebook = (text: string, name: string): Notebook => {
       };
     }),
   };
-};
-
-export const readNotebook = async (path: string): Promise<Notebook> => {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new Fault(`notebook: ${path}: ${reason(error)}; check the path`);
-  }
-  return parseNotebook(text, path);
 };
 
 const lines = (text: string): string[] => (text === '' ? [] : text.split(/(?<=\n)/));
@@ -169,14 +181,38 @@ export const notebookText = (notebook: Notebook): string =>
     1,
   )}\n`;
 
+const notWritable = (path: string, error: unknown): Fault => {
+  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+  return new Fault(`notebook: ${path}: ${reason(error)}; name a place that can be written`, full ? 1 : 2);
+};
+
+/** Throws a Fault where `path` cannot be written; leaves what is there as it is. */
+export const checkWritable = async (path: string): Promise<void> => {
+  if (path === '/dev/null') return;
+  try {
+    await makeFolder(dirname(path));
+    if (
+      await stat(path).then(
+        (found) => found.isDirectory(),
+        () => false,
+      )
+    )
+      throw new Error('it is a folder');
+    const probe = temporaryName(path);
+    await writeFile(probe, '', { flag: 'wx' });
+    await rm(probe);
+  } catch (error) {
+    throw notWritable(path, error);
+  }
+};
+
 /** Writes a notebook whole or not at all; `/dev/null` swallows it. Throws a Fault where it cannot be written. */
 export const writeNotebook = async (path: string, notebook: Notebook): Promise<void> => {
   if (path === '/dev/null') return;
   try {
     await writeAtomic(path, notebookText(notebook));
   } catch (error) {
-    const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
-    throw new Fault(`notebook: ${path}: ${reason(error)}; name a place that can be written`, full ? 1 : 2);
+    throw notWritable(path, error);
   }
 };
 

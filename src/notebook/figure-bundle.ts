@@ -1,21 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import { reason } from '../fault.js';
+import { plotlyScript } from '../figures/static/browser.js';
 import { palettePng } from '../figures/static/palette-png.js';
-import { figureTitle, type PlotlyFigure, plainFigure } from '../figures/static/plain-figure.js';
+import {
+  figureTitle,
+  type PlainFigure,
+  type PlotlyFigure,
+  plainFigure,
+} from '../figures/static/plain-figure.js';
 import { renderFigure } from '../figures/static/render-figure.js';
-import type { MimeBundle } from './kernel-output.js';
+import { escapeHtml } from './data-table.js';
+import { kernelOutput, type MimeBundle } from './kernel-output.js';
+import { packageRequire } from './package-root.js';
+
+/** Traces that plotly's cartesian bundle draws, a third of the whole. */
+const cartesian = new Set([
+  ...['scatter', 'bar', 'box', 'heatmap', 'histogram', 'histogram2d', 'histogram2dcontour', 'image', 'pie'],
+  ...['contour', 'scatterternary', 'violin'],
+]);
+
+const libraries = new Map<string, Promise<string>>();
+
+/** plotly.js for these traces, gzipped, as base64. */
+const libraryFor = (figure: PlainFigure): Promise<string> => {
+  const all = figure.data.every((trace) => cartesian.has((trace as { type?: string }).type ?? 'scatter'));
+  const path = all
+    ? packageRequire.resolve('plotly.js-cartesian-dist-min/plotly-cartesian.min.js')
+    : plotlyScript();
+  const found = libraries.get(path) ?? readFile(path).then((bytes) => gzipSync(bytes).toString('base64'));
+  libraries.set(path, found);
+  return found;
+};
 
 /**
- * A plotly figure as a notebook keeps it: interactive JSON for JupyterLab, VS Code and our HTML export, a PNG for all that
- * draw no plotly (GitHub, nbconvert; 256 colours, to keep notebooks small), a title for terminals. No HTML: it would win over the PNG and need a network.
- * Where no image can be made the text says why.
+ * Draws a figure over its still image, with plotly.js unpacked once a page for each bundle. Runs in the reader's browser:
+ * it is written into the notebook as text, and names nothing outside itself.
+ */
+const drawScript = `async (id, figure, packed) => {
+  const places = document.querySelectorAll('[data-bandalign-figure="' + id + '"]:not([data-live])');
+  if (places.length === 0) return;
+  for (const place of places) place.dataset.live = 'yes';
+  const loaded = (globalThis.bandalignPlotly ??= {});
+  const unpack = async () => {
+    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+    const module = { exports: {} };
+    new Function('module', 'exports', 'define', await new Response(stream).text())(module, module.exports, undefined);
+    return module.exports;
+  };
+  const Plotly = await (loaded[packed.length] ??= unpack());
+  const { data, layout, config, frames } = figure;
+  for (const place of places) {
+    const plot = place.querySelector('div');
+    plot.style.minHeight = (layout.height || 450) + 'px';
+    await Plotly.newPlot(plot, { data, layout: { ...layout, width: undefined, autosize: true }, frames,
+      config: { responsive: true, displaylogo: false, ...config } });
+    place.querySelector('img')?.remove();
+  }
+}`;
+
+/** JSON that may stand inside a script element. */
+const scriptJson = (value: unknown): string => JSON.stringify(value).replace(/</g, '\\u003c');
+
+/**
+ * A figure as HTML that needs nothing installed and asks nothing of a network: the still image, and a script that puts the
+ * live figure in its place. Where scripts are not run (a notebook that is not trusted), the image stays.
+ */
+const liveHtml = async (figure: PlainFigure, title: string, png: string | undefined): Promise<string> => {
+  const id = randomUUID();
+  const still = png ? `<img src="data:image/png;base64,${png}" alt="${escapeHtml(title)}">` : '';
+  return [
+    `<figure data-bandalign-figure="${id}" style="margin:0;background:#fff">${still}<div></div></figure>`,
+    `<script>(${drawScript})(${JSON.stringify(id)}, ${scriptJson(figure)}, "${await libraryFor(figure)}")</script>`,
+  ].join('\n');
+};
+
+/** A figure without the controls that a picture cannot answer: sliders, menus, buttons. */
+const withoutControls = ({ layout = {}, ...figure }: PlotlyFigure): PlotlyFigure => {
+  const { sliders: _sliders, updatemenus: _menus, ...rest } = layout as Record<string, unknown>;
+  return { ...figure, layout: rest };
+};
+
+/**
+ * A plotly figure as a notebook keeps it: JSON for front ends and exports that draw plotly, a PNG without controls for
+ * all that draw none (GitHub, nbconvert; 256 colours, to keep notebooks small), a title for terminals. Where somebody
+ * works in the notebook (JupyterLab, Notebook, VS Code), HTML as well that draws it with nothing installed: 0.7 MB with
+ * plotly.js, so that a notebook run by a program leaves it out. Where no image can be made the text says why.
  */
 export const figureBundle = async (figure: PlotlyFigure): Promise<MimeBundle> => {
   const title = figureTitle(figure) ?? 'figure';
-  const shown = { 'application/vnd.plotly.v1+json': plainFigure(figure) };
-  try {
-    const png = await renderFigure(figure, { format: 'png' });
-    return { ...shown, 'image/png': Buffer.from(palettePng(png)).toString('base64'), 'text/plain': title };
-  } catch (error) {
-    return { ...shown, 'text/plain': `${title} (${reason(error)})` };
-  }
+  const plain = plainFigure(figure);
+  const image = await renderFigure(withoutControls(figure), { format: 'png' }).then(
+    (png) => ({ png: Buffer.from(palettePng(png)).toString('base64') }),
+    (error: unknown) => ({ why: reason(error) }),
+  );
+  const png = 'png' in image ? image.png : undefined;
+  return {
+    'application/vnd.plotly.v1+json': plain,
+    ...(png === undefined ? {} : { 'image/png': png }),
+    ...(kernelOutput()?.isWatched() ? { 'text/html': await liveHtml(plain, title, png) } : {}),
+    'text/plain': 'why' in image ? `${title} (${image.why})` : title,
+  };
 };

@@ -11,6 +11,8 @@ export interface KernelOutput {
   later: (data: Promise<MimeBundle>) => Promise<void>;
   /** Aborted when the running cell is interrupted; a fresh one for each cell. */
   signal: () => AbortSignal;
+  /** Does somebody work in the notebook, as in JupyterLab and VS Code, or does a program run it (nbconvert, `notebook run`)? */
+  isWatched: () => boolean;
 }
 
 const place = Symbol.for('bandalign.kernel');

@@ -4,12 +4,16 @@ import { type Cell, cellTags, type Notebook } from './document.js';
 import { packageRequire } from './package-root.js';
 
 /** One variable of a notebook's parameters cell. */
-interface Parameter {
+export interface Parameter {
   name: string;
   /** `let` is assigned to; `const` is declared again, which a notebook allows. */
   constant: boolean;
   /** As written or as its literal says; undefined where only the kernel can tell. */
   type?: string;
+  /** Its value as TypeScript; undefined where it has none. */
+  initial?: string;
+  /** The comment that ends its line or stands above it. */
+  help?: string;
 }
 
 type TypeScript = typeof ts;
@@ -44,8 +48,34 @@ const readParameters = (source: string): Parameter[] => {
         name: name.getText(file),
         constant: (declarationList.flags & typescript.NodeFlags.Const) !== 0,
         type: type?.getText(file) ?? (initializer && literalType(typescript, initializer)),
+        initial: initializer?.getText(file),
+        help: helpOf(typescript, source, declarationList),
       })),
   );
+};
+
+/** What the comment beside or above a declaration says. */
+const helpOf = (typescript: TypeScript, source: string, node: ts.Node): string | undefined => {
+  const ranges =
+    typescript.getTrailingCommentRanges(source, node.parent.end) ??
+    typescript.getLeadingCommentRanges(source, node.parent.getFullStart());
+  const text = ranges?.at(-1) && source.slice(ranges.at(-1)?.pos, ranges.at(-1)?.end);
+  return (
+    text
+      ?.replace(/^\/\/+|^\/\*+|\*+\/$/g, '')
+      .replace(/\s*\n\s*\*?\s*/g, ' ')
+      .trim() || undefined
+  );
+};
+
+/** Where the cell tagged `parameters` stands among all cells: a code cell, as another has no variables; or -1. */
+const parametersAt = (cells: readonly Cell[]): number =>
+  cells.findIndex((cell) => cell.cell_type === 'code' && cellTags(cell).includes('parameters'));
+
+/** The variables that `notebook` lets its caller set; none where no code cell is tagged `parameters`. */
+export const listParameters = ({ cells }: Notebook): Parameter[] => {
+  const at = parametersAt(cells);
+  return at < 0 ? [] : readParameters(cells[at].source);
 };
 
 const parseJson = (text: string): { value: unknown } | undefined => {
@@ -55,6 +85,41 @@ const parseJson = (text: string): { value: unknown } | undefined => {
     return undefined;
   }
 };
+
+/** A decimal number without its sign: digits, neither first nor last a zero, and the power of ten behind them. */
+const exactForm = (text: string): { digits: string; power: number } => {
+  const [, whole = '', fraction = '', exponent = '0'] =
+    /^[+-]?(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text) ?? [];
+  const written = `${whole}${fraction}`.replace(/^0+/, '');
+  const digits = written.replace(/0+$/, '');
+  return { digits, power: Number(exponent) - fraction.length + written.length - digits.length };
+};
+
+/** Most significant decimal digits that every double keeps. */
+const keptDigits = 15;
+/** Least double of full precision. */
+const smallest = 2.2250738585072014e-308;
+
+/**
+ * Does a double hold the decimal number `text`, as far as it is written? A fraction is rounded in its last digits, as
+ * everywhere; a whole number that would become another, or one too large or too small for a double, is not held.
+ */
+const isHeld = (text: string): boolean => {
+  const value = Number(text);
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number.isFinite(value);
+  if (!Number.isFinite(value)) return false;
+  const { digits, power } = exactForm(text);
+  if (value === 0) return digits === '';
+  if (digits.length <= keptDigits) return Math.abs(value) >= smallest;
+  return power < 0 || BigInt(digits) * 10n ** BigInt(power) === BigInt(Math.abs(value));
+};
+
+/** The first number of a JSON text that a double does not hold. */
+const lostNumber = (json: string): string | undefined =>
+  json
+    .replace(/"(?:[^"\\]|\\.)*"/g, '""')
+    .match(/-?\d[\d.]*(?:e[+-]?\d+)?/gi)
+    ?.find((text) => !isHeld(text));
 
 const fits = (value: unknown, type: string): boolean =>
   type.endsWith('[]')
@@ -86,6 +151,11 @@ const literalFor = ({ type, name }: Parameter, text: string): { literal: string 
   const json = parseJson(text);
   if (type === 'string') return { literal: JSON.stringify(text) };
   if (type === 'number' && /^[+-]?(NaN|Infinity)$/.test(text)) return { literal: text };
+  const lost = type === 'number' ? (isHeld(text.trim()) ? undefined : text) : json && lostNumber(text);
+  if (lost !== undefined && type !== 'bigint' && text.trim() !== '' && !Number.isNaN(Number(lost)))
+    return {
+      fault: `parameter ${name}: ${lost}; a number cannot hold it exactly; give fewer digits, or declare a bigint or a string`,
+    };
   if (type === 'number' && text.trim() !== '' && Number.isFinite(Number(text)))
     return { literal: String(Number(text)) };
   if (type === 'boolean' && /^(true|false)$/i.test(text)) return { literal: text.toLowerCase() };
@@ -132,9 +202,7 @@ export const injectParameters = (
   name: string,
 ): Notebook => {
   if (values.size === 0) return notebook;
-  const at = notebook.cells.findIndex(
-    (cell) => cell.cell_type === 'code' && cellTags(cell).includes('parameters'),
-  );
+  const at = parametersAt(notebook.cells);
   if (at < 0) refuse([`parameters: ${name} has no cell tagged parameters; tag the one that declares them`]);
   const known = readParameters(notebook.cells[at].source);
   const faults: string[] = [];
@@ -166,6 +234,6 @@ export const injectParameters = (
     execution_count: null,
   };
   const others = notebook.cells.filter((cell) => !cellTags(cell).includes(injectedTag));
-  const place = others.findIndex((cell) => cellTags(cell).includes('parameters')) + 1;
+  const place = parametersAt(others) + 1;
   return { ...notebook, cells: [...others.slice(0, place), injected, ...others.slice(place)] };
 };

@@ -2,10 +2,11 @@ import { dirname, resolve } from 'node:path';
 import { Fault } from '../fault.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import { type CellFailure, failureOf, mayFail, showFailure, strayError, whyFailed } from './cell-failure.js';
-import { type Cell, cellTags, type Notebook, readNotebook, writeNotebook } from './document.js';
+import { type Cell, cellTags, checkWritable, type Notebook, writeNotebook } from './document.js';
 import { startKernel } from './kernel-client.js';
 import { collectOutputs } from './output-collector.js';
 import { injectParameters } from './parameters.js';
+import { readNotebook } from './read-notebook.js';
 import { runCell } from './run-cell.js';
 import type { Fields } from './wire.js';
 
@@ -16,6 +17,8 @@ export interface RunOptions {
   parameters?: ReadonlyMap<string, string>;
   /** Seconds that one cell may take (default: no limit). */
   cellTimeout?: number;
+  /** Where that limit comes from, for the message of a cell that outlived it. */
+  cellTimeoutNote?: string;
   /** Seconds that the whole notebook may take, kernel start included (default: no limit). */
   timeout?: number;
   /** Environment of the kernel beside ours. */
@@ -71,8 +74,8 @@ const cleared = (notebook: Notebook): Notebook => ({
  * Executes a notebook in a fresh kernel and gives back how it went; only a bad call or input throws.
  *
  * The kernel starts in the notebook's folder; relative paths in cells count from the project's root (the nearest folder
- * upward with a package.json), those of imports also from the notebook's folder. The notebook is written to `out` before
- * the first cell and after each, whole. The first failing cell ends the run; cells after it keep no outputs. A cell
+ * upward with a package.json), those of imports also from the notebook's folder. The notebook is written to `out` after
+ * each cell, whole. The first failing cell ends the run; cells after it keep no outputs. A cell
  * tagged `raises-exception` may fail, one tagged `skip-execution` is left out.
  *
  * How a cell can end, and what its notebook then holds:
@@ -99,8 +102,8 @@ export const runNotebook = async (path: string, options: RunOptions = {}): Promi
   const save = async (): Promise<void> => {
     if (out !== undefined) await writeNotebook(out, notebook);
   };
-  // a place that cannot be written is found out before the work; a notebook run in place keeps its outputs until then
-  if (out !== undefined && resolve(out) !== resolve(path)) await save();
+  // a place that cannot be written is found out before the work, and what lies there stays until there is more
+  if (out !== undefined) await checkWritable(out);
   const kernel = await startKernel({ cwd: dirname(resolve(path)), env: options.env });
   const kernelSeconds = seconds();
   const { receive } = collectOutputs();
@@ -115,7 +118,7 @@ export const runNotebook = async (path: string, options: RunOptions = {}): Promi
       const own = options.cellTimeout ?? Number.POSITIVE_INFINITY;
       const limits =
         own <= left
-          ? { seconds: own, what: `the cell took longer than ${own} s` }
+          ? { seconds: own, what: `the cell took longer than ${own} s${options.cellTimeoutNote ?? ''}` }
           : { seconds: Math.max(0, left), what: `the notebook took longer than ${options.timeout} s` };
       const ending = await runCell(kernel, cell, receive, limits, signal);
       if ('content' in ending && ending.content)

@@ -77,6 +77,40 @@ describe('notebook run', () => {
       expect(await readdir(folder)).toEqual(['in.ipynb']);
     }));
 
+  it('keeps the outputs beside the notebook, also of text, and does not run them again', async () =>
+    inFolder(async (folder) => {
+      await writeNotebookFile(folder, 'in.ipynb', ['1 + 1']);
+      await writeFile(
+        join(folder, 'plain.ts'),
+        '// %% tags=["parameters"]\nlet n = 1; // a count\n// %%\nn + 1\n',
+      );
+      const all = ['notebook', 'run', 'in.ipynb', 'in.executed.ipynb', 'plain.ts'];
+      await writeFile(join(folder, 'in.executed.ipynb'), '{}');
+      const { stdout, stderr, code } = await bandalign(all, folder);
+      expect(stderr).toContain('1 executed copies of these notebooks are left out');
+      expect(stdout).toMatch(/^in\.ipynb: .*, in\.executed\.ipynb\nplain\.ts: .*, plain\.ipynb\n/);
+      expect(code).toBe(0);
+      const result = async (name: string): Promise<unknown> =>
+        JSON.parse(await readFile(join(folder, name), 'utf8')).cells.at(-1).outputs[0].data['text/plain'];
+      expect([await result('in.executed.ipynb'), await result('plain.ipynb')]).toEqual([['2'], ['2']]);
+      const listed = await bandalign(['notebook', 'run', 'plain.ts', '--list-parameters'], folder);
+      expect(listed.stdout).toBe('n: number = 1  (a count)\n');
+    }));
+
+  it('leaves what lies at --out as it is until a cell has run', async () =>
+    inFolder(async (folder) => {
+      await writeNotebookFile(folder, 'in.ipynb', ['process.exit(3)']);
+      await writeNotebookFile(folder, 'wrong.ipynb', ['1']);
+      await writeFile(join(folder, 'out.ipynb'), 'precious');
+      const refused = await bandalign(
+        ['notebook', 'run', 'wrong.ipynb', '-p', 'x=1', '--out', 'out.ipynb'],
+        folder,
+      );
+      expect(refused.code).toBe(2);
+      expect(await readFile(join(folder, 'out.ipynb'), 'utf8')).toBe('precious');
+      expect(await readdir(folder)).toEqual(['in.ipynb', 'out.ipynb', 'wrong.ipynb']);
+    }));
+
   it.each([
     [[], 'notebook: none given; name one or more .ipynb files'],
     [['none.ipynb'], expect.stringMatching(/^notebook: none\.ipynb: ENOENT/)],

@@ -5,9 +5,9 @@ import { pathToFileURL } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
-import { readNotebook } from '../../src/notebook/document.js';
 import { exportNotebook } from '../../src/notebook/export/export-notebook.js';
 import { packageRoot } from '../../src/notebook/package-root.js';
+import { readNotebook } from '../../src/notebook/read-notebook.js';
 import { inFolder } from './notebook-files.js';
 
 const folder = join(packageRoot, 'notebooks');

@@ -3,7 +3,7 @@ import { markdownRenderer } from '../../src/notebook/export/render-markdown.js';
 
 /** HTML with each formula as its TeX between ⟦ ⟧. */
 const rendered = (text: string): string =>
-  markdownRenderer(() => undefined)(text).html.replace(
+  markdownRenderer({})(text).html.replace(
     /<(div|span) class="math">.*?<annotation[^>]*>(.*?)<\/annotation>.*?<\/\1>/gs,
     (_, _tag, tex: string) => `⟦${tex.trim()}⟧`,
   );

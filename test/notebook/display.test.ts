@@ -8,7 +8,7 @@ import { progressBar } from '../../src/notebook/progress-bar.js';
 const place = Symbol.for('bandalign.kernel');
 const forget = (): void => void Reflect.deleteProperty(globalThis, place);
 
-const fakeKernel = (): { shown: { data: MimeBundle; update?: boolean; id?: string }[] } => {
+const fakeKernel = (watched = false): { shown: { data: MimeBundle; update?: boolean; id?: string }[] } => {
   const shown: { data: MimeBundle; update?: boolean; id?: string }[] = [];
   const show: KernelOutput['show'] = (data, options) => {
     shown.push({ data, update: options?.update, id: options?.displayId });
@@ -16,6 +16,7 @@ const fakeKernel = (): { shown: { data: MimeBundle; update?: boolean; id?: strin
   provideKernelOutput({
     show,
     later: async (data) => show(await data),
+    isWatched: () => watched,
     signal: () => AbortSignal.abort(),
   });
   return { shown };
@@ -79,6 +80,23 @@ describe('display', () => {
     expect(Buffer.from(String(data['image/png']), 'base64').subarray(1, 4).toString()).toBe('PNG');
     expect(data['text/plain']).toBe('Counts');
     expect(data).not.toHaveProperty('text/html');
+  });
+
+  it('gives a figure as HTML, too, where somebody works: live with nothing else, and no controls in the picture', async () => {
+    const sliders = [{ steps: [{ label: '</script>', method: 'restyle', args: [{}] }] }];
+    const figure = { data: [{ type: 'bar', y: [1] }], layout: { title: { text: 'T<i>' }, sliders } };
+    fakeKernel();
+    const still = (await bundleOf(figure)) as MimeBundle;
+    expect(Object.keys(still)).toEqual(['application/vnd.plotly.v1+json', 'image/png', 'text/plain']);
+    const bare = (await bundleOf({ ...figure, layout: { title: { text: 'T<i>' } } })) as MimeBundle;
+    expect(still['image/png']).toBe(bare['image/png']);
+    forget();
+    fakeKernel(true);
+    const html = String(((await bundleOf(figure)) as MimeBundle)['text/html']);
+    expect(html.match(/<\/?script/g)).toEqual(['<script', '</script']);
+    expect(html).toContain(`<img src="data:image/png;base64,${String(still['image/png'])}"`);
+    expect(html).not.toMatch(/https?:\/\//);
+    expect(html.length).toBeLessThan(1_000_000);
   });
 
   it('says why a figure has no image', async () => {

@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
 import { exportNotebook } from '../../src/notebook/export/export-notebook.js';
+import { indexPage } from '../../src/notebook/export/index-page.js';
 import { sanitise } from '../../src/notebook/export/sanitise.js';
+import { readNotebook } from '../../src/notebook/read-notebook.js';
 import { inFolder, writeNotebookFile } from './notebook-files.js';
 
 const dot =
@@ -172,6 +174,188 @@ describe('Markdown export', () => {
   });
 });
 
+describe('a page of somebody else’s notebook', () => {
+  const pageOf = async (folder: string, cells: object[], kind = 'html'): Promise<string> => {
+    const path = join(folder, 'book', 'in.ipynb');
+    await mkdir(join(folder, 'book'), { recursive: true });
+    await writeFile(path, JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells }));
+    await exportNotebook(path, join(folder, `page.${kind}`));
+    return readFile(join(folder, `page.${kind}`), 'utf8');
+  };
+  const shown = (data: object, rest: object = {}): object => ({
+    ...{ cell_type: 'code', id: 'a', metadata: {}, source: '1', execution_count: null, ...rest },
+    outputs: [{ output_type: 'display_data', metadata: {}, data }],
+  });
+  const markdown = (source: string, rest: object = {}): object => ({
+    ...{ cell_type: 'markdown', id: 'm', metadata: {}, source, ...rest },
+  });
+  const bad = '"><meta http-equiv="refresh" content="0;url=http://away"><img src="';
+
+  it('has nothing in it but what its fields are for', async () =>
+    inFolder(async (folder) => {
+      const figure = { data: [], layout: { title: { text: bad } } };
+      const page = await pageOf(folder, [
+        shown({ 'image/png': `AAAA${bad}` }),
+        shown({ 'image/jpeg': bad, 'text/plain': bad }, { execution_count: bad, id: 'b' }),
+        shown({ 'application/vnd.plotly.v1+json': figure, 'image/png': bad, 'text/plain': bad }, { id: 'c' }),
+        shown(
+          {
+            'text/html': `<form action="//away"><input></form><base href="//away"><iframe src="x"></iframe>${bad}`,
+          },
+          { id: 'd' },
+        ),
+        markdown(`# ${bad}\n\n![x](attachment:a) [y](javascript:alert)`, {
+          attachments: { a: { [`image/png${bad}`]: dot, 'image/sh': dot } },
+        }),
+        {
+          ...markdown(`<base href="//away">${bad}`),
+          cell_type: 'raw',
+          metadata: { raw_mimetype: 'text/html' },
+        },
+      ]);
+      const [head, body] = page.split('<body>');
+      const written = body.replace(/<script>[\s\S]*?<\/script>/g, ''); // plotly, and our own
+      expect(written).not.toMatch(
+        /<(meta|base|form|input|iframe)\b|<a [^>]*javascript:|<img [^>]*src="(?!data:)/,
+      );
+      expect(head.match(/<meta /g)).toHaveLength(4);
+      expect(body).toContain('[an output of type image/png: not shown here]');
+    }));
+
+  it('takes images from its folder and below, not from elsewhere, nor through links', async () =>
+    inFolder(async (folder) => {
+      await mkdir(join(folder, 'book', 'below'), { recursive: true });
+      for (const name of ['secret.png', 'book/below/own.png'])
+        await writeFile(join(folder, name), Buffer.from(dot, 'base64'));
+      await symlink(join(folder, 'secret.png'), join(folder, 'book', 'link.png'));
+      const source = '![up](../secret.png) ![link](link.png) ![own](below/own.png) ![%](%E0.png)';
+      const page = await pageOf(folder, [markdown(source)]);
+      expect(page.match(/data:image\/png/g)).toHaveLength(1);
+      for (const lost of ['up', 'link', '%']) expect(page).toContain(`[image not shown: ${lost}]`);
+    }));
+
+  it('writes images under safe names beside a Markdown page', async () =>
+    inFolder(async (folder) => {
+      const page = await pageOf(
+        folder,
+        [
+          markdown('![t](attachment:a)', {
+            id: '../escaped/evil',
+            attachments: { a: { 'image/sh': dot, 'image/png': dot } },
+          }),
+          shown({ 'image/svg+xml': '<svg/>' }, { id: '../escaped/evil2' }),
+        ],
+        'md',
+      );
+      expect(await readdir(folder)).toEqual(['book', 'page.md', 'page_files']);
+      expect(await readdir(join(folder, 'page_files'))).toEqual([
+        '-escaped-evil-1.png',
+        '-escaped-evil2-2.svg',
+      ]);
+      expect(page).toContain('![t](page_files/-escaped-evil-1.png)');
+    }));
+
+  it('shows attachments in HTML and raw cells, and a note for each output that it cannot draw', async () =>
+    inFolder(async (folder) => {
+      const page = await pageOf(folder, [
+        markdown('<img src="attachment:a.png" width="10">', {
+          attachments: { 'a.png': { 'image/png': dot } },
+        }),
+        { ...markdown('<b>raw</b>'), cell_type: 'raw', metadata: { raw_mimetype: 'text/html' } },
+        { ...markdown('\\foo'), cell_type: 'raw', metadata: { raw_mimetype: 'text/latex' } },
+        shown({ 'application/vnd.jupyter.widget-view+json': {}, 'text/plain': 'IntSlider(value=3)' }),
+        shown({ 'application/vnd.jupyter.widget-view+json': {} }),
+        shown({ 'application/vnd.vegalite.v5+json': {} }),
+        shown({ 'application/pdf': 'JVBERi0=' }),
+        shown({ 'application/json': { a: 1 } }),
+      ]);
+      for (const part of [
+        `<img src="data:image/png;base64,${dot}" width="10"`,
+        '<b>raw</b>',
+        '[raw cell of type text/latex: left out]',
+        'IntSlider(value=3)',
+        '[a widget (needs a running kernel): not shown here]',
+        '[a Vega-Lite chart (save it with a PNG or SVG): not shown here]',
+        '[a PDF document: not shown here]',
+        '&quot;a&quot;: 1',
+      ])
+        expect(page).toContain(part);
+    }));
+
+  it('is refused where its cells are not what they should be, each by number', async () =>
+    inFolder(async (folder) => {
+      const cell = { cell_type: 'code', metadata: {}, source: '' };
+      await expect(
+        pageOf(folder, [
+          { ...cell, outputs: 5 },
+          { ...cell, outputs: [null] },
+          { ...cell, metadata: [] },
+        ]),
+      ).rejects.toThrow(
+        /cell 1: its outputs are no list.*\n.*cell 2: its output 1 .*\n.*cell 3: its metadata/,
+      );
+    }));
+
+  it('folds or leaves out code, and leads to the other pages', async () =>
+    inFolder(async (folder) => {
+      const one = await writeNotebookFile(folder, 'one.ipynb', [
+        { source: '# First\n\n[second](two.ipynb#end)', markdown: true },
+        { source: 'hiddenWork()', outputs: [{ output_type: 'stream', name: 'stdout', text: 'kept' }] },
+      ]);
+      const pages = [
+        { notebook: 'one.ipynb', page: 'one.html', title: 'First' },
+        { notebook: 'two.ipynb', page: 'two.html', title: 'Second & last' },
+      ];
+      const written = async (code: 'fold' | 'none'): Promise<string> => {
+        await exportNotebook(one, join(folder, 'one.html'), { code, pages });
+        return readFile(join(folder, 'one.html'), 'utf8');
+      };
+      expect(await written('fold')).toContain('<details class="source"><summary>');
+      const bare = await written('none');
+      expect(bare).not.toContain('hiddenWork');
+      expect(bare).toContain('kept');
+      expect(bare).toContain('<a href="two.html#end">second</a>');
+      expect(bare).toContain('<a href="two.html">Second &amp; last →</a>');
+    }));
+});
+
+describe('an index of pages', () => {
+  const browser = findChromium();
+  it.skipIf(browser === undefined)(
+    'finds pages by what is written in them',
+    async () =>
+      inFolder(async (folder) => {
+        const sources = { a: '# Alpha\n\nred edge', b: '# Beta\n\nnear infrared </script>' };
+        const pages = await Promise.all(
+          Object.entries(sources).map(async ([name, source]) => {
+            const content = await readNotebook(
+              await writeNotebookFile(folder, `${name}.ipynb`, [{ source, markdown: true }]),
+            );
+            return {
+              notebook: `${name}.ipynb`,
+              page: `${name}.html`,
+              title: source.slice(2, 7).trim(),
+              content,
+            };
+          }),
+        );
+        await writeFile(join(folder, 'index.html'), indexPage(pages));
+        const running = await chromium.launch({ executablePath: browser, args: chromiumFlags });
+        try {
+          const page = await running.newPage();
+          await page.goto(pathToFileURL(join(folder, 'index.html')).href);
+          await page.getByRole('searchbox').fill('infra NEAR');
+          await expect.poll(() => page.locator('#pages > li:visible').allInnerTexts()).toHaveLength(1);
+          expect(await page.locator('#pages > li:visible').innerText()).toContain('Beta');
+          expect(await page.locator('output').innerText()).toBe('1 of 2 pages');
+        } finally {
+          await running.close();
+        }
+      }),
+    60_000,
+  );
+});
+
 describe('sanitise', () => {
   it('takes out what runs or loads and keeps what is shown', () => {
     const dangers = [
@@ -206,7 +390,8 @@ describe('command line', () => {
           notebook,
           files: [join(folder, 'pages', `${['one', 'two'][index]}.html`)],
         })),
+        index: join(folder, 'pages', 'index.html'),
       });
-      expect(await readdir(join(folder, 'pages'))).toEqual(['one.html', 'two.html']);
+      expect(await readdir(join(folder, 'pages'))).toEqual(['index.html', 'one.html', 'two.html']);
     }));
 });

@@ -1,14 +1,13 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { chromium } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
-import { type CellOutput, readNotebook } from '../../src/notebook/document.js';
+import type { CellOutput } from '../../src/notebook/document.js';
 import { installKernel, jupyterPath } from '../../src/notebook/kernelspec.js';
 import { packageRoot } from '../../src/notebook/package-root.js';
+import { readNotebook } from '../../src/notebook/read-notebook.js';
 import { runNotebook } from '../../src/notebook/run-notebook.js';
 import { requireBuild } from './built.js';
 import { inFolder, writeNotebookFile } from './notebook-files.js';
@@ -159,83 +158,75 @@ describe.skipIf(jupyter === '')('a real Jupyter', { timeout: 300_000 }, () => {
       expect(cells[1].outputs).toMatchObject([{ data: { 'text/plain': '2' } }]);
     }));
 
-  const browser = findChromium();
-  it.skipIf(browser === undefined)('runs in JupyterLab, in a browser', async () =>
-    inCheckout(async (folder) => {
-      await writeNotebookFile(folder, 'lab.ipynb', [displayed, 'throw new Error("seen in the page");']);
-      const server = spawn(
-        jupyter,
-        [
-          'lab',
-          '--no-browser',
-          '--allow-root',
-          '--ip=127.0.0.1',
-          '--port=0',
-          `--ServerApp.root_dir=${folder}`,
-          '--IdentityProvider.token=',
-          '--ServerApp.password=',
-          '--LabApp.expose_app_in_browser=True',
-          '--LabApp.news_url=',
-        ],
-        {
-          env: {
-            ...environment,
-            JUPYTER_CONFIG_DIR: join(folder, 'config'),
-            JUPYTER_RUNTIME_DIR: join(folder, 'runtime'),
-            JUPYTERLAB_SETTINGS_DIR: join(folder, 'settings'),
-            JUPYTERLAB_WORKSPACES_DIR: join(folder, 'workspaces'),
-          },
-          stdio: ['ignore', 'ignore', 'pipe'],
-        },
+  const besideJupyter = (name: string): string => join(jupyter, '..', name);
+
+  it.skipIf(!existsSync(besideJupyter('papermill')))('is given parameters by papermill', async () =>
+    inFolder(async (folder) => {
+      // as `pip install jupyter/papermill` would leave it
+      const source = join(jupyterPath, 'papermill');
+      const project = await readFile(join(source, 'pyproject.toml'), 'utf8');
+      const [, name, target] = /^(bandalign) = "(.+)"$/m.exec(project) ?? [];
+      const info = join(folder, 'site', 'bandalign_papermill-0.1.0.dist-info');
+      await mkdir(info, { recursive: true });
+      await copyFile(join(source, 'bandalign_papermill.py'), join(info, '..', 'bandalign_papermill.py'));
+      await writeFile(
+        join(info, 'METADATA'),
+        'Metadata-Version: 2.1\nName: bandalign-papermill\nVersion: 0.1.0\n',
       );
-      try {
-        const address = await new Promise<string>((resolve, reject) => {
-          let said = '';
-          server.stderr.on('data', (chunk: Buffer) => {
-            said += chunk.toString('utf8');
-            const found = /http:\/\/127\.0\.0\.1:\d+\//.exec(said);
-            if (found) resolve(found[0]);
-          });
-          server.once('exit', () => reject(new Error(said)));
-        });
-        const running = await chromium.launch({ executablePath: browser, args: chromiumFlags });
-        try {
-          const page = await running.newPage({ viewport: { width: 1200, height: 1000 } });
-          page.setDefaultTimeout(120_000);
-          await page.goto(`${address}lab/tree/lab.ipynb`);
-          await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor();
-          await page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').waitFor();
-          // idle it says, too, while there is no kernel yet: JupyterLab then asks for one when cells are run
-          await page.locator('#jp-main-statusbar', { hasText: 'TypeScript (bandalign) | Idle' }).waitFor();
-          await page.evaluate(() => {
-            const { jupyterapp } = globalThis as unknown as {
-              jupyterapp: { commands: { execute: (id: string) => Promise<unknown> } };
-            };
-            void jupyterapp.commands.execute('notebook:run-all-cells'); // its promise outlasts a failing cell
-          });
-          await page.locator('.jp-OutputArea-output', { hasText: 'Error: seen in the page' }).waitFor();
-          await page.locator('.jp-OutputArea-output td', { hasText: '41.2' }).waitFor();
-          await page.locator('.jp-OutputArea-output progress').waitFor();
-          await page.locator('.jp-OutputArea-output', { hasText: '{ shown: true }' }).waitFor();
-        } finally {
-          const folderOfImages = process.env['BANDALIGN_TEST_SCREENSHOTS'];
-          if (folderOfImages)
-            await running
-              .contexts()[0]
-              ?.pages()[0]
-              ?.screenshot({ path: join(folderOfImages, 'jupyterlab.png') });
-          await running.close();
-        }
-      } finally {
-        server.kill('SIGTERM');
-        await new Promise((resolve) =>
-          server.exitCode === null && server.signalCode === null
-            ? server.once('exit', resolve)
-            : resolve(null),
-        );
-      }
+      await writeFile(join(info, 'entry_points.txt'), `[papermill.engine]\n${name} = ${target}\n`);
+      const path = await writeNotebookFile(folder, 'in.ipynb', [
+        {
+          source: "let x = 0;\nconst band: 'red' | 'nir' = 'red';\nlet list: number[] = [];",
+          tags: ['parameters'],
+        },
+        "[x, band === 'nir', list.length].join(' ')",
+      ]);
+      const out = join(folder, 'out.ipynb');
+      const call = ['-k', 'bandalign', '-p', 'x', '1', '-p', 'band', 'nir', '-y', 'list: [1, 2]'];
+      await run(besideJupyter('papermill'), [path, out, ...call], {
+        env: { ...environment, PYTHONPATH: join(folder, 'site') },
+      });
+      const { cells } = await readNotebook(out);
+      expect(cells[2].outputs).toMatchObject([{ data: { 'text/plain': '1 true 2' } }]);
     }),
   );
+
+  it('is asked for input, or says that nobody can be asked', async () =>
+    inFolder(async (folder) => {
+      const script = `
+import sys
+from jupyter_client.manager import KernelManager
+manager = KernelManager(kernel_name='bandalign')
+manager.start_kernel(cwd=sys.argv[1])
+client = manager.client()
+client.start_channels()
+client.wait_for_ready(timeout=60)
+def run(code, *answers):
+    left, said = list(answers), []
+    def ask(message):
+        said.append('?' + message['content']['prompt'])
+        client.input(left.pop(0))
+    def show(message):
+        content = message['content']
+        said.append(content.get('text') or content.get('data', {}).get('text/plain') or content.get('ename') or '')
+    client.execute_interactive(code, allow_stdin=bool(answers), stdin_hook=ask, output_hook=show, timeout=60)
+    print('|'.join(one.strip() for one in said if one))
+run("prompt('name? ').toUpperCase()", 'ada')
+run("prompt('n? ', '5')", '')
+run("import { createInterface } from 'node:readline/promises'; const lines = createInterface({ input: process.stdin, output: process.stdout }); await lines.question('who? ')", 'eve')
+run("await lines.question('again? ')", 'bob')
+run("lines.close(); prompt('x')")
+run("await createInterface({ input: process.stdin }).question('y')")
+run("6 * 7")
+manager.shutdown_kernel(now=True)
+`;
+      const { stdout } = await run(besideJupyter('python'), ['-c', script, folder], { env: environment });
+      const lines = stdout.trim().split('\n');
+      expect(lines.slice(0, 2)).toEqual(['?name?|ADA', '?n?|5']);
+      expect(lines[2]).toMatch(/who\?.*\?.*eve$/);
+      expect(lines[3]).toMatch(/bob$/);
+      expect(lines.slice(4)).toEqual(['InputUnavailable', 'InputUnavailable', '42']);
+    }));
 
   it('reads our executed copies as valid notebooks', async () =>
     inFolder(async (folder) => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseNotebook } from '../../src/notebook/document.js';
-import { injectParameters, parseAssignments } from '../../src/notebook/parameters.js';
+import { injectParameters, listParameters, parseAssignments } from '../../src/notebook/parameters.js';
 import { notebookJson } from './notebook-files.js';
 
 const notebook = parseNotebook(
@@ -104,5 +104,65 @@ describe('parameters', () => {
         expect(JSON.parse(literal ?? 'null')).toBe(text);
       }),
     );
+  });
+
+  it('refuses numbers that a double cannot hold, wherever they stand', () => {
+    for (const [word, lost] of [
+      ['epochs=9007199254740993', '9007199254740993'],
+      ['epochs=1e400', '1e400'],
+      ['epochs=1e-400', '1e-400'],
+      ['seeds=[1,12345678901234567890]', '12345678901234567890'],
+      ['limit=9007199254740993', '9007199254740993'],
+    ])
+      expect(() => inject(word)).toThrow(`${lost}; a number cannot hold it exactly`);
+    for (const [word, written] of [
+      ['epochs=9007199254740992', '9007199254740992'],
+      ['epochs=1e21', '1e+21'],
+      ['epochs=0.1', '0.1'],
+      ['epochs=3.141592653589793', '3.141592653589793'],
+      ['epochs=0x10', '16'],
+      ['seeds=[0.30000000000000004,1e3]', '[0.30000000000000004,1000]'],
+      ['count=12345678901234567890', '12345678901234567890n'],
+      ['tag=9007199254740993', '"9007199254740993"'],
+    ])
+      expect(inject(word)).toContain(`= ${written};`);
+  });
+
+  it('land behind the cell whose variables they set, whatever else is tagged', () => {
+    const twoTags = parseNotebook(
+      notebookJson([
+        { source: '## Parameters', markdown: true, tags: ['parameters'] },
+        { source: 'const x: number = 1;', tags: ['parameters'] },
+        'x',
+      ]),
+      'n.ipynb',
+    );
+    const { cells } = injectParameters(twoTags, parseAssignments(['x=42']), 'n.ipynb');
+    expect(cells.map(({ source }) => source.split('\n').at(-1))).toEqual([
+      '## Parameters',
+      'const x: number = 1;',
+      'const x: number = 42;',
+      'x',
+    ]);
+  });
+
+  it('can be listed, with types, values and what their comments say', () => {
+    const listed = listParameters(
+      parseNotebook(
+        notebookJson([
+          {
+            source:
+              '// passes over the data\nlet epochs = 3;\nconst band: Band = pick(); // of the sensor\nlet free;',
+            tags: ['parameters'],
+          },
+        ]),
+        'n.ipynb',
+      ),
+    );
+    expect(listed).toEqual([
+      { name: 'epochs', constant: false, type: 'number', initial: '3', help: 'passes over the data' },
+      { name: 'band', constant: true, type: 'Band', initial: 'pick()', help: 'of the sensor' },
+      { name: 'free', constant: false, type: undefined, initial: undefined, help: undefined },
+    ]);
   });
 });

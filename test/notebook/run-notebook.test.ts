@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readNotebook } from '../../src/notebook/document.js';
+import { readNotebook } from '../../src/notebook/read-notebook.js';
 import { runNotebook } from '../../src/notebook/run-notebook.js';
 import type { Progress } from '../../src/progress.js';
 import { requireBuild } from './built.js';

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { extname, resolve } from 'node:path';
+import { readFileSync, realpathSync } from 'node:fs';
+import { extname, resolve, sep } from 'node:path';
+import type { PlainFigure } from '../../figures/static/plain-figure.js';
 import { type Cell, type CellOutput, cellTags } from '../document.js';
+import type { MimeBundle } from '../kernel-output.js';
 
 /** What of a cell its reader sees; tags as nbconvert and Jupyter Book use them. */
 export const visibleParts = (cell: Cell): { source: boolean; folded: boolean; outputs: CellOutput[] } => {
@@ -14,6 +16,73 @@ export const visibleParts = (cell: Cell): { source: boolean; folded: boolean; ou
   };
 };
 
+/** A raw cell as a page shows it: nbconvert's `raw_mimetype` says for which kind of page it was written. */
+export const rawForm = (cell: Cell): ChosenForm => {
+  const type = cell.metadata['raw_mimetype'] ?? cell.metadata['format'] ?? '';
+  if (type === 'text/html') return { kind: 'html', text: cell.source };
+  if (type === 'text/markdown') return { kind: 'markdown', text: cell.source };
+  return type === '' || type === 'text/plain'
+    ? { kind: 'text', text: cell.source }
+    : { kind: 'note', text: `raw cell of type ${String(type)}: left out` };
+};
+
+/** The one form of a display that a page draws; a note stands for what it cannot draw. */
+export type ChosenForm =
+  | { kind: 'figure'; figure: PlainFigure; png?: string }
+  | { kind: 'html' | 'markdown' | 'svg' | 'text' | 'latex' | 'note'; text: string }
+  | { kind: 'image'; mime: string; base64: string };
+
+const plotlyMime = 'application/vnd.plotly.v1+json';
+const imageMimes = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'];
+
+/** Base64 without its line breaks; undefined where it is none, so that nothing else gets into an address. */
+const base64Of = (value: unknown): string | undefined => {
+  const text = typeof value === 'string' ? value.replace(/\s/g, '') : undefined;
+  return text !== undefined && /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? text : undefined;
+};
+
+/** Names of types that a page does not draw. */
+const named = (mime: string): string => {
+  if (/^application\/vnd\.vega(lite)?\./.test(mime)) return 'a Vega-Lite chart (save it with a PNG or SVG)';
+  if (mime.startsWith('application/vnd.jupyter.widget')) return 'a widget (needs a running kernel)';
+  if (mime === 'application/pdf') return 'a PDF document';
+  return mime === 'application/javascript' ? 'a script' : `an output of type ${mime}`;
+};
+
+/** The richest form of `data`: interactive figure, table, narration, drawing, picture, text; else a note that names it. */
+export const chooseForm = (data: MimeBundle): ChosenForm | undefined => {
+  const text = (mime: string): string | undefined => {
+    const value = data[mime];
+    return typeof value === 'string' ? value : undefined;
+  };
+  if (typeof data[plotlyMime] === 'object' && data[plotlyMime] !== null)
+    return {
+      kind: 'figure',
+      figure: data[plotlyMime] as PlainFigure,
+      png: base64Of(data['image/png']),
+    };
+  for (const [mime, kind] of [
+    ['text/html', 'html'],
+    ['text/markdown', 'markdown'],
+    ['image/svg+xml', 'svg'],
+  ] as const) {
+    const found = text(mime);
+    if (found !== undefined) return { kind, text: found };
+  }
+  for (const mime of imageMimes) {
+    const base64 = base64Of(data[mime]);
+    if (base64 !== undefined) return { kind: 'image', mime, base64 };
+  }
+  const latex = text('text/latex');
+  if (latex !== undefined) return { kind: 'latex', text: latex };
+  const undrawn = Object.keys(data).find((mime) => mime !== 'text/plain' && mime !== 'application/json');
+  const plain = text('text/plain');
+  if (plain !== undefined) return { kind: 'text', text: plain };
+  if (data['application/json'] !== undefined)
+    return { kind: 'text', text: JSON.stringify(data['application/json'], null, 2) };
+  return undrawn === undefined ? undefined : { kind: 'note', text: `${named(undrawn)}: not shown here` };
+};
+
 const imageTypes: Record<string, string> = {
   '.png': 'image/png',
   '.jpg': 'image/jpeg',
@@ -23,19 +92,37 @@ const imageTypes: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 
-/** The data URL of an image that a Markdown cell shows: one of its attachments, or a file beside the notebook. */
-export const embeddedImage = (cell: Cell, folder: string, source: string): string | undefined => {
-  if (source.startsWith('attachment:')) {
-    const forms = cell.attachments?.[decodeURIComponent(source.slice('attachment:'.length))];
-    const [mime, data] = Object.entries((forms ?? {}) as Record<string, unknown>)[0] ?? [];
-    return mime === undefined ? undefined : `data:${mime};base64,${[data].flat().join('')}`;
-  }
-  const type = imageTypes[extname(source).toLowerCase()];
-  if (type === undefined || /^[a-z]+:/i.test(source)) return undefined;
+/** An image of a page: its type and its bytes. */
+export interface EmbeddedImage {
+  mime: string;
+  base64: string;
+}
+
+/**
+ * The image that a Markdown cell shows by `source`: one of its attachments, or a file in the notebook's `folder` or
+ * below, links out of it not followed; undefined where there is none.
+ */
+export const embeddedImage = (cell: Cell, folder: string, source: string): EmbeddedImage | undefined => {
   try {
-    return `data:${type};base64,${readFileSync(resolve(folder, decodeURIComponent(source))).toString('base64')}`;
+    if (source.startsWith('data:')) {
+      const [, mime = '', data] = /^data:([a-z+/]+);base64,(.*)$/s.exec(source) ?? [];
+      const base64 = Object.values(imageTypes).includes(mime) ? base64Of(data) : undefined;
+      return base64 === undefined ? undefined : { mime, base64 };
+    }
+    const name = decodeURIComponent(source.replace(/^attachment:/, ''));
+    if (source.startsWith('attachment:')) {
+      const forms = (cell.attachments?.[name] ?? {}) as Record<string, unknown>;
+      const mime = Object.values(imageTypes).find((type) => forms[type] !== undefined);
+      const base64 = mime === undefined ? undefined : base64Of([forms[mime]].flat().join(''));
+      return mime === undefined || base64 === undefined ? undefined : { mime, base64 };
+    }
+    const mime = imageTypes[extname(name).toLowerCase()];
+    if (mime === undefined || /^[a-z][a-z\d+.-]*:/i.test(source)) return undefined;
+    const [home, path] = [realpathSync(folder), realpathSync(resolve(folder, name))];
+    if (!path.startsWith(home.endsWith(sep) ? home : home + sep)) return undefined;
+    return { mime, base64: readFileSync(path).toString('base64') };
   } catch {
-    return undefined; // a broken image stays one, with its alternative text
+    return undefined; // not there, or its address is none
   }
 };
 

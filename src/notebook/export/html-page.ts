@@ -6,12 +6,18 @@ import { plotlyScript } from '../../figures/static/browser.js';
 import { figureTitle } from '../../figures/static/plain-figure.js';
 import { escapeHtml } from '../data-table.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
-import { embeddedImage, notebookTitle, visibleParts } from './cell-parts.js';
-import { chooseForm } from './choose-output.js';
+import {
+  type ChosenForm,
+  chooseForm,
+  embeddedImage,
+  notebookTitle,
+  rawForm,
+  visibleParts,
+} from './cell-parts.js';
 import { highlight } from './highlight.js';
 import { pageStyle } from './page-style.js';
 import { type Heading, markdownRenderer } from './render-markdown.js';
-import { sanitise } from './sanitise.js';
+import { type Addresses, sanitise } from './sanitise.js';
 
 /** Draws each figure over its still image; without scripts the image stays. */
 const drawScript = `for (const data of document.querySelectorAll('script[type="application/vnd.plotly.v1+json"]')) {
@@ -23,14 +29,28 @@ const drawScript = `for (const data of document.querySelectorAll('script[type="a
     config: { responsive: true, displaylogo: false, ...config } }).then(() => still && still.remove());
 }`;
 
+/** How a page is laid out, and its place among others. */
+export interface PageOptions {
+  /** Code as it is tagged, all of it folded, or none. @default 'show' */
+  code?: 'show' | 'fold' | 'none';
+  /** Pages that are written with this one, in order: notebooks' file names and the pages' own, with titles. */
+  pages?: readonly PageLink[];
+}
+
+export interface PageLink {
+  notebook: string;
+  page: string;
+  title: string;
+}
+
 /** JSON that may stand inside a script element. */
-const scriptJson = (value: unknown): string => JSON.stringify(value).replace(/</g, '\\u003c');
+export const scriptJson = (value: unknown): string => JSON.stringify(value).replace(/</g, '\\u003c');
 
 const scriptHash = (script: string): string =>
   `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
 
 /** Nothing from outside, and no script but ours. plotly's WebGL traces compile code at run time. */
-const policy = (scripts: readonly string[]): string =>
+export const policy = (scripts: readonly string[]): string =>
   [
     "default-src 'none'",
     'img-src data: blob:',
@@ -59,13 +79,35 @@ const figureHtml = (
 const preformatted = (text: string, kind: string): string =>
   `<pre class="${kind}" tabindex="0">${escapeHtml(stripVTControlCharacters(text))}</pre>`;
 
+/** Chapters with their sections, where there are enough to choose from. */
 const contents = (headings: readonly Heading[]): string => {
-  const chapters = headings.filter(({ level }) => level === 2);
-  if (chapters.length < 3) return '';
+  const listed = headings.filter(({ level }) => level === 2 || level === 3);
+  if (listed.length < 3) return '';
   // the list counts by itself
-  const name = (text: string): string => escapeHtml(text.replace(/^\d+\.\s+/, ''));
-  const items = chapters.map(({ id, text }) => `<li><a href="#${id}">${name(text)}</a></li>`).join('');
-  return `<nav aria-label="Contents"><ol>${items}</ol></nav>`;
+  const item = ({ id, text }: Heading, inner: string): string =>
+    `<li><a href="#${escapeHtml(id)}">${escapeHtml(text.replace(/^\d+\.\s+/, ''))}</a>${inner}</li>`;
+  const items = listed.map((heading, index) => {
+    if (heading.level === 3 && listed.slice(0, index).some(({ level }) => level === 2)) return '';
+    const rest = listed.slice(index + 1);
+    const end = rest.findIndex(({ level }) => level === 2);
+    const sections = heading.level === 2 ? rest.slice(0, end < 0 ? undefined : end) : [];
+    return item(
+      heading,
+      sections.length > 0 ? `<ul>${sections.map((one) => item(one, '')).join('')}</ul>` : '',
+    );
+  });
+  return `<nav aria-label="Contents"><ol>${items.join('')}</ol></nav>`;
+};
+
+/** Links to the pages before and after this one, and to all of them. */
+const neighbours = (pages: readonly PageLink[], notebook: string): string => {
+  const at = pages.findIndex((one) => one.notebook === notebook);
+  if (pages.length < 2 || at < 0) return '';
+  const link = (one: PageLink | undefined, before: string, after: string): string =>
+    one
+      ? `<a href="${escapeHtml(encodeURI(one.page))}">${before}${escapeHtml(one.title)}${after}</a>`
+      : '<span></span>';
+  return `<nav class="pages" aria-label="Pages">${link(pages[at - 1], '← ', '')}<a href="index.html">All pages</a>${link(pages[at + 1], '', ' →')}</nav>`;
 };
 
 /**
@@ -74,50 +116,70 @@ const contents = (headings: readonly Heading[]): string => {
  * the notebook's own HTML are taken out, and the page's policy would not run them.
  * @param path the notebook's file: images beside it are embedded, its name serves where it has no title
  */
-export const htmlPage = async (notebook: Notebook, path: string): Promise<string> => {
+export const htmlPage = async (
+  notebook: Notebook,
+  path: string,
+  { code = 'show', pages = [] }: PageOptions = {},
+): Promise<string> => {
   const name = basename(path, '.ipynb');
   const title = notebookTitle(notebook.cells, name);
   const folder = dirname(path);
   const headings: Heading[] = [];
   let cellOfImages: Cell = notebook.cells[0];
   let figures = 0;
-  const render = markdownRenderer((source) => embeddedImage(cellOfImages, folder, source));
+  const addresses: Addresses = {
+    image: (source) => {
+      const found = embeddedImage(cellOfImages, folder, source);
+      return found && `data:${found.mime};base64,${found.base64}`;
+    },
+    link: (address) => {
+      const [, file, rest] = /^(?:\.\/)?([^/#?]+\.ipynb)((?:#.*)?)$/.exec(address) ?? [];
+      const page = file && pages.find(({ notebook: other }) => other === decodeURI(file))?.page;
+      return page ? `${encodeURI(page)}${rest}` : address;
+    },
+  };
+  const render = markdownRenderer(addresses);
 
   const outputHtml = (output: CellOutput): string => {
     if (output.output_type === 'stream')
       return preformatted(output.text, output.name === 'stderr' ? 'text stderr' : 'text');
     if (output.output_type === 'error') return preformatted(output.traceback.join('\n'), 'error');
     const form = chooseForm(output.data);
-    if (form === undefined) return '';
+    const text = output.data['text/plain'];
+    return form === undefined ? '' : formHtml(form, typeof text === 'string' ? text : undefined);
+  };
+  const formHtml = (form: ChosenForm, text: string | undefined): string => {
     if (form.kind === 'figure') {
       figures += 1;
-      const text = output.data['text/plain'];
-      return figureHtml(form, typeof text === 'string' ? text : `figure ${figures}`);
+      return figureHtml(form, text ?? `figure ${figures}`);
     }
     if (form.kind === 'image')
       return `<figure><img src="data:${form.mime};base64,${form.base64}" alt="output"></figure>`;
     if (form.kind === 'svg')
       return `<figure><img src="data:image/svg+xml;base64,${Buffer.from(form.text).toString('base64')}" alt="output"></figure>`;
-    if (form.kind === 'html') return `<div class="html">${sanitise(form.text)}</div>`;
+    if (form.kind === 'html') return `<div class="html">${sanitise(form.text, addresses)}</div>`;
     if (form.kind === 'markdown' || form.kind === 'latex')
       return `<div class="markdown">${render(form.text).html}</div>`;
-    return preformatted(form.text, 'text');
+    return form.kind === 'note'
+      ? `<p class="note">[${escapeHtml(form.text)}]</p>`
+      : preformatted(form.text, 'text');
   };
 
   const cellHtml = (cell: Cell): string => {
-    if (cell.cell_type === 'raw') return '';
     const { source, folded, outputs } = visibleParts(cell);
+    cellOfImages = cell;
+    if (cell.cell_type === 'raw')
+      return source ? `<section>${formHtml(rawForm(cell), undefined)}</section>` : '';
     if (cell.cell_type === 'markdown') {
       if (!source) return '';
-      cellOfImages = cell;
       const { html, headings: found } = render(cell.source);
       headings.push(...found);
       return `<section class="markdown">${html}</section>`;
     }
-    const label = cell.execution_count == null ? 'code' : `code [${cell.execution_count}]`;
+    const label = Number.isSafeInteger(cell.execution_count) ? `code [${cell.execution_count}]` : 'code';
     const parts = [
-      source
-        ? `<details class="source"${folded ? '' : ' open'}><summary>${label}</summary><pre tabindex="0"><code>${highlight(cell.source, 'typescript')}</code></pre></details>`
+      source && code !== 'none'
+        ? `<details class="source"${folded || code === 'fold' ? '' : ' open'}><summary>${label}</summary><pre tabindex="0"><code>${highlight(cell.source, 'typescript')}</code></pre></details>`
         : '',
       ...outputs.map(outputHtml),
     ].filter(Boolean);
@@ -130,6 +192,7 @@ export const htmlPage = async (notebook: Notebook, path: string): Promise<string
   const nav = contents(headings);
   // the contents follow the title where there is one
   const body = cells.includes('</h1>') ? cells.replace('</h1>', () => `</h1>\n${nav}`) : `${nav}\n${cells}`;
+  const around = neighbours(pages, basename(path));
   const plotly =
     figures > 0
       ? (await readFile(plotlyScript(), 'utf8')).replace(/\r\n?/g, '\n').replaceAll('</script', '<\\/script')
@@ -147,10 +210,10 @@ export const htmlPage = async (notebook: Notebook, path: string): Promise<string
 <style>${pageStyle}</style>
 </head>
 <body>
-<main>
+${around}<main>
 ${body}
 </main>
-<footer>${escapeHtml(name)}.ipynb, run by bandalign</footer>
+${around}<footer>${escapeHtml(name)}.ipynb, run by bandalign</footer>
 ${scripts.map((script) => `<script>${script}</script>`).join('\n')}
 </body>
 </html>

@@ -4,8 +4,7 @@ import { reason } from '../../fault.js';
 import { figureTitle } from '../../figures/static/plain-figure.js';
 import { renderFigure } from '../../figures/static/render-figure.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
-import { embeddedImage, visibleParts } from './cell-parts.js';
-import { type ChosenForm, chooseForm } from './choose-output.js';
+import { type ChosenForm, chooseForm, embeddedImage, rawForm, visibleParts } from './cell-parts.js';
 import { sanitise } from './sanitise.js';
 
 export interface MarkdownPage {
@@ -13,6 +12,9 @@ export interface MarkdownPage {
   /** Images by their path relative to the page. */
   images: Map<string, Uint8Array>;
 }
+
+const extensionOf = (mime: string): string =>
+  mime.replace('image/', '').replace('jpeg', 'jpg').replace('svg+xml', 'svg');
 
 /** A fence longer than any run of backquotes inside. */
 const fenced = (code: string, language: string): string => {
@@ -27,11 +29,17 @@ const fenced = (code: string, language: string): string => {
  * @param path the notebook's file
  * @param page path of the page: images go to `<name>_files/` beside it
  */
-export const markdownPage = async (notebook: Notebook, path: string, page: string): Promise<MarkdownPage> => {
+export const markdownPage = async (
+  notebook: Notebook,
+  path: string,
+  page: string,
+  code: 'show' | 'fold' | 'none' = 'show',
+): Promise<MarkdownPage> => {
   const images = new Map<string, Uint8Array>();
   const folder = `${basename(page).replace(/\.[^.]*$/, '')}_files`;
   const image = (cell: Cell, bytes: Uint8Array, extension: string, title: string): string => {
-    const path = `${folder}/${cell.id}-${images.size + 1}.${extension}`;
+    const name = cell.id.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 64);
+    const path = `${folder}/${name}-${images.size + 1}.${extension}`;
     images.set(path, bytes);
     return `![${title.replace(/[[\]]/g, ' ')}](${encodeURI(path)})`;
   };
@@ -50,31 +58,42 @@ export const markdownPage = async (notebook: Notebook, path: string, page: strin
     if (output.output_type === 'error')
       return fenced(stripVTControlCharacters(output.traceback.join('\n')), 'text');
     const form = chooseForm(output.data);
-    if (form === undefined) return '';
+    return form === undefined ? '' : formText(cell, form);
+  };
+  const formText = async (cell: Cell, form: ChosenForm): Promise<string> => {
     if (form.kind === 'figure') return figure(cell, form);
     if (form.kind === 'image')
-      return image(
-        cell,
-        Buffer.from(form.base64, 'base64'),
-        form.mime === 'image/png' ? 'png' : 'jpg',
-        'output',
-      );
+      return image(cell, Buffer.from(form.base64, 'base64'), extensionOf(form.mime), 'output');
     if (form.kind === 'svg') return image(cell, Buffer.from(form.text), 'svg', 'output');
     if (form.kind === 'html') return sanitise(form.text).replace(/\n{2,}/g, '\n');
+    if (form.kind === 'note') return `*[${form.text}]*`;
     return form.kind === 'text' ? fenced(form.text, 'text') : form.text;
   };
-  const narration = (cell: Cell): string =>
-    cell.source.trim().replace(/!\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, title: string, source: string) => {
-      const found = /^data:image\/([a-z]+)[^,]*,(.*)$/s.exec(
-        embeddedImage(cell, dirname(path), source) ?? '',
+  const narration = (cell: Cell): string => {
+    const saved = (source: string, title: string): string | undefined => {
+      const found = embeddedImage(cell, dirname(path), source);
+      return found && image(cell, Buffer.from(found.base64, 'base64'), extensionOf(found.mime), title);
+    };
+    return cell.source
+      .trim()
+      .replace(
+        /!\[([^\]]*)\]\(([^)\s]+)\)/g,
+        (whole, title: string, source: string) => saved(source, title) ?? whole,
+      )
+      .replace(
+        /<img\b[^>]*\bsrc="(attachment:[^"]+)"[^>]*>/gi,
+        (whole, source: string) => saved(source, '') ?? whole,
       );
-      return found ? image(cell, Buffer.from(found[2], 'base64'), found[1], title) : whole;
-    });
+  };
   const parts: string[] = [];
   for (const cell of notebook.cells) {
-    if (cell.cell_type === 'raw') continue;
     const { source, outputs } = visibleParts(cell);
-    if (source) parts.push(cell.cell_type === 'code' ? fenced(cell.source, 'typescript') : narration(cell));
+    if (cell.cell_type === 'raw') {
+      if (source) parts.push(await formText(cell, rawForm(cell)));
+      continue;
+    }
+    if (source && !(cell.cell_type === 'code' && code === 'none'))
+      parts.push(cell.cell_type === 'code' ? fenced(cell.source, 'typescript') : narration(cell));
     for (const output of outputs) parts.push(await outputText(cell, output));
   }
   return { text: `${parts.filter(Boolean).join('\n\n')}\n`, images };

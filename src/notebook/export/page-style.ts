@@ -38,6 +38,9 @@ tbody tr:hover{background:var(--code)}
 blockquote{margin:1rem 0;padding:.1rem 1rem;border-left:3px solid var(--accent);color:var(--soft)}
 progress{width:14rem;vertical-align:middle}
 .math math{font-size:1.08em}div.math{overflow-x:auto;padding:.4rem 0}
+nav.pages{display:flex;justify-content:space-between;gap:1rem;border:0;padding:0}
+.note{color:var(--soft);font-style:italic}
+search input{font:inherit;width:100%;padding:.5rem .75rem;border:1px solid var(--line);border-radius:6px;background:var(--code);color:inherit}
 footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:.75rem;color:var(--soft);font-size:.85rem}
 .hljs-keyword,.hljs-built_in,.hljs-type{color:var(--keyword)}.hljs-string,.hljs-regexp{color:var(--string)}
 .hljs-number,.hljs-literal{color:var(--number)}.hljs-comment{color:var(--comment);font-style:italic}.hljs-title,.hljs-attr,.hljs-property{color:var(--name)}

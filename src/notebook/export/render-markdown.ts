@@ -3,7 +3,7 @@ import katex from 'katex';
 import MarkdownIt from 'markdown-it';
 import { displayMath } from './display-math.js';
 import { highlight } from './highlight.js';
-import { sanitise } from './sanitise.js';
+import { type Addresses, sanitise } from './sanitise.js';
 
 /** A heading of the page, for its contents. */
 export interface Heading {
@@ -27,11 +27,9 @@ const slug = (text: string): string =>
 /**
  * A renderer for the Markdown cells of one notebook: CommonMark with tables, raw HTML without its dangers, `$…$` and
  * `$$…$$` as MathML (drawn by every browser, no fonts), code in colour, headings with addresses.
- * `resolveImage` gives the data URL of an image, or undefined where there is none.
+ * `addresses` are asked for its images and links, in Markdown as in HTML.
  */
-export const markdownRenderer = (
-  resolveImage: (source: string) => string | undefined,
-): ((text: string) => RenderedMarkdown) => {
+export const markdownRenderer = (addresses: Addresses): ((text: string) => RenderedMarkdown) => {
   const formulas: string[] = [];
   const taken = new Map<string, number>();
   let headings: Heading[] = [];
@@ -41,6 +39,7 @@ export const markdownRenderer = (
     typographer: false,
     highlight: (code, language) => highlight(code, language.trim().split(/\s/)[0]),
   });
+  md.validateLink = () => true; // the sanitiser judges addresses, of HTML too
   md.use(tex, {
     render: (content: string, displayMode: boolean) => {
       // sanitising knows no MathML: formulas are put back after it
@@ -62,19 +61,11 @@ export const markdownRenderer = (
       headings.push({ level: Number(token.tag.slice(1)), text, id });
     });
   });
-  const image = md.renderer.rules.image;
-  md.renderer.rules.image = (tokens, index, options, env, self) => {
-    const source = tokens[index].attrGet('src');
-    const resolved = source === null ? undefined : resolveImage(source);
-    if (resolved !== undefined) tokens[index].attrSet('src', resolved);
-    return image ? image(tokens, index, options, env, self) : self.renderToken(tokens, index, options);
-  };
-  // markdown-it refuses data: images that are no pictures; ours are checked by the sanitiser
   return (text) => {
     headings = [];
-    const html = sanitise(md.render(text)).replace(
+    const html = sanitise(md.render(text), addresses).replace(
       /<(span|div) data-math="(\d+)"><\/\1>/g,
-      (_, tag: string, index: string) => `<${tag} class="math">${formulas[Number(index)]}</${tag}>`,
+      (_, tag: string, index: string) => `<${tag} class="math">${formulas[Number(index)] ?? ''}</${tag}>`,
     );
     return { html, headings };
   };

@@ -3,10 +3,9 @@ import type ts from 'typescript';
 import type { TypeScript } from './typescript-internals.js';
 
 /**
- * Lets a notebook import files by their place beside it, and by their whole name (`./lut.ts`). Cells are compiled as
- * files in the project's root, so `../src/lut` of a notebook in `notebooks/` would be sought outside the project: a
- * relative import that the root does not have and the notebook's `folder` has is written as one from the root. The
- * compiler would refuse the `.ts`, as what it writes could not be run; the kernel compiles such a file too.
+ * Lets a notebook import files by their place beside it, and packages as Deno spells them (`npm:lodash@4`). Cells are
+ * compiled as files in the project's root, so `../src/lut` of a notebook in `notebooks/` would be sought outside the
+ * project: a relative import that the root does not have and the notebook's `folder` has is written as one from the root.
  */
 export const importsBeside = (
   typescript: TypeScript,
@@ -31,9 +30,12 @@ export const importsBeside = (
     const imports = typescript.preProcessFile(source, true, true).importedFiles;
     for (const { fileName, pos } of imports.toSorted((a, b) => b.pos - a.pos)) {
       const start = pos + 1; // after the quote
-      if (!/^\.\.?\//.test(fileName) || !source.startsWith(fileName, start)) continue;
-      const beside = folder !== root && !found(fileName, root) && found(fileName, folder);
-      const name = (beside ? fromRoot(fileName) : fileName).replace(/(?<!\.d)\.ts$/, '');
+      if (!source.startsWith(fileName, start)) continue;
+      const [, npmName, subpath = ''] =
+        /^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]*)?(\/.*)?$/.exec(fileName) ?? [];
+      const beside =
+        /^\.\.?(\/|$)/.test(fileName) && folder !== root && !found(fileName, root) && found(fileName, folder);
+      const name = npmName ? npmName + subpath : beside ? fromRoot(fileName) : fileName;
       text = text.slice(0, start) + name + text.slice(start + fileName.length);
     }
     return text;

@@ -45,8 +45,8 @@ const follow = (cell: CompiledCell, line: number, column: number): { line: numbe
   return { line: Math.max(1, at + 1 - prefixLines), column: char + 1 };
 };
 
-/** Source lines around `line`, with the line marked. */
-const excerpt = (source: string, line: number, column?: number): string[] => {
+/** Source lines around `line`, with the line marked, and below it `length` characters from `column` on. */
+const excerpt = (source: string, line: number, column?: number, length = 1): string[] => {
   const lines = source.split('\n');
   const from = Math.max(1, line - 2);
   const width = String(line).length;
@@ -56,7 +56,10 @@ const excerpt = (source: string, line: number, column?: number): string[] => {
   });
   return column === undefined || lines[line - 1] === undefined
     ? shown
-    : [...shown, `  ${' '.repeat(width)} | ${' '.repeat(Math.max(0, column - 1))}^`];
+    : [
+        ...shown,
+        `  ${' '.repeat(width)} | ${' '.repeat(Math.max(0, column - 1))}${'^'.repeat(Math.max(1, length))}`,
+      ];
 };
 
 /** A path as another machine would print it: relative to the project or to this package. */
@@ -118,7 +121,7 @@ const details = (error: Error): string[] => {
 
 const headline = (thrown: unknown): { ename: string; evalue: string } =>
   thrown instanceof Error
-    ? { ename: thrown.name || thrown.constructor.name, evalue: thrown.message }
+    ? { ename: String(thrown.name || thrown.constructor.name), evalue: String(thrown.message) }
     : { ename: 'Thrown', evalue: inspect(thrown, { depth: 2 }) };
 
 /** An `Error` of any realm, or something that was thrown and is none. */
@@ -127,12 +130,22 @@ const stackLines = (thrown: unknown): string[] => {
   return typeof stack === 'string' ? stack.split('\n').filter((line) => /^\s+at /.test(line)) : [];
 };
 
+/** Anything can be thrown, also what throws when it is looked at. */
+export const describeThrown = (...args: Parameters<typeof describe>): CellError => {
+  try {
+    return describe(...args);
+  } catch {
+    const evalue = 'the cell threw a value that cannot be shown';
+    return { ename: 'Thrown', evalue, traceback: [`Thrown: ${evalue}`] };
+  }
+};
+
 /**
  * What a cell's failure looks like: name and message, the lines of the cell around it, the calls that led there in
  * lines of cells, with paths relative to the project and without the kernel's own frames, so that executed notebooks
  * are the same on every machine.
  */
-export const describeThrown = (
+const describe = (
   thrown: unknown,
   cells: ReadonlyMap<number, CompiledCell>,
   root: string,
@@ -167,6 +180,14 @@ export const describeThrown = (
   };
 };
 
+/** What to do about a package that is not there. */
+const adviceFor = ({ code, messageText }: Diagnostic): string[] => {
+  const name = code === 2307 ? /'((?:@[^/']+\/)?[^./'][^/']*)/.exec(messageText)?.[1] : undefined;
+  return name === undefined || name.startsWith('node:')
+    ? []
+    : [`  run npm install ${name} in the project's folder; the next cell can import it`];
+};
+
 /** Complaints of the compiler as one error. */
 export const describeDiagnostics = (found: readonly Diagnostic[], source: string): CellError => {
   const [first] = found;
@@ -174,13 +195,19 @@ export const describeDiagnostics = (found: readonly Diagnostic[], source: string
     one.fileName === other.fileName &&
     one.start.line === other.start.line &&
     one.start.character === other.start.character;
+  /** Characters of the first line that a complaint is about. */
+  const rangeOf = ({ start, end }: Diagnostic): number => {
+    const written = source.split('\n')[start.line] ?? '';
+    return (end.line === start.line ? end.character : written.length) - start.character;
+  };
   const lines = found.flatMap((one, index) => {
     if (index > 0 && same(one, found[index - 1])) return [`    ${one.messageText}`];
     const line = one.start.line + 1;
     const where = one.fileName === undefined ? `line ${line}` : `${one.fileName}, line ${line}`;
     return [
       `${where}: ${one.messageText} (TS${one.code})`,
-      ...(one.fileName === undefined ? excerpt(source, line, one.start.character + 1) : []),
+      ...(one.fileName === undefined ? excerpt(source, line, one.start.character + 1, rangeOf(one)) : []),
+      ...adviceFor(one),
     ];
   });
   const evalue = `${first.fileName === undefined ? '' : `${first.fileName}: `}${first.messageText}`;

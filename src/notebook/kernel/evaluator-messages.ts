@@ -8,7 +8,8 @@ export type EvaluatorQuestion =
 
 /** What the kernel asks its evaluator process. */
 export type EvaluatorRequest = { id: number } & (
-  | { type: 'execute'; code: string; count: number }
+  | { type: 'execute'; code: string; count: number; allowInput: boolean }
+  | { type: 'input'; line: string }
   | EvaluatorQuestion
 );
 
@@ -29,12 +30,14 @@ export type EvaluatorEvent =
   | { type: 'result'; data: MimeBundle; metadata: Fields }
   /** An error that no running cell can be blamed for: it came after its cell had ended. */
   | { type: 'stray-error'; error: CellError }
+  /** The cell wants a line; a blocking one is answered on its own channel, as the thread reads nothing else meanwhile. */
+  | { type: 'input'; prompt: string; blocking: boolean }
   | { type: 'reply'; id: number; content: Fields }
   | { type: 'executed'; id: number; error?: CellError }
   | { type: 'exit'; code: number };
 
 /** File descriptors of the evaluator beyond the standard three. */
-export const channels = { events: 3, requests: 4, interrupts: 5 } as const;
+export const channels = { events: 3, requests: 4, interrupts: 5, input: 6 } as const;
 
 /** Splits what arrives into lines and hands each parsed line on. */
 export const lineReader = <T>(receive: (message: T) => void): ((chunk: Buffer) => void) => {

@@ -6,6 +6,8 @@ import { type EvaluatorEvent, type EvaluatorRequest, lineReader } from './evalua
 /** The kernel's side of the process that runs cells. */
 export interface EvaluatorProcess {
   send: (request: EvaluatorRequest) => void;
+  /** Answers a blocking request for input; undefined ends it with an error. */
+  answerInput: (value: string | undefined) => void;
   /** Interrupts the cell that was sent under this id, if it has not ended. */
   interrupt: (id: number) => void;
   kill: () => void;
@@ -45,7 +47,7 @@ export const startEvaluator = ({ onEvent, onRaw, onEnd }: EvaluatorListener): Ev
     process.execPath,
     [...flags, fileURLToPath(new URL('./evaluator.js', import.meta.url))],
     {
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
       env: { FORCE_COLOR: '0', BANDALIGN_RENDERER_IDLE: '600', ...process.env },
       // its own group: Jupyter signals the kernel's whole group, and an interrupt must come once
       detached: true,
@@ -53,11 +55,12 @@ export const startEvaluator = ({ onEvent, onRaw, onEnd }: EvaluatorListener): Ev
   );
   let exited: number | undefined;
   let said = '';
-  const [, stdout, stderr, events, requests, interrupts] = child.stdio as unknown as [
+  const [, stdout, stderr, events, requests, interrupts, input] = child.stdio as unknown as [
     null,
     Readable,
     Readable,
     Readable,
+    Writable,
     Writable,
     Writable,
   ];
@@ -77,7 +80,7 @@ export const startEvaluator = ({ onEvent, onRaw, onEnd }: EvaluatorListener): Ev
       if (name === 'stderr') said = (said + text).slice(-4000);
       onRaw(name, text);
     });
-  for (const stream of [requests, interrupts]) stream.on('error', () => {}); // 'close' tells of the end
+  for (const stream of [requests, interrupts, input]) stream.on('error', () => {}); // 'close' tells of the end
   let ended = false;
   const end = (why: () => string): void => {
     if (!ended) onEnd(why());
@@ -91,6 +94,7 @@ export const startEvaluator = ({ onEvent, onRaw, onEnd }: EvaluatorListener): Ev
   });
   return {
     send: (request) => void requests.write(`${JSON.stringify(request)}\n`),
+    answerInput: (value) => void input.write(`${JSON.stringify({ value })}\n`),
     interrupt: (id) => void interrupts.write(`${id}\n`),
     kill: () => void child.kill('SIGKILL'),
   };

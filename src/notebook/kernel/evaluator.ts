@@ -6,13 +6,16 @@ import { bundleOf } from '../display.js';
 import { type MimeBundle, provideKernelOutput } from '../kernel-output.js';
 import type { Fields } from '../wire.js';
 import { describeDiagnostics, describeThrown, interruption } from './cell-error.js';
+import { provideInput } from './cell-input.js';
 import {
   type CellError,
   channels,
   type EvaluatorEvent,
+  type EvaluatorQuestion,
   type EvaluatorRequest,
   lineReader,
 } from './evaluator-messages.js';
+import { explainIpython } from './ipython-syntax.js';
 import { prepareModules } from './module-loading.js';
 import { orderedOutput } from './ordered-output.js';
 import { projectRoot } from './project-root.js';
@@ -54,7 +57,7 @@ const evaluate = (): void => {
   process.stdout.write = capture('stdout') as typeof process.stdout.write;
   process.stderr.write = capture('stderr') as typeof process.stderr.write;
 
-  const modules = prepareModules(root);
+  const input = provideInput(send);
   const runner = startTslab(root, folder, (shown, update) => {
     const { data, metadata, transient } = shown as {
       data: MimeBundle;
@@ -63,6 +66,7 @@ const evaluate = (): void => {
     };
     outputs.show(data, { metadata, displayId: transient?.['display_id'] as string | undefined, update });
   });
+  const modules = prepareModules(root, runner.modules);
   const tslabGlobal = (globalThis as unknown as { __tslab__: Fields }).__tslab__;
   tslabGlobal['import'] = modules.importDynamically;
 
@@ -73,7 +77,13 @@ const evaluate = (): void => {
   let controller = new AbortController();
   let running: { count: number; stray?: CellError; stop: (error: CellError) => void } | undefined;
   let lastCount = 0;
-  provideKernelOutput({ show: outputs.show, later: outputs.later, signal: () => controller.signal });
+  let watched = false;
+  provideKernelOutput({
+    show: outputs.show,
+    later: outputs.later,
+    signal: () => controller.signal,
+    isWatched: () => watched,
+  });
 
   watchdog.on('message', (id: number) => {
     if (Atomics.load(state, slots.cell) !== id) return;
@@ -96,67 +106,85 @@ const evaluate = (): void => {
   process.on('exit', (code) => send({ type: 'exit', code }));
 
   /** Runs a cell to its end; the error it ended with, if any. */
-  const runCell = async (id: number, code: string, count: number): Promise<CellError | undefined> => {
+  const runCell = async (
+    id: number,
+    code: string,
+    count: number,
+    allowInput: boolean,
+  ): Promise<CellError | undefined> => {
+    const foreign = explainIpython(code);
+    if (foreign) return foreign;
+    await new Promise(setImmediate); // a compilation that is cut takes its callers with it, but not `execute`
     const cell = runner.prepare(code, count);
-    try {
-      await modules.preload(cell.imports);
-    } catch (error) {
-      return describeThrown(error, runner.cells, root, count);
-    }
+    Atomics.store(state, slots.cuttable, 0); // Node's loader, unlike the compiler, is not made anew
+    for (const warning of cell.warnings) outputs.write('stderr', `warning: ${warning}\n`);
+    await modules.preload(cell.imports);
     if (running?.count !== count) return undefined; // interrupted while imports were loaded
     if (Atomics.load(state, slots.unwanted) === id) return interruption(); // while it was compiled
     Atomics.store(state, slots.cuttable, 1);
+    input.begin(allowInput);
     const { ok, diagnostics, thrown, last } = await cell.run();
     if (diagnostics.length > 0) return describeDiagnostics(diagnostics, code);
     if (!ok) return describeThrown(thrown?.value, runner.cells, root, count);
-    try {
-      const value: unknown = await last;
-      if (value !== undefined && value !== null) {
-        const bundle = bundleOf(value);
-        if (bundle === undefined) outputs.result({ 'text/plain': textOf(value) });
-        else if (bundle instanceof Promise) await outputs.later(bundle);
-        else outputs.result(bundle);
-      }
-      await outputs.finish();
-      // rejections that nobody handles are told apart after the microtasks of this turn
-      await new Promise(setImmediate);
-      return undefined;
-    } catch (error) {
-      return describeThrown(error, runner.cells, root, count);
+    const value: unknown = await last;
+    if (value !== undefined && value !== null) {
+      const bundle = bundleOf(value);
+      if (bundle === undefined) outputs.result({ 'text/plain': textOf(value) });
+      else if (bundle instanceof Promise) await outputs.later(bundle);
+      else outputs.result(bundle);
     }
+    await outputs.finish();
+    // rejections that nobody handles are told apart after the microtasks of this turn
+    await new Promise(setImmediate);
+    return undefined;
   };
 
-  const execute = async (id: number, code: string, count: number): Promise<CellError | undefined> => {
+  const execute = async (
+    id: number,
+    code: string,
+    count: number,
+    allowInput: boolean,
+  ): Promise<CellError | undefined> => {
     controller = new AbortController();
     lastCount = count;
+    watched = allowInput || process.env['BANDALIGN_LIVE_FIGURES'] === '1'; // who can be asked is there
     outputs.begin();
-    Atomics.store(state, slots.cell, id);
     const stopped = new Promise<CellError>((resolve) => {
       running = { count, stop: resolve };
     });
+    Atomics.store(state, slots.cell, id);
+    Atomics.store(state, slots.cuttable, 1);
+    // whatever is thrown on the way, by the compiler, a module or the display of a value, is the cell's error
+    const ended = runCell(id, code, count, allowInput).catch((error: unknown) =>
+      describeThrown(error, runner.cells, root, count),
+    );
+    let failure: CellError | undefined;
     try {
-      return await Promise.race([stopped, runCell(id, code, count)]);
+      failure = await Promise.race([stopped, ended]);
+      return failure;
     } finally {
       running = undefined;
+      input.end(failure !== undefined);
       Atomics.store(state, slots.cuttable, 0);
       Atomics.store(state, slots.cell, 0);
       Atomics.store(state, slots.ended, id);
     }
   };
 
-  const answer = (request: EvaluatorRequest): Fields => {
+  const answer = (request: EvaluatorQuestion): Fields => {
     if (request.type === 'complete') {
       const { start, end, candidates } = runner.complete(request.code, request.position);
-      return { start, end, matches: candidates };
+      return { start, end, candidates };
     }
     if (request.type === 'inspect') return { text: runner.inspect(request.code, request.position) };
     return { ...runner.isComplete(request.code) };
   };
   const handle = async (request: EvaluatorRequest): Promise<void> => {
     if (request.type === 'execute') {
-      const error = await execute(request.id, request.code, request.count);
+      const error = await execute(request.id, request.code, request.count, request.allowInput);
       return send({ type: 'executed', id: request.id, error });
     }
+    if (request.type === 'input') return input.receive(request.line);
     let content: Fields = {};
     try {
       content = answer(request);

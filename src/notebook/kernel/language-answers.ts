@@ -1,6 +1,7 @@
 import type { Fields, WireMessage } from '../wire.js';
 import { toPoints, toUnits } from './cursor.js';
 import type { EvaluatorQuestion } from './evaluator-messages.js';
+import type { Candidate } from './tslab.js';
 
 /** A field of a request that should be a text. */
 export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -13,12 +14,20 @@ export const languageAnswers = (
     const [code, cursor] = [text(content['code']), Number(content['cursor_pos'] ?? 0)];
     const found = await ask({ type: 'complete', code, position: toUnits(code, cursor) });
     const place = (value: unknown): number => (typeof value === 'number' ? toPoints(code, value) : cursor);
+    const candidates = (found?.['candidates'] ?? []) as Candidate[];
+    const [start, end] = [place(found?.['start']), place(found?.['end'])];
     return {
       status: 'ok',
-      matches: found?.['matches'] ?? [],
-      cursor_start: place(found?.['start']),
-      cursor_end: place(found?.['end']),
-      metadata: {},
+      matches: candidates.map(({ name }) => name),
+      cursor_start: start,
+      cursor_end: end,
+      metadata: {
+        // what JupyterLab and VS Code show beside each name, as IPython's kernel tells it
+        _jupyter_types_experimental: candidates.map(({ name, kind, type }) => ({
+          ...{ start, end, text: name, type: kind },
+          ...(type === undefined ? {} : { signature: type }),
+        })),
+      },
     };
   };
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { reason } from '../../fault.js';
 import type { Connection, Fields, WireMessage } from '../wire.js';
 import type { CellError, EvaluatorEvent, EvaluatorQuestion } from './evaluator-messages.js';
 import { type EvaluatorProcess, startEvaluator } from './evaluator-process.js';
@@ -39,8 +40,22 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
   let deadline: NodeJS.Timeout | undefined;
   let stuck = false;
   let closing = false;
+  /** The cell waits for a line of input, with its thread or without. */
+  let wanted: 'blocking' | 'later' | undefined;
 
-  const sockets = await bindSockets(connection, (channel, request) => void receive(channel, request));
+  const answerInput = (line: string | undefined): void => {
+    if (wanted === 'blocking') evaluator?.answerInput(line);
+    else if (wanted === 'later' && line !== undefined) evaluator?.send({ id: nextId++, type: 'input', line });
+    wanted = undefined;
+  };
+  const sockets = await bindSockets(
+    connection,
+    (channel, request) =>
+      void receive(channel, request).catch((error: unknown) => {
+        process.stderr.write(`bandalign: kernel: ${request.header.msg_type}: ${reason(error)}\n`);
+      }),
+    answerInput,
+  );
   const printed = joinStreams((name, said) =>
     sockets.publish('stream', { name, text: said }, current?.request ?? lastRequest),
   );
@@ -57,6 +72,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
     if (!current) return;
     const { channel, request, count } = current;
     current = undefined;
+    wanted = undefined;
     clearTimeout(deadline);
     deadline = undefined;
     if (error) {
@@ -114,7 +130,11 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
         parent,
       );
     else if (event.type === 'stray-error') show(event.error, parent);
-    else if (event.type === 'executed') {
+    else if (event.type === 'input') {
+      wanted = event.blocking ? 'blocking' : 'later';
+      if (current) sockets.askInput(current.request, event.prompt);
+      else answerInput(undefined);
+    } else if (event.type === 'executed') {
       if (event.id === current?.id) finish(event.error);
     } else if (event.type === 'reply') {
       answers.get(event.id)?.(event.content);
@@ -167,7 +187,10 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
     status('busy', next.request);
     if (!silent) sockets.publish('execute_input', { code, execution_count: count }, next.request);
     // a silent cell has no number; its negative one keeps it apart from the numbered ones
-    start().send({ id: current.id, type: 'execute', code, count: silent ? -current.id : count });
+    start().send({
+      ...{ id: current.id, type: 'execute', code, count: silent ? -current.id : count },
+      allowInput: content['allow_stdin'] === true,
+    });
   };
 
   const ask = (question: EvaluatorQuestion): Promise<Fields | undefined> =>
@@ -180,6 +203,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
   const interrupt = (): void => {
     abortWaiting();
     if (!current || !evaluator) return;
+    answerInput(undefined);
     evaluator.interrupt(current.id);
     deadline ??= setTimeout(() => {
       deadline = undefined;

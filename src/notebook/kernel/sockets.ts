@@ -10,12 +10,17 @@ import {
   type WireMessage,
 } from '../wire.js';
 
+/** Signatures that are remembered. */
+const mostSeen = 65_536;
+
 export type Channel = 'shell' | 'control';
 
 /** A kernel's five sockets, bound. */
 export interface KernelSockets {
   publish: (type: string, content: Fields, parent: WireMessage | undefined, metadata?: Fields) => void;
   reply: (channel: Channel, request: WireMessage, content: Fields) => void;
+  /** Asks the front end that sent `request` for a line of input. */
+  askInput: (request: WireMessage, prompt: string) => void;
   /** Resolves when all that was published and replied has been handed to the network. */
   drained: () => Promise<void>;
   close: () => void;
@@ -25,6 +30,7 @@ export interface KernelSockets {
 export const bindSockets = async (
   connection: Connection,
   receive: (channel: Channel, request: WireMessage) => void,
+  receiveInput: (line: string) => void,
 ): Promise<KernelSockets> => {
   const session = randomUUID();
   // no high-water mark: a subscriber that is slow must not lose output, nor the word that a cell has ended
@@ -43,10 +49,19 @@ export const bindSockets = async (
     bind(heartbeat, connection.hb_port),
   ]);
 
-  const listen = async (channel: Channel, socket: Router): Promise<void> => {
+  const seen = new Set<string>();
+  const listen = async (socket: Router, hand: (message: WireMessage) => void): Promise<void> => {
     for await (const frames of socket) {
       try {
-        receive(channel, decode(connection.key, frames));
+        const message = decode(connection.key, frames);
+        if (typeof message.header?.msg_type !== 'string' || typeof message.content !== 'object')
+          throw new Error('wire: a message without header or content');
+        // a copy of a message that was sent before carries its signature: somebody repeats what they cannot sign
+        const sign = frames[message.identities.length + 1].toString('latin1');
+        if (sign !== '' && seen.has(sign)) throw new Error('wire: a message that came before');
+        seen.add(sign);
+        if (seen.size > mostSeen) seen.delete(seen.values().next().value as string);
+        hand(message);
       } catch (error) {
         process.stderr.write(`bandalign: kernel: ${String(error)}\n`);
       }
@@ -56,8 +71,11 @@ export const bindSockets = async (
     for await (const frames of heartbeat) await heartbeat.send(frames);
   };
   const ignoreClose = (): void => {}; // the loops end when the sockets close
-  listen('shell', shell).catch(ignoreClose);
-  listen('control', control).catch(ignoreClose);
+  listen(shell, (request) => receive('shell', request)).catch(ignoreClose);
+  listen(control, (request) => receive('control', request)).catch(ignoreClose);
+  listen(stdin, ({ header, content }) => {
+    if (header.msg_type === 'input_reply') receiveInput(String(content['value'] ?? ''));
+  }).catch(ignoreClose);
   echo().catch(ignoreClose);
 
   // one send at a time on each socket, in order
@@ -83,6 +101,14 @@ export const bindSockets = async (
         parent: request.header,
         metadata: {},
         content,
+      }),
+    askInput: (request, prompt) =>
+      enqueue(stdin, {
+        identities: request.identities,
+        header: newHeader('input_request', session),
+        parent: request.header,
+        metadata: {},
+        content: { prompt, password: false },
       }),
     drained: async () => void (await Promise.all(tails.values())),
     close: () => {

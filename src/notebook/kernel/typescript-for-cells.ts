@@ -1,8 +1,10 @@
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type ts from 'typescript';
 import { packageRequire, packageRoot } from '../package-root.js';
 import { quickInfo } from './hover.js';
 import { withShorthandProperties } from './shorthand-properties.js';
+import type { SourceChanges } from './source-changes.js';
 import type { TypeScript } from './typescript-internals.js';
 
 /** Code and the source map that leads from it to what it was made from. */
@@ -11,8 +13,15 @@ export interface Mapped {
   map: string;
 }
 
-/** Receives each cell's final code with its maps, last step first. */
-export type OnEmit = (code: string, maps: string[]) => void;
+/** What the kernel wants to know of a compilation. */
+export interface CompilerListener {
+  /** Each cell's final code with its maps, last step first. */
+  onEmit: (code: string, maps: string[]) => void;
+  /** An imported module without types: its values are `any`. */
+  onUntyped: (module: string) => void;
+  /** The program that was compiled, each time there is a new one. */
+  onProgram: (program: ts.BuilderProgram) => void;
+}
 
 const inlineMap = /\n?\/\/# sourceMappingURL=data:application\/json;base64,([A-Za-z0-9+/=]+)\s*$/;
 
@@ -57,8 +66,37 @@ const realDynamicImport =
     return typescript.visitEachChild(file, visit, context);
   };
 
-/** Options of the original that newer TypeScript refuses or that a checked cell must not have. */
-const dropped = ['noImplicitUseStrict', 'disableTopLevelAwait', 'checkJs', 'allowJs', 'typeRoots'];
+/** Options of the original that newer TypeScript refuses or that a cell must not have. */
+const dropped = ['noImplicitUseStrict', 'disableTopLevelAwait', 'checkJs', 'typeRoots'];
+
+/** `Could not find a declaration file for module '…'`: TS7016. */
+const untyped = 7016;
+
+const manifestName = (root: string): unknown => {
+  try {
+    return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name?: unknown }).name;
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * The project's own names for its modules: `compilerOptions.paths` of its tsconfig.json, with absolute targets. Its
+ * package name is left out: it means the build, as for everyone who installs it.
+ */
+const projectPaths = (typescript: TypeScript, root: string): ts.MapLike<string[]> => {
+  const file = typescript.findConfigFile(root, typescript.sys.fileExists);
+  if (file === undefined) return {};
+  const host = { ...typescript.sys, onUnRecoverableConfigFileDiagnostic: () => {} };
+  const options = typescript.getParsedCommandLineOfConfigFile(file, {}, host)?.options;
+  const base = String(options?.baseUrl ?? options?.['pathsBasePath'] ?? dirname(file));
+  const own = manifestName(root);
+  return Object.fromEntries(
+    Object.entries(options?.paths ?? {})
+      .filter(([name]) => name !== own)
+      .map(([name, targets]) => [name, targets.map((target) => resolve(base, target))]),
+  );
+};
 
 /** Cells are checked like the project's own sources. */
 const cellOptions = (typescript: TypeScript, original: ts.CompilerOptions): ts.CompilerOptions => ({
@@ -67,6 +105,8 @@ const cellOptions = (typescript: TypeScript, original: ts.CompilerOptions): ts.C
   moduleResolution: typescript.ModuleResolutionKind.Bundler,
   strict: true,
   inlineSourceMap: true,
+  allowJs: true, // a .js module of the project is compiled as a .ts one is, and its types are inferred
+  rewriteRelativeImportExtensions: true, // `./lut.ts` is compiled too, to `./lut.js`
   lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
   typeRoots: [join(packageRoot, 'node_modules', '@types'), join(packageRoot, '..', '@types')],
   types: ['node'],
@@ -80,9 +120,9 @@ const cellOptions = (typescript: TypeScript, original: ts.CompilerOptions): ts.C
 const borrowedPaths = (
   typescript: TypeScript,
   options: ts.CompilerOptions,
-): ts.MapLike<string[]> | undefined => {
-  const root = typescript.sys.getCurrentDirectory();
-  if (root === packageRoot) return undefined;
+  root: string,
+): ts.MapLike<string[]> => {
+  if (root === packageRoot) return {};
   const manifest = packageRequire('./package.json') as Record<string, Record<string, string> | undefined>;
   const names = [
     'bandalign',
@@ -99,28 +139,66 @@ const borrowedPaths = (
   return paths;
 };
 
+/** Options of every cell of the project at `root`; `original` are those that tslab sets. */
+const optionsFor = (
+  typescript: TypeScript,
+  original: ts.CompilerOptions,
+  root: string,
+): ts.CompilerOptions => {
+  const options = cellOptions(typescript, original);
+  return {
+    ...options,
+    paths: { ...borrowedPaths(typescript, options, root), ...projectPaths(typescript, root) },
+  };
+};
+
+/** Types of what a cell finds without an import: `prompt`. */
+const globalsFile = join(packageRoot, 'jupyter', 'cell-globals.d.ts');
+
+/** Finds the file that `specifier` names in a module at `from`, anew at each call; undefined where there is none. */
+export type FindModule = (specifier: string, from: string) => ts.ResolvedModuleFull | undefined;
+
+export interface CellCompiler {
+  /** What tslab takes for its own fork of TypeScript. */
+  typescript: Record<string, unknown>;
+  findModule: FindModule;
+}
+
 /**
  * TypeScript as tslab's converter wants it. tslab 1.0.22 was written against its own fork of 5.0.4; this gives it the
- * project's TypeScript plus what the fork had added, with strict options, modern module resolution and source maps.
- * A bare import that the notebook's project does not know is looked up from this package.
+ * project's TypeScript plus what the fork had added, with strict options, modern module resolution, the project's `paths`
+ * and source maps. A bare import that the notebook's project does not know is looked up from this package.
  */
-export const typescriptForCells = (typescript: TypeScript, onEmit: OnEmit): Record<string, unknown> => {
+export const compilerForCells = (
+  typescript: TypeScript,
+  root: string,
+  changes: SourceChanges,
+  { onEmit, onUntyped, onProgram }: CompilerListener,
+): CellCompiler => {
+  let current: ts.CompilerOptions = {};
   const createWatchCompilerHost = (
     roots: string[],
     options: ts.CompilerOptions,
     system: ts.System,
     ...rest: [undefined, ts.DiagnosticReporter, ts.WatchStatusReporter]
   ): ts.WatchCompilerHost<ts.BuilderProgram> => {
-    const checked = cellOptions(typescript, options);
-    const paths = borrowedPaths(typescript, checked);
-    return typescript.createWatchCompilerHost(roots, { ...checked, paths }, system, ...rest);
+    current = optionsFor(typescript, options, root);
+    return typescript.createWatchCompilerHost(
+      [...roots, globalsFile],
+      current,
+      changes.withTimers(system),
+      ...rest,
+    );
   };
 
   const createWatchProgram = (
     host: ts.WatchCompilerHostOfFilesAndCompilerOptions<ts.BuilderProgram>,
   ): ts.WatchOfFilesAndCompilerOptions<ts.BuilderProgram> => {
     const { afterProgramCreate } = host;
-    host.afterProgramCreate = (builder) => afterProgramCreate?.(withShorthandProperties(typescript, builder));
+    host.afterProgramCreate = (builder) => {
+      onProgram(builder);
+      afterProgramCreate?.(withShorthandProperties(typescript, builder));
+    };
     return typescript.createWatchProgram(host);
   };
 
@@ -148,8 +226,18 @@ export const typescriptForCells = (typescript: TypeScript, onEmit: OnEmit): Reco
     getDefaultLibFileName: typescript.getDefaultLibFilePath,
   });
 
-  return {
+  /** Complaints about a cell, and about a module that it imports, whose declarations nobody asks for. */
+  const complaintsOf = (program: ts.Program, file: ts.SourceFile, isCell: boolean): ts.Diagnostic[] => {
+    if (isCell) return [...typescript.getPreEmitDiagnostics(program, file)];
+    const syntax = program.getSyntacticDiagnostics(file);
+    return /\.[cm]?jsx?$/.test(file.fileName)
+      ? [...syntax]
+      : [...syntax, ...program.getSemanticDiagnostics(file)];
+  };
+
+  const forTslab = {
     ...typescript,
+    sys: changes.system,
     createWatchCompilerHost,
     createWatchProgram,
     transpileModule,
@@ -162,7 +250,11 @@ export const typescriptForCells = (typescript: TypeScript, onEmit: OnEmit): Reco
       position: number,
     ) => quickInfo(typescript, file, checker, position),
     getPreEmitDiagnosticsOfFiles: (program: ts.Program, files: ts.SourceFile[]) => {
-      const found = files.flatMap((file) => [...typescript.getPreEmitDiagnostics(program, file)]);
+      const all = files.flatMap((file, index) => complaintsOf(program, file, index === 0));
+      const found = all.filter(({ code }) => code !== untyped);
+      for (const { code, messageText } of all)
+        if (code === untyped)
+          onUntyped(/'([^']+)'/.exec(typescript.flattenDiagnosticMessageText(messageText, ' '))?.[1] ?? '');
       const wait = topLevelAwait(typescript, files[0]);
       // tslab learns of a top-level await from diagnostic 1308 alone
       if (wait)
@@ -178,8 +270,18 @@ export const typescriptForCells = (typescript: TypeScript, onEmit: OnEmit): Reco
     },
     Completions: {
       ...typescript.Completions,
-      getCompletionsAtPositionForTslab: (_host: unknown, program: ts.Program, ...rest: unknown[]) =>
-        typescript.Completions.getCompletionsAtPosition(completionHost(program), program, ...rest),
+      getCompletionsAtPositionForTslab: (_host: unknown, program: ts.Program, ...rest: unknown[]) => {
+        // log, file, position, preferences, trigger, kind, token, format: then `includeSymbol`
+        const withSymbols = [...rest, ...Array<undefined>(8 - rest.length).fill(undefined), true];
+        return typescript.Completions.getCompletionsAtPosition(
+          completionHost(program),
+          program,
+          ...withSymbols,
+        );
+      },
     },
   };
+  const findModule: FindModule = (specifier, from) =>
+    typescript.resolveModuleName(specifier, from, current, typescript.sys).resolvedModule;
+  return { typescript: forTslab, findModule };
 };

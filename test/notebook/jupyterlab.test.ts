@@ -1,0 +1,203 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chromium, type Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
+import { jupyterPath } from '../../src/notebook/kernelspec.js';
+import { packageRoot } from '../../src/notebook/package-root.js';
+import { requireBuild } from './built.js';
+import { type CellSketch, writeNotebookFile } from './notebook-files.js';
+
+// BANDALIGN_TEST_JUPYTER=$(test/services/jupyter.sh install) makes these tests run.
+const jupyter = process.env['BANDALIGN_TEST_JUPYTER'] ?? '';
+if (jupyter !== '' && !existsSync(jupyter))
+  throw new Error(`BANDALIGN_TEST_JUPYTER: ${jupyter} does not exist`);
+const browser = findChromium();
+
+/** A JupyterLab on a folder inside the checkout, as notebooks of users lie in theirs, and a page of it. */
+const inJupyterLab = async (
+  cells: readonly (string | CellSketch)[],
+  use: (page: Page, folder: string, address: string) => Promise<void>,
+): Promise<void> => {
+  const folder = join(packageRoot, '.services', `lab-${process.pid}-${Math.random().toString(36).slice(2)}`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), '{ "name": "lab", "type": "module" }');
+  await writeNotebookFile(folder, 'lab.ipynb', cells);
+  const server = spawn(
+    jupyter,
+    [
+      ...[
+        'lab',
+        '--no-browser',
+        '--allow-root',
+        '--ip=127.0.0.1',
+        '--port=0',
+        `--ServerApp.root_dir=${folder}`,
+      ],
+      ...['--IdentityProvider.token=', '--ServerApp.password=', '--LabApp.expose_app_in_browser=True'],
+      '--LabApp.news_url=',
+    ],
+    {
+      env: {
+        ...process.env,
+        JUPYTER_PATH: jupyterPath,
+        JUPYTER_CONFIG_DIR: join(folder, 'config'),
+        JUPYTER_DATA_DIR: join(folder, 'data'),
+        JUPYTER_RUNTIME_DIR: join(folder, 'runtime'),
+        JUPYTERLAB_SETTINGS_DIR: join(folder, 'settings'),
+        JUPYTERLAB_WORKSPACES_DIR: join(folder, 'workspaces'),
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  const running = await chromium.launch({ executablePath: browser, args: chromiumFlags });
+  const page = await running.newPage({ viewport: { width: 1200, height: 1000 } });
+  try {
+    const address = await new Promise<string>((resolve, reject) => {
+      let said = '';
+      server.stderr.on('data', (chunk: Buffer) => {
+        said += chunk.toString('utf8');
+        const found = /http:\/\/127\.0\.0\.1:\d+\//.exec(said);
+        if (found) resolve(found[0]);
+      });
+      server.once('exit', () => reject(new Error(said)));
+    });
+    page.setDefaultTimeout(60_000);
+    // it names its address before it listens
+    await expect
+      .poll(() => page.goto(`${address}lab/tree/lab.ipynb`).then(Boolean, () => false), { timeout: 60_000 })
+      .toBe(true);
+    await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor();
+    // idle it says, too, while there is no kernel yet: JupyterLab then asks for one when cells are run
+    await page.locator('#jp-main-statusbar', { hasText: 'TypeScript (bandalign) | Idle' }).waitFor();
+    await use(page, folder, address);
+  } finally {
+    const images = process.env['BANDALIGN_TEST_SCREENSHOTS'];
+    if (images) await page.screenshot({ path: join(images, `jupyterlab-${Date.now()}.png`) }).catch(() => {});
+    await running.close();
+    server.kill('SIGTERM');
+    await new Promise((resolve) =>
+      server.exitCode === null && server.signalCode === null ? server.once('exit', resolve) : resolve(null),
+    );
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+};
+
+const command = (page: Page, id: string): Promise<void> =>
+  page.evaluate((name) => {
+    const { jupyterapp } = globalThis as unknown as {
+      jupyterapp: { commands: { execute: (id: string) => Promise<unknown> } };
+    };
+    void jupyterapp.commands.execute(name); // its promise outlasts a failing cell
+  }, id);
+
+const output = (page: Page, cell: number) => page.locator('.jp-CodeCell').nth(cell).locator('.jp-OutputArea');
+/** Puts the cursor into a cell and runs it. */
+const runCell = async (page: Page, cell: number): Promise<void> => {
+  await page.locator('.jp-CodeCell').nth(cell).locator('.cm-content').click();
+  await command(page, 'notebook:run-cell');
+};
+
+describe.skipIf(jupyter === '' || browser === undefined)(
+  'JupyterLab, in a browser',
+  { timeout: 300_000 },
+  () => {
+    requireBuild();
+
+    it('is worked in: modules edited, the notebook saved, packages installed, cells interrupted', async () =>
+      inJupyterLab(
+        [
+          "import { gain } from './gain';\nlet kept = 40;\n['gain', gain].join(' ')",
+          "kept += 1; ['kept', kept].join(' ')",
+          "import { late } from 'installed-late';\n['late', late].join(' ')",
+          'console.log("endless"); await null; for (;;) {}',
+          "['hello', prompt('who? ')].join(' ')",
+        ],
+        async (page, folder) => {
+          const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);
+          await write('gain.ts', 'export const gain = 1;');
+          await runCell(page, 0);
+          await output(page, 0).getByText('gain 1').waitFor();
+          await command(page, 'docmanager:save');
+          await expect.poll(() => readFile(join(folder, 'lab.ipynb'), 'utf8')).toContain('gain 1');
+          await runCell(page, 1);
+          await output(page, 1).getByText('kept 41').waitFor();
+          await write('gain.ts', 'export const gain = 2;');
+          await runCell(page, 0);
+          await output(page, 0).getByText('gain 2').waitFor();
+          await runCell(page, 2);
+          await output(page, 2).getByText('npm install installed-late').waitFor();
+          await mkdir(join(folder, 'node_modules', 'installed-late'), { recursive: true });
+          await write('node_modules/installed-late/package.json', '{ "name": "installed-late" }');
+          await write('node_modules/installed-late/index.js', 'exports.late = 7;');
+          await runCell(page, 2);
+          await output(page, 2).getByText('late 7').waitFor();
+          await runCell(page, 3);
+          await output(page, 3).getByText('endless').first().waitFor();
+          await command(page, 'notebook:interrupt-kernel');
+          await output(page, 3).getByText('the cell was stopped').first().waitFor();
+          await runCell(page, 4);
+          await page.locator('.jp-Stdin-input').fill('Ada');
+          await page.keyboard.press('Enter');
+          await output(page, 4).getByText('hello Ada').waitFor();
+          await runCell(page, 1);
+          await output(page, 1).getByText('kept 41').waitFor();
+        },
+      ));
+
+    it('shows a live figure with nothing installed: its slider is moved by the mouse; untrusted, a picture', async () => {
+      const slider = {
+        data: [{ type: 'bar', x: ['a', 'b'], y: [1, 2] }],
+        layout: {
+          title: { text: 'Counts' },
+          sliders: [
+            {
+              steps: [1, 5, 9].map((value) => ({
+                label: String(value),
+                method: 'restyle',
+                args: [{ y: [[value, value]] }],
+              })),
+            },
+          ],
+        },
+      };
+      await inJupyterLab(
+        [
+          `import { display } from '${join(packageRoot, 'dist/notebook/display.js')}';\ndisplay(${JSON.stringify(slider)});`,
+        ],
+        async (page, folder, address) => {
+          await runCell(page, 0);
+          const plot = output(page, 0).locator('.js-plotly-plot');
+          await plot.locator('.bars path').first().waitFor();
+          expect(await output(page, 0).locator('figure > img').count()).toBe(0);
+          const grip = await plot.locator('.slider-grip-rect').boundingBox();
+          const rail = await plot.locator('.slider-rail-touch-rect').boundingBox();
+          if (!grip || !rail) throw new Error('the slider is not drawn');
+          await page.mouse.move(grip.x + grip.width / 2, grip.y + grip.height / 2);
+          await page.mouse.down();
+          await page.mouse.move(rail.x + rail.width - 2, grip.y + grip.height / 2, { steps: 5 });
+          await page.mouse.up();
+          await expect
+            .poll(() =>
+              plot.evaluate((element) => (element as unknown as { data: { y: number[] }[] }).data[0].y),
+            )
+            .toEqual([9, 9]);
+          await command(page, 'docmanager:save');
+          await expect.poll(() => readFile(join(folder, 'lab.ipynb'), 'utf8')).toContain('bandalign-figure');
+          // from elsewhere it comes untrusted
+          const text = await readFile(join(folder, 'lab.ipynb'), 'utf8');
+          await writeFile(join(folder, 'foreign.ipynb'), text.replaceAll('Counts', 'Foreign'));
+          await page.goto(`${address}lab/tree/foreign.ipynb?reset`);
+          const image = page.locator('.jp-OutputArea-output img');
+          await image.waitFor();
+          expect(
+            await image.evaluate((element) => (element as unknown as { naturalWidth: number }).naturalWidth),
+          ).toBeGreaterThan(100);
+          expect(await page.locator('.js-plotly-plot').count()).toBe(0);
+        },
+      );
+    });
+  },
+);
