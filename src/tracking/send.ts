@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../fault.js';
-import { type Batch, sendBatch } from './batches.js';
+import { sendBatch } from './batches.js';
+import type { Batch } from './client.js';
 import { artifactService, createClient, type MlflowClient, type ServerRun } from './client.js';
 import { backoff, hasCode, isServerDown, MlflowError } from './http.js';
 import { type Environment, serverSettings } from './settings.js';
