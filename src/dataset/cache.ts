@@ -56,9 +56,13 @@ export interface DatasetCache {
 }
 
 /** Everything about a patch that the cache depends on, paths made absolute. */
-const patchKey = ({ id, tile, date, source, target, mask }: Patch): unknown => {
-  const ref = (raster: RasterRef | null) => raster && [resolve(raster.path), raster.window, raster.bands];
-  return [id, tile, date, ref(source), ref(target), ref(mask)];
+const patchKey = ({ id, tile, date, source, target, mask, anyNodata }: Patch): unknown => {
+  const ref = (raster: RasterRef | null) => {
+    if (raster === null) return null;
+    const { path, window, bands, ...rest } = raster;
+    return [resolve(path), window, bands, ...(Object.keys(rest).length > 0 ? [rest] : [])];
+  };
+  return [id, tile, date, ref(source), ref(target), ref(mask), ...(anyNodata ? ['any nodata'] : [])];
 };
 
 interface Place {

@@ -1,5 +1,5 @@
-import type { ByteSource } from '../raster/byte-source.js';
-import { damaged, rasterFault } from '../raster/raster-fault.js';
+import type { ByteSource } from './byte-source.js';
+import { damaged, rasterFault } from './raster-fault.js';
 
 /** Markers of a JPEG 2000 codestream (ISO/IEC 15444-1, annex A). */
 const marker = {
