@@ -3,6 +3,7 @@ import { seededRandom } from '../config/random.js';
 import type { Experiment } from '../config/schema.js';
 import { Fault, refuse } from '../fault.js';
 import { bandsOf, dataBands } from '../raster/bands-of.js';
+import { addressOf } from '../raster/byte-source.js';
 import { georeferenceConflict } from '../raster/georeference.js';
 import type { Raster } from '../raster/raster.js';
 import { withRaster } from '../raster/read.js';
@@ -26,7 +27,7 @@ interface Side extends Header {
   sidecars: string[];
 }
 
-const isUrl = (path: string): boolean => /^https?:/i.test(path);
+const isUrl = (path: string): boolean => addressOf(path) !== null;
 
 const locate = (root: string, path: string): string => (isUrl(path) ? path : resolve(root, path));
 

@@ -1,10 +1,10 @@
 import { basename, extname } from 'node:path';
 import { bandsNamed } from './band-names.js';
+import { addressOf } from './byte-source.js';
 import type { Raster } from './raster.js';
 
 /** The name of a file or of what a URL points to, its query left out. */
-export const fileName = (path: string): string =>
-  /^https?:/i.test(path) ? basename(new URL(path).pathname) : basename(path);
+export const fileName = (path: string): string => basename(addressOf(path)?.split(/[?#]/)[0] ?? path);
 
 export const stem = (path: string): string => {
   const name = fileName(path);

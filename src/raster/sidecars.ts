@@ -1,6 +1,7 @@
 import { access, readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { reason } from '../fault.js';
+import { addressOf } from './byte-source.js';
 import { type BandStatement, gdalNumber, silentBand } from './gdal-metadata.js';
 import type { Georeference } from './georeference.js';
 import { rasterFault } from './raster-fault.js';
@@ -20,7 +21,7 @@ export interface AuxiliaryFile {
   items: Record<string, string>;
 }
 
-const isRemote = (path: string): boolean => /^https?:/i.test(path);
+const isRemote = (path: string): boolean => addressOf(path) !== null;
 
 const readBeside = (path: string): Promise<string | null> =>
   readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {

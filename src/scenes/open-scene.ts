@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Fault, refuse } from '../fault.js';
+import { addressOf } from '../raster/byte-source.js';
 import type { Georeference } from '../raster/georeference.js';
 import type { Pixels, PixelType, Raster } from '../raster/raster.js';
 import { openRaster } from '../raster/read.js';
@@ -36,6 +37,8 @@ export interface Scene {
   bands: readonly SceneBand[];
   masks: readonly SceneMask[];
   metadata: ProductMetadata | null;
+  /** Items of the first file's own metadata. */
+  items: Readonly<Record<string, string>>;
   /** What a person should know before trusting the result. */
   warnings: string[];
   /** Codes of each band, rows `y` to `y + rows`. The third call after this one may write over them. */
@@ -44,7 +47,7 @@ export interface Scene {
 }
 
 const isFolder = async (path: string): Promise<boolean> =>
-  !/^https?:/i.test(path) &&
+  addressOf(path) === null &&
   (await stat(path).then(
     (status) => status.isDirectory(),
     () => false,
@@ -212,6 +215,7 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
       bands,
       masks,
       metadata,
+      items: images[0].items,
       warnings: [
         ...warnings,
         ...(georeference === null && !warnings.some((warning) => warning.startsWith('georeference'))

@@ -2,6 +2,7 @@ import { access, readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, sep } from 'node:path';
 import { Fault } from '../fault.js';
 import { bandsNamed, sentinelName } from '../raster/band-names.js';
+import { addressOf } from '../raster/byte-source.js';
 import { metadataName, type ProductMetadata, readProductMetadata } from './product-metadata.js';
 
 /** Files of a product folder that matter: a file for each band, its classification, its metadata. */
@@ -87,7 +88,7 @@ const exists = (path: string): Promise<boolean> =>
  * @throws Fault where the product is Level-1C
  */
 export const metadataOfImage = async (file: string): Promise<ProductMetadata | null> => {
-  if (/^https?:/i.test(file)) return null;
+  if (addressOf(file) !== null) return null;
   const stem = stemOf(file);
   let folder = dirname(file);
   // SAFE: product/GRANULE/granule/IMG_DATA/R10m/file

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { Fault, reason, refuse } from '../fault.js';
+import { addressOf } from '../raster/byte-source.js';
 import { decodeText } from '../raster/text.js';
 import type { SceneRequest } from './scene-request.js';
 
@@ -35,7 +36,7 @@ const entrySchema = z.strictObject({
   level: z.int().optional(),
 });
 
-const isUrl = (path: string): boolean => /^https?:/i.test(path);
+const isUrl = (path: string): boolean => addressOf(path) !== null;
 
 /** `SCENE_aligned.tif` in `folder`; a band file stands for its folder when there are several. */
 const nameOf = (inputs: readonly string[], folder: string): string => {
