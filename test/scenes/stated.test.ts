@@ -42,12 +42,15 @@ const readNpy = (path: string): Float32Array | Float64Array => {
 
 const expectOutput = async (name: string, out: string): Promise<void> => {
   const wanted = readNpy(join(folder, name, 'expected.npy'));
-  const bands = await withRaster(out, (raster) => raster.read());
+  const { bands, nodata } = await withRaster(out, async (raster) => ({
+    bands: await raster.read(),
+    nodata: raster.nodata,
+  }));
   const size = bands[0].length;
   bands.forEach((band, b) => {
     band.forEach((value, i) => {
       const right = wanted[b * size + i];
-      if (Number.isNaN(right) ? !Number.isNaN(value) : !(Math.abs(value - right) <= 0.501))
+      if (Number.isNaN(right) ? !Object.is(value, nodata ?? Number.NaN) : !(Math.abs(value - right) <= 0.501))
         expect.fail(`${name} band ${b + 1} pixel ${i}: ${value}, not ${right}`);
     });
   });
