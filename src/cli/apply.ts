@@ -55,6 +55,7 @@ const commonOf = (call: Call, faults: string[]): Omit<SceneRequest, 'inputs' | '
     bands: integers(call, 'bands', faults),
     boaOffset: number(call, 'boa-offset', faults),
     scale: number(call, 'scale', faults),
+    forceRange: call.options['force-range'] === true || undefined,
     nodata: nodataOf(call, faults),
     mask: text(call, 'mask'),
     scl: text(call, 'scl'),
@@ -193,6 +194,10 @@ export const command: Command = {
       type: 'string',
       value: 'N',
       help: 'stored values per unit of reflectance: 10000, 1000 or 1 (default: metadata)',
+    },
+    'force-range': {
+      type: 'boolean',
+      help: 'go on where nearly all values of a band lie outside the model’s range',
     },
     nodata: {
       type: 'string',

@@ -49,6 +49,18 @@ const summary = (report: DatasetReport): string => {
   ].join('\n');
 };
 
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** How much was looked at and what came of it. */
+const verdict = ({ groups, faults, notes }: DatasetReport): string => {
+  const patches = groups.reduce((sum, group) => sum + group.patches, 0);
+  const read = groups.reduce((sum, group) => sum + group.read, 0);
+  const checked = `checked ${read} of ${patches} listed patches, ${counted(notes.length, 'note')}: `;
+  return (
+    checked + (faults.length === 0 ? 'no faults' : `${counted(faults.length, 'fault')}, not fit to train on`)
+  );
+};
+
 export const command: Command = {
   path: ['dataset', 'check'],
   words: 'DIR',
@@ -77,7 +89,8 @@ export const command: Command = {
     for (const note of report.notes) call.note(note);
     call.print(summary(report));
     call.json(report);
-    if (report.ok) return call.print('no faults');
+    call.print(verdict(report));
+    if (report.ok) return;
     if (!call.asJson) throw new Fault(report.faults);
     // the document on stdout holds every fault already
     process.exitCode = 2;

@@ -30,8 +30,23 @@ const data = z.strictObject({
       mask: z.string().min(1).nullable().default(null),
       /** Patch width and height, pixels. */
       patch: z.tuple([z.int().positive(), z.int().positive()]).default([512, 512]),
-      /** 1-based bands of both files, in the order of `data.bands`; null takes them as they are. */
+      /** 1-based bands of both files, in the order of `data.bands`. */
       bands: z.array(z.int().positive()).nullable().default(null),
+      /** The same for each file apart; they go before `bands`. Null: by the names and colours of its bands. */
+      sourceBands: z.array(z.int().positive()).nullable().default(null),
+      targetBands: z.array(z.int().positive()).nullable().default(null),
+      /** Stored values of the source that make reflectance 1: 10000, 1000 or 1; null: the file's scale, else 10000. */
+      scale: z.number().positive().nullable().default(null),
+      /** Added to stored values of the source before scaling, such as -1000; null: the file's offset, else 0. */
+      boaOffset: z.number().nullable().default(null),
+      targetScale: z.number().positive().nullable().default(null),
+      targetBoaOffset: z.number().nullable().default(null),
+      /** Values of the mask that are valid, such as 4, 5, 6, 7, 11 of a scene classification; null: above 0. */
+      maskValid: z.array(z.int()).nullable().default(null),
+      /** Bits of the mask of which none may be set, 0 the lowest, as of a quality band. */
+      maskBits: z.array(z.int().min(0).max(31)).nullable().default(null),
+      /** Go on where nearly all values of a band lie outside [0, bandMax]. */
+      forceRange: z.boolean().default(false),
       /** Shares of tiles that go to validation and test; the rest trains. */
       val: share.default(0.2),
       test: share.default(0.4),

@@ -82,9 +82,13 @@ const withRealPaths = (patches: readonly Patch[]): Promise<Patch[]> => {
 };
 
 /** Everything about a patch that the cache depends on. */
-const patchKey = ({ id, tile, date, source, target, mask }: Patch): unknown => {
-  const ref = (raster: RasterRef | null) => raster && [raster.path, raster.window, raster.bands];
-  return [id, tile, date, ref(source), ref(target), ref(mask)];
+const patchKey = ({ id, tile, date, source, target, mask, anyNodata }: Patch): unknown => {
+  const ref = (raster: RasterRef | null) => {
+    if (raster === null) return null;
+    const { path, window, bands, ...rest } = raster;
+    return [path, window, bands, ...(Object.keys(rest).length > 0 ? [rest] : [])];
+  };
+  return [id, tile, date, ref(source), ref(target), ref(mask), ...(anyNodata ? ['any nodata'] : [])];
 };
 
 /** Where a cache lies, and what it is of. */

@@ -53,6 +53,18 @@ const orphansOf = async (root: string, data: Data, lists: Lists): Promise<string
     .sort();
 };
 
+/** A line for each patch that two lists name. */
+const leaksOf = (lists: Lists): string[] => {
+  const first = new Map<string, ListName>();
+  return listNames.flatMap((name) =>
+    lists[name].flatMap(({ id }) => {
+      const other = first.get(id);
+      first.set(id, other ?? name);
+      return other === undefined ? [] : [`${id} stands in ${other}.txt and in ${name}.txt`];
+    }),
+  );
+};
+
 const checkPickles = async (root: string, data: Data, lists: Lists) => {
   const faults: string[] = [];
   const pickles: DatasetReport['pickles'] = [];
@@ -115,6 +127,7 @@ export const checkDataset = async (
     faults: all,
     notes: [
       ...notes,
+      ...leaksOf(lists),
       ...patches.notes,
       ...(sizes.length > 1 ? [`patches of ${sizes.length} sizes: ${sizes.join(', ')}`] : []),
       ...pickles

@@ -2,9 +2,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { DataSettings, SplitSettings } from '../config/schema.js';
 import { Fault, refuse } from '../fault.js';
+import { sidecarEndings } from '../raster/sidecars.js';
 import { type ListedPatch, type ListName, listNames, readLists } from './lists.js';
 import { cutPair } from './pair.js';
-import type { Patch } from './patch.js';
+import type { Patch, RasterRef } from './patch.js';
 import { resplit } from './split.js';
 import { syntheticMarker } from './synth-marker.js';
 
@@ -33,12 +34,18 @@ const isFolder = (path: string): Promise<boolean> =>
     () => false,
   );
 
-const patchOf = (root: string, folders: Data['folders'], listed: ListedPatch): Patch => {
-  const ref = (folder: string) => ({
-    path: join(root, listed.region, folder, listed.file),
-    window: null,
-    bands: null,
-  });
+const patchOf = (
+  root: string,
+  folders: Data['folders'],
+  listed: ListedPatch,
+  sidecars: ReadonlySet<string>,
+): Patch => {
+  const ref = (folder: string): RasterRef => {
+    const path = join(root, listed.region, folder, listed.file);
+    const beside = sidecars.size === 0 ? [] : sidecarEndings.map((ending) => path + ending);
+    const present = beside.filter((name) => sidecars.has(name));
+    return { path, window: null, bands: null, ...(present.length > 0 ? { sidecars: present } : {}) };
+  };
   const { id, region, tile, date } = listed;
   return {
     id,
@@ -53,13 +60,17 @@ const patchOf = (root: string, folders: Data['folders'], listed: ListedPatch): P
 
 const missingShown = 20;
 
-/** A fault for each listed file that is not there; folders are listed once, so that no file costs a system call. */
-export const missingFiles = async (
+/**
+ * A fault for each listed file that is not there, and the files beside those that are there. Folders are listed once, so
+ * that no file costs a system call.
+ */
+export const presentFiles = async (
   root: string,
   folders: Data['folders'],
   patches: readonly ListedPatch[],
   shown: number,
-): Promise<string[]> => {
+): Promise<{ faults: string[]; sidecars: Set<string> }> => {
+  const sidecars = new Set<string>();
   const byRegion = new Map<string, ListedPatch[]>();
   for (const patch of patches) {
     const listed = byRegion.get(patch.region);
@@ -73,6 +84,8 @@ export const missingFiles = async (
       if (names === null)
         return [`folder: ${path}; missing, ${listed.length} lines of the lists name files in it`];
       const there = new Set(names);
+      for (const name of names)
+        if (sidecarEndings.some((ending) => name.endsWith(ending))) sidecars.add(join(path, name));
       const missing = listed.filter(({ file }) => !there.has(file));
       const lines = missing
         .slice(0, shown)
@@ -84,7 +97,7 @@ export const missingFiles = async (
       return lines;
     }),
   );
-  return (await Promise.all(asked)).flat();
+  return { faults: (await Promise.all(asked)).flat(), sidecars };
 };
 
 const repeats = (lists: Readonly<Record<ListName, readonly ListedPatch[]>>): string[] => {
@@ -124,13 +137,14 @@ type Opened = Pick<Dataset, 'lists' | 'notes'> & { faults: string[] };
 const openLists = async (root: string, data: Data, divide: string, shown: number): Promise<Opened> => {
   if (!(await isFolder(divide))) throw await withoutLists(root, divide);
   const { lists, faults } = await readLists(divide);
-  const missing = await missingFiles(
+  const { faults: missing, sidecars } = await presentFiles(
     root,
     data.folders,
     listNames.flatMap((name) => lists[name]),
     shown,
   );
-  const of = (name: ListName): Patch[] => lists[name].map((patch) => patchOf(root, data.folders, patch));
+  const of = (name: ListName): Patch[] =>
+    lists[name].map((patch) => patchOf(root, data.folders, patch, sidecars));
   return {
     lists: { train: of('train'), val: of('val'), test: of('test') },
     notes: [...(await syntheticNote(root)), ...repeats(lists)],
@@ -141,9 +155,9 @@ const openLists = async (root: string, data: Data, divide: string, shown: number
 const open = async (root: string, data: Data, divide: string, shown: number): Promise<Opened> => {
   if (!(await isFolder(root))) throw new Fault(`data: ${root}; no such folder`);
   if (!data.pair) return openLists(root, data, divide, shown);
-  const { lists, unused } = await cutPair(root, data.pair, data.bands);
-  const notes = unused > 0 ? [`${unused} pixels at the edges fill no patch and are not used`] : [];
-  return { lists, notes, faults: [] };
+  const { lists, unused, notes } = await cutPair(root, data.pair, data);
+  const edges = unused > 0 ? [`${unused} pixels at the edges fill no patch and are not used`] : [];
+  return { lists, notes: [...edges, ...notes], faults: [] };
 };
 
 /**

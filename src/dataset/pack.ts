@@ -36,9 +36,9 @@ export interface Packed {
 /** Patches with faults after which the pass gives up. */
 const faultyShown = 20;
 
-/** Files of a patch. */
+/** Files of a patch, with those beside them that are read. */
 export const filesOf = ({ source, target, mask }: Patch): string[] => [
-  ...new Set([source.path, target.path, ...(mask ? [mask.path] : [])]),
+  ...new Set([source, target, mask].flatMap((ref) => (ref ? [ref.path, ...(ref.sidecars ?? [])] : []))),
 ];
 
 /**

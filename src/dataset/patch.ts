@@ -6,6 +6,20 @@ export interface RasterRef {
   path: string;
   window: Window | null;
   bands: readonly number[] | null;
+  /** Units of each of these bands; by default what the file's scale and offset say. */
+  units?: readonly BandUnits[];
+  /** Of a mask: values that are valid, or bits of which none may be set. By default what is above 0 is valid. */
+  valid?: { classes: readonly number[] } | { bits: readonly number[] };
+  /** Each pixel of the file stands for this many along a side; `window` counts those. */
+  repeat?: number;
+  /** Files beside it that are read with it. */
+  sidecars?: readonly string[];
+}
+
+/** Reflectance × 10 000 = stored · gain + offset. */
+export interface BandUnits {
+  gain: number;
+  offset: number;
 }
 
 /** One source image, its target and its mask: the unit that lists, caches and training count in. */
@@ -20,6 +34,11 @@ export interface Patch {
   target: RasterRef;
   /** Null: valid where no band of source or target is nodata. */
   mask: RasterRef | null;
+  /**
+   * With a mask, leave out a pixel already where one band is nodata. By default where all bands of an image are: the
+   * mask of the paper's layout has the last word, and 0 is also a reflectance.
+   */
+  anyNodata?: true;
 }
 
 /** `tile_date`: patches with the same key belong to one acquisition of one tile and share its histogram. */

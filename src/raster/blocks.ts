@@ -1,7 +1,7 @@
 import type { GeoTIFFImage } from 'geotiff';
 import { reason } from '../fault.js';
 import type { ByteSource } from './byte-source.js';
-import { blockDecoder, compressions } from './decode-block.js';
+import { blockDecoder, compressionNames, compressions } from './decode-block.js';
 import { type Pixels, type PixelType, pixelArrays } from './raster.js';
 import { damaged, rasterFault } from './raster-fault.js';
 
@@ -22,12 +22,12 @@ export interface Blocks {
 
 /**
  * Finds the blocks of an image and checks that the file holds every one of them, as far as its size is known.
- * `empty` fills blocks that a sparse file leaves out.
+ * `bits` are those of a sample in the file, at most those of `type`; `empty` fills blocks that a sparse file leaves out.
  */
 export const blocksOf = async (
   source: ByteSource,
   image: GeoTIFFImage,
-  type: PixelType,
+  { type, bits }: { type: PixelType; bits: number },
   empty: number,
 ): Promise<Blocks> => {
   const { path } = source;
@@ -36,7 +36,13 @@ export const blocksOf = async (
   const [width, height] = [image.getTileWidth(), image.getTileHeight()];
   const compression = directory.getValue('Compression') ?? 1;
   if (!(compression in compressions))
-    throw rasterFault(path, `compression ${compression}`, 'write it with DEFLATE, LZW, ZSTD or none');
+    throw rasterFault(
+      path,
+      `compression ${compression}${compression in compressionNames ? ` (${compressionNames[compression]})` : ''}`,
+      'write it with DEFLATE, LZW, ZSTD or none: gdal_translate -co COMPRESS=DEFLATE',
+    );
+  if (bits % 8 !== 0 && (await directory.loadValue('FillOrder')) === 2)
+    throw rasterFault(path, `${bits} bits a sample, the lowest first`, 'write it with gdal_translate');
   const interleaved = image.planarConfiguration === 1;
   const samples = interleaved ? bands : 1;
   const PixelArray = pixelArrays[type];
@@ -44,6 +50,7 @@ export const blocksOf = async (
     compression,
     predictor: Number((await directory.loadValue('Predictor')) ?? 1),
     bytesPerSample: PixelArray.BYTES_PER_ELEMENT,
+    bits,
     samples,
     width,
     // the height of a strip may be given as more than the image has
@@ -64,8 +71,9 @@ export const blocksOf = async (
   const rows = (row: number): number =>
     image.isTiled ? height : Math.min(height, image.getHeight() - row * height);
   const samplesOf = (row: number): number => rows(row) * width * samples;
-  const bytesOf = (index: number, row: number): number =>
-    counts ? Number(counts[index]) : samplesOf(row) * PixelArray.BYTES_PER_ELEMENT;
+  // each row of a block begins with a byte of its own
+  const plainBytes = (row: number): number => rows(row) * Math.ceil((width * samples * bits) / 8);
+  const bytesOf = (index: number, row: number): number => (counts ? Number(counts[index]) : plainBytes(row));
   const short = (index: number, what: string): Error =>
     damaged(path, `cut short: ${kind} ${index + 1} of ${total} ${what}`);
   const { most } = compressions[compression];
@@ -75,7 +83,7 @@ export const blocksOf = async (
     const end = Number(offsets[index]) + length;
     if (source.size !== null && end > source.size)
       throw short(index, `ends at byte ${end} of ${source.size}`);
-    if (length > 0 && samplesOf(row) * PixelArray.BYTES_PER_ELEMENT > length * most)
+    if (length > 0 && plainBytes(row) > length * most)
       throw damaged(
         path,
         `damaged: ${kind} ${index + 1} of ${total} has ${length} bytes for ${samplesOf(row)} samples`,

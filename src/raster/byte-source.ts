@@ -148,6 +148,27 @@ const openRemote = async (url: string): Promise<ByteSource> => {
   return source;
 };
 
-/** Opens a local file or an http(s) URL (byte ranges where the server has them). Throws a {@link Fault}. */
-export const openBytes = async (path: string): Promise<ByteSource> =>
-  paged(/^https?:\/\//i.test(path) ? await openRemote(path) : await openLocal(path));
+/**
+ * The address that a remote path is read from; null for a local one. GDAL's `/vsicurl/` and the addresses of public
+ * buckets are taken as the https that they stand for.
+ */
+export const addressOf = (path: string): string | null => {
+  const plain = path.replace(/^\/vsicurl\//, '');
+  if (/^https?:\/\//i.test(plain)) return plain;
+  const bucket = /^(?:s3:\/\/|\/vsis3\/)([^/]+)\/(.+)$/.exec(plain);
+  if (bucket) return `https://${bucket[1]}.s3.amazonaws.com/${bucket[2]}`;
+  const google = /^(?:gs:\/\/|\/vsigs\/)([^/]+)\/(.+)$/.exec(plain);
+  return google && `https://storage.googleapis.com/${google[1]}/${google[2]}`;
+};
+
+/**
+ * Opens a local file, an http(s) URL (byte ranges where the server has them), or a file of a public bucket (`s3://`,
+ * `gs://`). Throws a {@link Fault}.
+ */
+export const openBytes = async (path: string): Promise<ByteSource> => {
+  const address = addressOf(path);
+  if (address) return paged(await openRemote(address));
+  if (/^\/vsi\w+\//.test(path) || /^[a-z][a-z0-9+]+:\/\//i.test(path))
+    throw new Fault(`raster: ${path}; addresses of this kind are not read, give a file or an https URL`);
+  return paged(await openLocal(path));
+};

@@ -16,11 +16,29 @@ export const compressions: Readonly<Record<number, { name: string; most: number 
   50000: { name: 'ZSTD', most: 65536 },
 };
 
+/** Names of compressions that are not read, for messages. */
+export const compressionNames: Readonly<Record<number, string>> = {
+  2: 'CCITT RLE',
+  3: 'CCITT FAX3',
+  4: 'CCITT FAX4',
+  6: 'old JPEG',
+  7: 'JPEG',
+  32809: 'ThunderScan',
+  34712: 'JPEG 2000',
+  34887: 'LERC',
+  34925: 'LZMA',
+  50001: 'WebP',
+  50002: 'JPEG XL',
+  52546: 'JPEG XL',
+};
+
 export interface BlockLayout {
   compression: number;
   /** 1 none, 2 horizontal, 3 floating point. */
   predictor: number;
   bytesPerSample: number;
+  /** Bits of a sample in the file, no more than these bytes have. */
+  bits: number;
   /** Samples that lie interleaved in a block: all bands, or 1 where bands are apart. */
   samples: number;
   width: number;
@@ -67,6 +85,30 @@ const decompress = async (compression: number, bytes: Uint8Array, limit: number)
   return new Uint8Array((await decoder.decode(bytes.slice().buffer)) as ArrayBuffer);
 };
 
+/** Samples of fewer bits than bytes have, the highest bit first, in bytes of their own; rows begin with a whole byte. */
+const unpackBits = (
+  packed: Uint8Array,
+  { bits, bytesPerSample }: BlockLayout,
+  rows: number,
+  rowSamples: number,
+): Uint8Array<ArrayBuffer> => {
+  const out = bytesPerSample === 1 ? new Uint8Array(rows * rowSamples) : new Uint16Array(rows * rowSamples);
+  const rowBytes = Math.ceil((rowSamples * bits) / 8);
+  const most = (1 << bits) - 1;
+  for (let row = 0, to = 0; row < rows; row++) {
+    let [at, held, value] = [row * rowBytes, 0, 0];
+    for (let column = 0; column < rowSamples; column++) {
+      while (held < bits) {
+        value = ((value << 8) | packed[at++]) & 0xffffff;
+        held += 8;
+      }
+      held -= bits;
+      out[to++] = (value >>> held) & most;
+    }
+  }
+  return new Uint8Array(out.buffer);
+};
+
 /**
  * Decodes the strips or tiles of a file to native byte order. DEFLATE is zlib's, off the main thread; PackBits is geotiff's,
  * and predictors are ours: geotiff leaves out the byte order under them, and 64 bits.
@@ -76,14 +118,18 @@ const decompress = async (compression: number, bytes: Uint8Array, limit: number)
 export const blockDecoder = (
   layout: BlockLayout,
 ): ((bytes: Uint8Array, rows: number) => Promise<Uint8Array<ArrayBuffer>>) => {
-  const { compression, predictor, bytesPerSample, samples, width, height, littleEndian } = layout;
+  const { compression, predictor, bytesPerSample, bits, samples, width, height, littleEndian } = layout;
   const rowSamples = width * samples;
-  const rowBytes = rowSamples * bytesPerSample;
+  const rowBytes = Math.ceil((rowSamples * bits) / 8);
   return async (bytes, rows) => {
     const plain = aligned(await decompress(compression, bytes, height * rowBytes));
     const wanted = rows * rowBytes;
     if (plain.length < wanted)
       throw new Error(`holds ${plain.length} bytes instead of ${wanted} when decompressed`);
+    if (bits !== 8 * bytesPerSample) {
+      if (predictor !== 1) throw new Error(`predictor ${predictor} on ${bits} bits is not known`);
+      return unpackBits(plain, layout, rows, rowSamples);
+    }
     // the floating-point predictor defines its own byte order
     if (!littleEndian && predictor !== 3) swapBytes(plain, bytesPerSample);
     undoPredictor(plain, { predictor, rows, rowSamples, samples, bytesPerSample });

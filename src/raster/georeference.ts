@@ -1,4 +1,5 @@
 import type { GeoTIFFImage } from 'geotiff';
+import { epsgKeys } from './crs.js';
 
 /** The CRS as GeoTIFF keys, as they stand in the file, so that a writer can carry them over whole. */
 export interface GeoKeys {
@@ -23,33 +24,60 @@ export interface Georeference {
 }
 
 const userDefined = 32767;
+const projected = 1;
+const geographic = 2;
 
+/** What the GeoTIFF tags of an image say of its place, each part null where they are silent. */
+export interface StatedPlace {
+  transform: Georeference['transform'] | null;
+  epsg: number | null;
+  pixelIsArea: boolean;
+  geoKeys: GeoKeys | null;
+  /** Several tie points without a scale: ground control points, not an affine map. */
+  hasPoints: boolean;
+  /** Rational polynomial coefficients. */
+  hasRpc: boolean;
+}
+
+/** Several tie points beside a scale are GDAL's to read as the first of them. A negative height of a pixel is its size. */
 const transformOf = (image: GeoTIFFImage): Georeference['transform'] | null => {
   const directory = image.fileDirectory;
-  const matrix = directory.getValue('ModelTransformation');
-  if (matrix && matrix.length >= 8) return [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]];
   const scale = directory.getValue('ModelPixelScale');
   const tie = directory.getValue('ModelTiepoint');
-  // several tie points are ground control points, not an affine map
-  if (!scale || !tie || tie.length !== 6) return null;
-  return [tie[3] - tie[0] * scale[0], scale[0], 0, tie[4] + tie[1] * scale[1], 0, -scale[1]];
+  if (scale && tie && tie.length >= 6 && scale[0] !== 0 && scale[1] !== 0) {
+    const height = Math.abs(scale[1]);
+    return [tie[3] - tie[0] * scale[0], scale[0], 0, tie[4] + tie[1] * height, 0, -height];
+  }
+  const matrix = directory.getValue('ModelTransformation');
+  return matrix && matrix.length >= 8
+    ? [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]]
+    : null;
 };
 
-/** The georeference of an image (GeoTIFF 1.1, its transformation and key directory); null where it has none. */
-export const georeferenceOf = (image: GeoTIFFImage): Georeference | null => {
-  const transform = transformOf(image);
-  if (transform === null) return null;
+/** The code of the CRS itself: that of a base under a projection without one names another. */
+const epsgOf = (keys: ReturnType<GeoTIFFImage['getGeoKeys']>): number | null => {
+  const model = Number(keys?.GTModelTypeGeoKey);
+  const code = Number(
+    model === projected
+      ? keys?.ProjectedCSTypeGeoKey
+      : model === geographic
+        ? keys?.GeographicTypeGeoKey
+        : Number.NaN,
+  );
+  return code > 0 && code < userDefined ? code : null;
+};
+
+/** What an image says of its place (GeoTIFF 1.1). */
+export const placeOf = (image: GeoTIFFImage): StatedPlace => {
   const directory = image.fileDirectory;
+  const transform = transformOf(image);
   const keys = image.getGeoKeys();
   const raw = directory.getValue('GeoKeyDirectory');
-  const code = [keys?.ProjectedCSTypeGeoKey, keys?.GeographicTypeGeoKey].map(Number);
-  const epsg = code.find((value) => value > 0 && value < userDefined) ?? null;
+  const tie = directory.getValue('ModelTiepoint') as ArrayLike<number> | undefined;
   const pixelIsArea = keys?.GTRasterTypeGeoKey !== 2;
-  const [x0, a, b, y0, d, e] = transform;
   return {
-    transform: pixelIsArea ? transform : [x0 - (a + b) / 2, a, b, y0 - (d + e) / 2, d, e],
-    // a geographic base under a user-defined projection does not name the CRS
-    epsg: code[0] === userDefined ? null : epsg,
+    transform: transform && !pixelIsArea ? cornersOf(transform) : transform,
+    epsg: epsgOf(keys),
     pixelIsArea,
     geoKeys: raw
       ? {
@@ -58,7 +86,27 @@ export const georeferenceOf = (image: GeoTIFFImage): Georeference | null => {
           ascii: String(directory.getValue('GeoAsciiParams') ?? '').replace(/\0+$/, ''),
         }
       : null,
+    hasPoints: transform === null && (tie?.length ?? 0) > 6,
+    hasRpc: directory.hasTag(rpcTag),
   };
+};
+
+const rpcTag = 50844;
+
+/** A transform of centres of pixels as one of their upper left corners. */
+const cornersOf = ([x0, a, b, y0, d, e]: Georeference['transform']): Georeference['transform'] => [
+  x0 - (a + b) / 2,
+  a,
+  b,
+  y0 - (d + e) / 2,
+  d,
+  e,
+];
+
+/** The georeference of an image; null where it has no transform. */
+export const georeferenceOf = (image: GeoTIFFImage): Georeference | null => {
+  const { transform, epsg, pixelIsArea, geoKeys } = placeOf(image);
+  return transform && { transform, epsg, pixelIsArea, geoKeys };
 };
 
 /**
@@ -108,10 +156,5 @@ export const projectedGeoreference = (epsg: number, x: number, y: number, pixel:
   transform: [x, pixel, 0, y, 0, -pixel],
   epsg,
   pixelIsArea: true,
-  geoKeys: {
-    // version 1.1.0, three keys: projected model, pixel is area, the CRS
-    directory: [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, epsg],
-    doubles: [],
-    ascii: '',
-  },
+  geoKeys: epsgKeys(epsg, 'projected'),
 });

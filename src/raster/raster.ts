@@ -37,27 +37,44 @@ export interface RasterReadOptions {
   into?: Pixels[] | null;
 }
 
-/** An open GeoTIFF: its first image (overviews are not looked at). Close it. */
+/** By what a file says, apart from its nodata value, which pixels are valid. */
+export type OwnMask = 'internal mask' | '.msk file' | 'alpha band';
+
+/** An open raster with what it says of itself, in its own tags or in the files beside it. Close it. */
 export interface Raster {
   path: string;
   width: number;
   height: number;
   bands: number;
   type: PixelType;
-  /** GDAL's nodata tag; NaN is possible. */
+  /** Value of no data, as it is stated; see {@link nodataSample}. NaN and infinity are possible. The first band's where bands differ. */
   nodata: number | null;
+  /** The same for each band. */
+  bandNodata: readonly (number | null)[];
   georeference: Georeference | null;
-  /** GDAL's band descriptions, '' where there is none. */
+  /** Descriptions of the bands, '' where there is none. */
   bandNames: readonly string[];
-  /** GDAL's scale and offset of each band, true value = scale·stored + offset; 1 and 0 where there is none. */
+  /** What each band is, as GDAL names it: `gray`, `red`, `green`, `blue`, `alpha`, `undefined` … */
+  colours: readonly string[];
+  /** Scale and offset of each band, true value = scale·stored + offset; 1 and 0 where there is none. */
   scale: readonly number[];
   offset: readonly number[];
-  /** Whether the file says by an internal mask or an alpha band which pixels are valid. Neither is read as such. */
-  hasOwnMask: boolean;
+  /** Items of GDAL's default metadata domain, such as `ACQUISITIONDATETIME`. */
+  items: Readonly<Record<string, string>>;
+  /** How the file marks valid pixels; null where it does not. */
+  ownMask: OwnMask | null;
+  /** What the file says that nothing here can honour, a line each. */
+  unheeded: readonly string[];
   /** Width and height of the strips or tiles that are read at once. */
   blockSize: readonly [number, number];
   compression: string;
   /** One array a band, width·height of the window long. Safe to call while another read runs. */
   read(options?: RasterReadOptions): Promise<Pixels[]>;
+  /** Valid pixels (1) of a window by {@link Raster.ownMask}; null without one. */
+  readOwnMask(window?: RasterWindow | null): Promise<Uint8Array | null>;
   close(): Promise<void>;
 }
+
+/** The sample that a nodata value means in a band of `type`: of float32 the nearest float. */
+export const nodataSample = (type: PixelType, nodata: number): number =>
+  type === 'float32' ? Math.fround(nodata) : nodata;

@@ -1,169 +1,177 @@
 import { Fault, reason } from '../fault.js';
-import { type Blocks, blocksOf } from './blocks.js';
 import { type ByteSource, openBytes } from './byte-source.js';
-import { georeferenceOf } from './georeference.js';
-import { firstImage, hasAlpha, metadataOf, nodataOf, typeOf } from './image-directory.js';
-import { type Pixels, pixelArrays, type Raster, type RasterWindow } from './raster.js';
+import { crsOfText } from './crs.js';
+import type { BandStatement } from './gdal-metadata.js';
+import type { Georeference } from './georeference.js';
+import type { ImageFile } from './image-file.js';
+import { openGeoTiff } from './open-geotiff.js';
+import type { OwnMask, Raster, RasterWindow } from './raster.js';
 import { damaged, rasterFault } from './raster-fault.js';
+import { type AuxiliaryFile, hasRpcFile, maskFileOf, readAuxiliary, readWorldFile } from './sidecars.js';
 
-const blocksAtOnce = 8;
+const jp2Signature = '0000000c6a5020200d0a870a';
+const codestreamSignature = 'ff4fff51';
 
-const checkRead = (raster: Raster, window: RasterWindow, bands: readonly number[]): void => {
-  const [x, y, width, height] = window;
-  const inside =
-    [x, y, width, height].every(Number.isInteger) &&
-    x >= 0 &&
-    y >= 0 &&
-    width > 0 &&
-    height > 0 &&
-    x + width <= raster.width &&
-    y + height <= raster.height;
-  if (!inside)
-    throw rasterFault(
-      raster.path,
-      `window ${window.join(', ')}`,
-      `lies not inside ${raster.width} × ${raster.height}`,
-    );
-  const wrong = bands.find((band) => !Number.isInteger(band) || band < 1 || band > raster.bands);
-  if (wrong !== undefined)
-    throw rasterFault(raster.path, `band ${wrong}`, `it has bands 1 to ${raster.bands}`);
-};
+/** Formats that are known by their first bytes, or by how their text begins, and not read. */
+const otherFormats: readonly (readonly [string | RegExp, string])[] = [
+  [
+    /^\s*(?:<\?xml[^>]*>\s*)?<VRTDataset/,
+    'a VRT, write what it describes as a file: gdal_translate IN.vrt OUT.tif',
+  ],
+  [/^\s*<(?:!DOCTYPE html|html)/i, 'a web page, give the address of the file itself'],
+  [/^\s*<\?xml/, 'XML, give the image that it describes'],
+  ['version https://git-lfs', 'a Git LFS pointer, fetch the file: git lfs pull'],
+  ['\x89HDF', 'HDF5 or netCDF, write it as GeoTIFF with gdal_translate'],
+  ['\x0e\x03\x13\x01', 'HDF4, write it as GeoTIFF with gdal_translate'],
+  ['CDF', 'netCDF, write it as GeoTIFF with gdal_translate'],
+  ['\x89PNG', 'PNG, give a GeoTIFF'],
+  ['\xff\xd8\xff', 'JPEG, give a GeoTIFF'],
+  ['PK\x03\x04', 'a zip archive, unpack it and give the folder'],
+  ['\x1f\x8b', 'compressed by gzip, unpack it'],
+];
 
-/** Runs `tasks`, a few at a time; the first failure is thrown. */
-const runAll = async (tasks: readonly (() => Promise<void>)[]): Promise<void> => {
-  const queue = tasks.values();
-  await Promise.all(
-    Array.from({ length: Math.min(blocksAtOnce, tasks.length) }, async () => {
-      for (const task of queue) await task();
-    }),
+const openImage = async (source: ByteSource): Promise<ImageFile> => {
+  const head = Buffer.from(await source.read(0, 256));
+  const hex = head.toString('hex');
+  if (hex.startsWith(jp2Signature) || hex.startsWith(codestreamSignature))
+    return (await import('./open-jpeg2000.js')).openJpeg2000(source);
+  const text = head.toString('latin1');
+  const other = otherFormats.find(([mark]) =>
+    typeof mark === 'string' ? text.startsWith(mark) : mark.test(text),
   );
+  if (other) throw new Fault(`raster: ${source.path}; ${other[1]}`);
+  return openGeoTiff(source);
 };
 
-/** Where a part of a block lies in it and where it goes, pixels. */
-interface Part {
-  from: number;
-  /** Pixels between two rows of the block. */
-  stride: number;
-  to: number;
-  /** Pixels between two rows of the window. */
-  width: number;
-  columns: number;
-  rows: number;
-}
-
-/** The part of a block that lies in `window`. */
-const partOf = (
-  blocks: Blocks,
-  [column, row]: readonly [number, number],
-  [x0, y0, width, height]: RasterWindow,
-): Part => {
-  const [left, top] = [column * blocks.width, row * blocks.height];
-  const [x, y] = [Math.max(x0, left), Math.max(y0, top)];
+/** The file's word, or that of the file beside it: GDAL's order differs from field to field. */
+const merged = (own: BandStatement, beside: BandStatement | undefined): BandStatement => {
+  const hasUnits = own.scale !== null || own.offset !== null;
   return {
-    from: (y - top) * blocks.width + x - left,
-    stride: blocks.width,
-    to: (y - y0) * width + x - x0,
-    width,
-    columns: Math.min(x0 + width, left + blocks.width) - x,
-    rows: Math.min(y0 + height, top + blocks.rows(row)) - y,
+    name: beside?.name ?? own.name,
+    colour: beside?.colour ?? own.colour,
+    nodata: beside?.nodata ?? own.nodata,
+    scale: hasUnits ? own.scale : (beside?.scale ?? null),
+    offset: hasUnits ? own.offset : (beside?.offset ?? null),
   };
 };
 
-/** Copies one of `samples` interleaved bands of a block. */
-const copyBand = (block: Pixels, samples: number, sample: number, part: Part, to: Pixels): void => {
-  const { columns, rows, stride, width } = part;
-  for (let row = 0; row < rows; row++) {
-    let from = (part.from + row * stride) * samples + sample;
-    const at = part.to + row * width;
-    if (samples === 1) to.set(block.subarray(from, from + columns), at);
-    else for (let i = at; i < at + columns; i++, from += samples) to[i] = block[from];
+interface Place {
+  georeference: Georeference | null;
+  unheeded: string[];
+}
+
+const placeOf = async (image: ImageFile, beside: AuxiliaryFile | null): Promise<Place> => {
+  const { path, place } = image;
+  const unheeded: string[] = [];
+  const named = beside?.crs ? crsOfText(beside.crs) : null;
+  if (beside?.crs && named === null && place.geoKeys === null)
+    unheeded.push(`CRS: ${beside.path} gives it without an EPSG code, which is not carried over`);
+  const transform = beside?.transform ?? place.transform ?? (await readWorldFile(path));
+  if (transform === null) {
+    if (place.hasPoints || beside?.hasPoints)
+      unheeded.push(
+        `georeference: ${path} has ground control points, which are not used: the result has no place; warp it first (gdalwarp)`,
+      );
+    else if (place.geoKeys || beside?.crs)
+      unheeded.push(`georeference: ${path} names a CRS but no place in it`);
   }
+  if (place.hasRpc || (transform === null && (await hasRpcFile(path))))
+    unheeded.push(
+      `georeference: ${path} comes with rational polynomial coefficients (RPC), which are not used: it is not orthorectified; orthorectify it first (gdalwarp -rpc)`,
+    );
+  return {
+    georeference: transform && {
+      transform,
+      epsg: named?.epsg ?? place.epsg,
+      pixelIsArea: named ? true : place.pixelIsArea,
+      geoKeys: named?.geoKeys ?? place.geoKeys,
+    },
+    unheeded,
+  };
 };
 
-/** Copies four interleaved bands of a block in one go over it: the usual scene. */
-const copyFour = (block: Pixels, part: Part, [a, b, c, d]: readonly Pixels[]): void => {
-  const { columns, rows, stride, width } = part;
-  for (let row = 0; row < rows; row++) {
-    let from = (part.from + row * stride) * 4;
-    const at = part.to + row * width;
-    for (let i = at; i < at + columns; i++) {
-      a[i] = block[from];
-      b[i] = block[from + 1];
-      c[i] = block[from + 2];
-      d[i] = block[from + 3];
-      from += 4;
-    }
-  }
-};
+interface Validity {
+  ownMask: OwnMask | null;
+  read(window: RasterWindow): Promise<Uint8Array | null>;
+}
 
-const readWindow = async (
-  blocks: Blocks,
-  window: RasterWindow,
-  bands: readonly number[],
-  out: readonly Pixels[],
-): Promise<void> => {
-  const [x0, y0, width, height] = window;
-  const tasks: (() => Promise<void>)[] = [];
-  const { samples } = blocks;
-  const groups =
-    samples > 1 ? [bands.map((band, i) => ({ band, i }))] : bands.map((band, i) => [{ band, i }]);
-  const allFour = samples === 4 && bands.join() === '1,2,3,4';
-  for (let row = Math.floor(y0 / blocks.height); row * blocks.height < y0 + height; row++)
-    for (let column = Math.floor(x0 / blocks.width); column * blocks.width < x0 + width; column++)
-      for (const group of groups)
-        tasks.push(async () => {
-          const block = await blocks.read(column, row, group[0].band - 1);
-          const part = partOf(blocks, [column, row], window);
-          if (allFour) copyFour(block, part, out);
-          else
-            for (const { band, i } of group)
-              copyBand(block, samples, samples > 1 ? band - 1 : 0, part, out[i]);
-        });
-  await runAll(tasks);
+/** A mask in the file goes before one beside it, and both before an alpha band. */
+const validityOf = async (image: ImageFile, colours: readonly string[]): Promise<Validity> => {
+  const { readMask, path, width, height } = image;
+  if (readMask) return { ownMask: 'internal mask', read: readMask };
+  const maskFile = await maskFileOf(path);
+  if (maskFile) {
+    const valid = async (window: RasterWindow | null): Promise<[number, number, Uint8Array]> => {
+      const source = await openBytes(maskFile);
+      try {
+        const mask = await openGeoTiff(source);
+        const [pixels] = window ? await mask.read({ window, bands: [1] }) : [[]];
+        return [mask.width, mask.height, Uint8Array.from(pixels, (value) => (value === 0 ? 0 : 1))];
+      } finally {
+        await source.close();
+      }
+    };
+    const [maskWidth, maskHeight] = await valid(null);
+    if (maskWidth !== width || maskHeight !== height)
+      throw rasterFault(
+        maskFile,
+        `${maskWidth} × ${maskHeight} pixels, ${path} has ${width} × ${height}`,
+        'mend it or remove it',
+      );
+    return { ownMask: '.msk file', read: async (window) => (await valid(window))[2] };
+  }
+  const alpha = colours.indexOf('alpha');
+  if (alpha < 0) return { ownMask: null, read: async () => null };
+  return {
+    ownMask: 'alpha band',
+    read: async (window) => {
+      const [pixels] = await image.read({ window, bands: [alpha + 1] });
+      return Uint8Array.from(pixels, (value) => (value === 0 ? 0 : 1));
+    },
+  };
 };
 
 const rasterOf = async (source: ByteSource): Promise<Raster> => {
-  const { path } = source;
-  const { image, hasMaskImage } = await firstImage(source);
-  const [width, height, bands] = [image.getWidth(), image.getHeight(), image.getSamplesPerPixel()];
-  if (![width, height, bands, image.getTileWidth(), image.getTileHeight()].every((size) => size > 0))
-    throw damaged(path, `damaged: ${width} × ${height} pixels, ${bands} bands`);
-  const type = typeOf(path, image, bands);
-  const nodata = nodataOf(image);
-  const blocks = await blocksOf(source, image, type, nodata ?? 0);
-  const raster: Raster = {
+  const image = await openImage(source);
+  const { path, width, height, type, blockSize, compression, read } = image;
+  const beside = await readAuxiliary(path, image.statements.length);
+  const bands = image.statements.map((own, band) => merged(own, beside?.bands[band]));
+  const bad = bands.find(({ scale }) => scale === 0 || (scale !== null && !Number.isFinite(scale)));
+  if (bad) throw rasterFault(path, `a scale of ${bad.scale}`, 'mend its scale (gdal_edit.py -scale)');
+  const colours = bands.map(({ colour }) => colour ?? 'undefined');
+  const { georeference, unheeded } = await placeOf(image, beside);
+  const validity = await validityOf(image, colours);
+  return {
     path,
     width,
     height,
-    bands,
+    bands: bands.length,
     type,
-    nodata,
-    georeference: georeferenceOf(image),
-    ...(await metadataOf(image, bands)),
-    hasOwnMask: hasMaskImage || hasAlpha(image),
-    blockSize: [blocks.width, blocks.height],
-    compression: blocks.compression,
-    read: async ({ window, bands: wanted, into } = {}) => {
-      const area = window ?? [0, 0, width, height];
-      const list = wanted ?? Array.from({ length: bands }, (_, band) => band + 1);
-      checkRead(raster, area, list);
-      const length = area[2] * area[3];
-      const fits = into?.length === list.length && into.every((band) => band.length === length);
-      const out: Pixels[] = fits ? into : list.map(() => new pixelArrays[type](length));
-      await readWindow(blocks, area, list, out);
-      return out;
-    },
+    nodata: bands[0].nodata,
+    bandNodata: bands.map(({ nodata }) => nodata),
+    georeference,
+    bandNames: bands.map(({ name }) => name ?? ''),
+    colours,
+    scale: bands.map(({ scale }) => scale ?? 1),
+    offset: bands.map(({ offset }) => offset ?? 0),
+    items: { ...image.items, ...beside?.items },
+    ownMask: validity.ownMask,
+    unheeded,
+    blockSize,
+    compression,
+    read,
+    readOwnMask: (window) => validity.read(window ?? [0, 0, width, height]),
     close: () => source.close(),
   };
-  return raster;
 };
 
 /**
- * Opens a GeoTIFF by path or http(s) URL: classic and BigTIFF, either byte order, strips and tiles, bands interleaved
- * or apart, no compression, LZW, DEFLATE, ZSTD or PackBits, with predictors, whole and floating-point samples of
- * 8 to 64 bits.
- * @throws Fault that names the file where it is missing, not a TIFF, cut short, damaged or of a kind not read here;
- *   `read` throws the same where damage shows only then.
+ * Opens a raster by path or http(s) URL, whatever its name: a GeoTIFF, or a JPEG 2000 of up to 16 bits. What it says of
+ * itself is read once, from its own tags, from `FILE.aux.xml`, `FILE.msk` and a world file beside it (of a URL only from
+ * the file), and taken as GDAL takes it.
+ *
+ * @throws Fault that names the file where it is missing, of another format, cut short, damaged or of a kind not read
+ *   here; `read` throws the same where damage shows only then.
  */
 export const openRaster = async (path: string): Promise<Raster> => {
   const source = await openBytes(path);

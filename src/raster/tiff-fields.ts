@@ -4,9 +4,11 @@ import type { Compression } from './tiff-compression.js';
 import { compressionCodes } from './tiff-compression.js';
 import { type TiffField, tags } from './tiff-directory.js';
 
-/** What GDAL calls a band's description, scale and offset, and an item of metadata that belongs to it. */
+/** What GDAL calls a band's description, colour interpretation, scale and offset. */
 export interface BandInfo {
   name?: string;
+  /** Colour that viewers show it in. */
+  colour?: 'Red' | 'Green' | 'Blue';
   /** Physical value = stored · scale + offset. */
   scale?: number;
   offset?: number;
@@ -30,6 +32,12 @@ const formats = { uint8: 1, uint16: 1, int16: 2, float32: 3 } as const;
 
 export const bytesPerSample = (type: SampleType): number => bits[type] / 8;
 
+const colours: Readonly<Record<string, BandInfo['colour']>> = { red: 'Red', green: 'Green', blue: 'Blue' };
+
+/** The colour of a band by its name, so that viewers show true colour by themselves. */
+export const colourOf = (name: string): BandInfo['colour'] =>
+  Object.hasOwn(colours, name.toLowerCase()) ? colours[name.toLowerCase()] : undefined;
+
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const escapeXml = (text: string): string => text.replace(/[&<>"]/g, (character) => entities[character]);
 
@@ -40,10 +48,11 @@ export const gdalMetadata = ({ bands, metadata = {} }: Pick<RasterInfo, 'bands' 
     `  <Item name="${escapeXml(name)}"${rest}>${escapeXml(escapeXml(value))}</Item>\n`;
   const items = [
     ...Object.entries(metadata).map(([name, value]) => item(name, value)),
-    ...bands.flatMap(({ name, scale, offset }, sample) => {
+    ...bands.flatMap(({ name, colour, scale, offset }, sample) => {
       const role = (what: string): string => ` sample="${sample}" role="${what}"`;
       return [
         name === undefined ? '' : item('DESCRIPTION', name, role('description')),
+        colour === undefined ? '' : item('COLORINTERP', colour, role('colorinterp')),
         scale === undefined ? '' : item('SCALE', String(scale), role('scale')),
         offset === undefined ? '' : item('OFFSET', String(offset), role('offset')),
       ];

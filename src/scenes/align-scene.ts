@@ -1,7 +1,7 @@
 import type { Aligner } from '../experiments/aligner.js';
 import { compileMapping, type Mapping } from '../models/mapping.js';
 import type { OnProgress } from '../progress.js';
-import type { RasterInfo } from '../raster/tiff-fields.js';
+import { colourOf, type RasterInfo } from '../raster/tiff-fields.js';
 import { type CogOptions, type CogWriter, createCog } from '../raster/write-cog.js';
 import { type AlignedRows, alignByConv, alignByPolynomial, alignByTable } from './align-rows.js';
 import type { ValueCounts } from './count-values.js';
@@ -44,7 +44,7 @@ const infoOf = ({ scene, type, metadata }: AlignmentPlan): RasterInfo => ({
   width: scene.width,
   height: scene.height,
   type,
-  bands: scene.bands.map(({ name }) => ({ name, scale: 1e-4, offset: 0 })),
+  bands: scene.bands.map(({ name }) => ({ name, colour: colourOf(name), scale: 1e-4, offset: 0 })),
   georeference: scene.georeference,
   nodata: nodataOf(scene, type),
   metadata,

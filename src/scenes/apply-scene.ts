@@ -4,6 +4,7 @@ import type { Aligner } from '../experiments/aligner.js';
 import { Fault, refuse } from '../fault.js';
 import { makeFolder, writeAtomic, writeJson } from '../files.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
+import { darkest, nearlyAll } from '../raster/reflectance-units.js';
 import { writeFault } from '../raster/write-cog.js';
 import { acquisitionTime } from './acquisition-time.js';
 import { alignScene } from './align-scene.js';
@@ -68,28 +69,47 @@ const checkType = (scene: Scene, type: OutputType): void => {
     );
 };
 
+/** How the stored values of a band were understood, for a refusal. */
+const understood = ({ units }: Scene['bands'][number]): string =>
+  `read as (stored ${units.boaOffset < 0 ? '−' : '+'} ${Math.abs(units.boaOffset)}) / ${units.scale} by ${units.origin}`;
+
 /** A scene without data, or in units that cannot be those assumed. */
-const checkCounts = (scene: Scene, counts: ValueCounts, request: SceneRequest): void => {
+const checkCounts = (
+  scene: Scene,
+  counts: ValueCounts,
+  bandMax: readonly number[],
+  request: SceneRequest,
+): void => {
   const faults: string[] = [];
-  let brightest = Number.NEGATIVE_INFINITY;
+  const dark = { values: 0, of: 0 };
+  const outside: string[] = [];
   counts.bands.forEach((band, b) => {
     const { name, coding } = scene.bands[b];
-    let n = 0;
+    let [n, above, below] = [0, 0, 0];
     band.forEach((count, code) => {
+      const value = coding.values[code];
       n += count;
-      if (count > 0) brightest = Math.max(brightest, coding.values[code]);
+      if (value > bandMax[b] - 1) above += count;
+      else if (value < 0) below += count;
+      if (Math.abs(value) <= darkest) dark.values += count;
     });
+    dark.of += n;
     if (n === 0)
       faults.push(
         `band ${name}: no valid pixel (${counts.nodata[b]} nodata, ${counts.masked[b]} masked of ${counts.pixels}); there is nothing to align`,
       );
+    else if (above > nearlyAll * n || below > nearlyAll * n)
+      outside.push(
+        `range: ${((100 * Math.max(above, below)) / n).toFixed(1)} % of band ${name} lie ${above > below ? `above the model’s ${bandMax[b] - 1}` : 'below 0'}, ${understood(scene.bands[b])}; give the right --boa-offset and --scale, or --force-range if they are right`,
+      );
   });
   refuse(faults);
-  const assumed = request.scale === undefined && scene.bands[0].units.origin === '--boa-offset';
-  if (assumed && brightest <= 5)
+  if (request.forceRange) return;
+  if (request.scale === undefined && dark.values >= 0.99 * dark.of)
     throw new Fault(
-      `scale: no value of ${scene.inputs[0]} is above ${brightest}, too small for reflectance × 10 000; give --scale 1 if it holds reflectance from 0 to 1`,
+      `scale: ${((100 * dark.values) / dark.of).toFixed(1)} % of the values of ${scene.inputs[0]} are at most ${darkest} in reflectance × 10 000, ${understood(scene.bands[0])}; give --scale 1 if it holds reflectance from 0 to 1, or --force-range if it is that dark`,
     );
+  refuse(outside);
 };
 
 /** Pixels that are 0 in every band cannot be told from counts per band; the least of them bounds it. */
@@ -172,7 +192,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
     await checkFolder(request.out);
     const step = context.step ?? rowsAtOnce(scene);
     const counts = await countValues(scene, step, onProgress, signal);
-    checkCounts(scene, counts, request);
+    checkCounts(scene, counts, bandMax, request);
     const codings = scene.bands.map(({ coding }) => coding);
     const values = codings.map((coding) => coding.values);
     const histogram = tileHistogram(counts.bands, values, bandMax, bins);

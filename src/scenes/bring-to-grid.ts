@@ -1,6 +1,6 @@
 import { georeferenceConflict } from '../raster/georeference.js';
 import type { Raster } from '../raster/raster.js';
-import { finerRaster } from './resampled-raster.js';
+import { finerRaster } from '../raster/resampled-raster.js';
 
 /** A scene's grid: that of its finest band. */
 export type SceneGrid = Pick<Raster, 'width' | 'height' | 'georeference'>;

@@ -47,8 +47,12 @@ export const projectionOf = ({ epsg, geoKeys }: Georeference): string | null => 
     return `+proj=utm +zone=${zone}${epsg > 32700 ? ' +south' : ''} +datum=WGS84 +units=m +no_defs`;
   if (epsg === 27700) return britishGrid;
   if (geoKeys === null) return null;
+  const keys = namedKeys(geoKeys);
+  // a projected system without code or method: coordinates of no known meaning
+  if (keys['GTModelTypeGeoKey'] !== 2 && epsg === null && keys['ProjCoordTransGeoKey'] === undefined)
+    return null;
   try {
-    const { proj4: text, coordinatesConversionParameters: units } = toProj4(namedKeys(geoKeys) as never);
+    const { proj4: text, coordinatesConversionParameters: units } = toProj4(keys as never);
     // the tool asks for coordinates to be brought to its units first; only those already in them are taken
     // GeoTIFF coordinates are east, north whatever the axes of the system
     return text && units.x === 1 && units.y === 1 ? text.replace(/\+axis=\w+/, '') : null;
@@ -56,6 +60,9 @@ export const projectionOf = ({ epsg, geoKeys }: Georeference): string | null => 
     return null;
   }
 };
+
+/** A longitude in −180 … 180: geographic rasters may count from 0 to 360. */
+const wrapped = (lon: number): number => (lon > 180 ? lon - 360 : lon < -180 ? lon + 360 : lon);
 
 const closed = (ring: Point[]): Point[] => [...ring, ring[0]];
 
@@ -117,5 +124,7 @@ export const footprintOf = (georeference: Georeference, width: number, height: n
   } catch {
     return null;
   }
-  return ring.flat().every(Number.isFinite) ? outline(ring) : null;
+  // what is not on the globe was not in degrees, or far outside its projection
+  const onGlobe = ring.every(([lon, lat]) => Math.abs(lon) <= 360 && Math.abs(lat) <= 90);
+  return onGlobe ? outline(ring.map(([lon, lat]) => [wrapped(lon), lat])) : null;
 };

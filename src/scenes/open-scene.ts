@@ -1,17 +1,19 @@
 import { stat } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { Fault, refuse } from '../fault.js';
+import { addressOf } from '../raster/byte-source.js';
 import type { Georeference } from '../raster/georeference.js';
 import type { Pixels, PixelType, Raster } from '../raster/raster.js';
 import { openRaster } from '../raster/read.js';
+import { statedByTags, type Units } from '../raster/reflectance-units.js';
 import { bringToGrid } from './bring-to-grid.js';
-import { chooseBands, contradictedBands } from './choose-bands.js';
+import { type ChosenBand, chooseBands, contradictedBands } from './choose-bands.js';
 import { type PixelCoding, pixelCoding } from './pixel-coding.js';
 import { metadataOfImage, openProductFolder } from './product-folder.js';
-import { type ProductMetadata, statedByProduct } from './product-metadata.js';
-import { statedByTags, type Units, unitsOf } from './reflectance-units.js';
+import { metadataName, type ProductMetadata, statedByProduct } from './product-metadata.js';
 import { maskRule, qaRule, type SceneMask, sclRule, sclValidDefault } from './scene-mask.js';
 import type { SceneRequest } from './scene-request.js';
+import { unitsOf } from './scene-units.js';
 
 /** One band of the model and where its pixels are. */
 export interface SceneBand {
@@ -35,6 +37,8 @@ export interface Scene {
   bands: readonly SceneBand[];
   masks: readonly SceneMask[];
   metadata: ProductMetadata | null;
+  /** Items of the first file's own metadata. */
+  items: Readonly<Record<string, string>>;
   /** What a person should know before trusting the result. */
   warnings: string[];
   /** Codes of each band, rows `y` to `y + rows`. The third call after this one may write over them. */
@@ -43,29 +47,64 @@ export interface Scene {
 }
 
 const isFolder = async (path: string): Promise<boolean> =>
-  !/^https?:/i.test(path) &&
+  addressOf(path) === null &&
   (await stat(path).then(
     (status) => status.isDirectory(),
     () => false,
   ));
 
-/** Opens a file whatever its kind is. */
-const openImage = async (path: string): Promise<Raster> =>
-  extname(path).toLowerCase() === '.jp2'
-    ? (await import('./open-jpeg2000.js')).openJpeg2000(path)
-    : openRaster(path);
+/** A folder of a product: given itself, or by its metadata file. */
+const folderOf = async ({ inputs }: SceneRequest): Promise<string | null> => {
+  if (inputs.length !== 1) return null;
+  const [input] = inputs;
+  if (await isFolder(input)) return input;
+  return [metadataName, 'MTD_MSIL1C.xml'].includes(basename(input)) ? dirname(input) : null;
+};
 
-const commonNodata = (
-  rasters: readonly Raster[],
+/** Stored value of no data of each chosen band; bands of several files must agree. */
+const nodataOfBands = (
+  chosen: readonly ChosenBand[],
   request: SceneRequest,
   metadata: ProductMetadata | null,
   faults: string[],
-): number | null => {
-  if (request.nodata !== undefined) return request.nodata === 'none' ? null : request.nodata;
-  const stated = [...new Set(rasters.map(({ nodata }) => nodata))];
-  if (stated.length > 1)
-    faults.push(`nodata: ${stated.map(String).join(' and ')} in files of one scene; give --nodata`);
-  return stated[0] ?? metadata?.nodata ?? null;
+): (number | null)[] => {
+  const { nodata } = request;
+  if (nodata !== undefined) return chosen.map(() => (nodata === 'none' ? null : nodata));
+  const stated = chosen.map(({ raster, band }) => raster.bandNodata[band - 1]);
+  const different = [...new Set(stated)];
+  if (different.length > 1 && new Set(chosen.map(({ raster }) => raster)).size > 1)
+    faults.push(`nodata: ${different.map(String).join(' and ')} in files of one scene; give --nodata`);
+  return stated.map((value) => value ?? metadata?.nodata ?? null);
+};
+
+/** Rasters whose own mask counts: not an alpha band that is read as data. */
+const maskedRasters = (chosen: readonly ChosenBand[]): Set<Raster> =>
+  new Set(
+    chosen.flatMap(({ raster }) => {
+      const alphaIsData = chosen.some(
+        (other) => other.raster === raster && raster.colours[other.band - 1] === 'alpha',
+      );
+      return raster.ownMask === null || (raster.ownMask === 'alpha band' && alphaIsData) ? [] : [raster];
+    }),
+  );
+
+/** What the scale and offset of a file say against a flag that goes before them. */
+const overruled = (
+  request: SceneRequest,
+  name: string,
+  units: Units,
+  raster: Raster,
+  band: number,
+): string[] => {
+  const stated = statedByTags(raster.scale[band - 1], raster.offset[band - 1]);
+  if (stated === null || (stated.boaOffset === units.boaOffset && stated.scale === units.scale)) return [];
+  const flags = [
+    request.boaOffset === undefined ? '' : '--boa-offset',
+    request.scale === undefined ? '' : '--scale',
+  ].filter(Boolean);
+  return [
+    `band ${name}: ${flags.join(' and ')} overrule${flags.length > 1 ? '' : 's'} the file’s own offset ${stated.boaOffset} and scale ${stated.scale}`,
+  ];
 };
 
 const maskRequests = (request: SceneRequest, scl: string | null) => {
@@ -84,16 +123,6 @@ const ruleOf = (kind: SceneMask['kind'], raster: Raster, request: SceneRequest):
       ? sclRule(request.sclValid ?? sclValidDefault)
       : qaRule(request.qaBits ?? []);
 
-/** Masks in the files themselves, which nothing here looks at. */
-const ownMasks = (images: readonly Raster[]): string[] =>
-  images.flatMap(({ path, hasOwnMask }) =>
-    hasOwnMask
-      ? [
-          `mask: ${path} has a mask of its own (internal mask or alpha band), which is not used; write it to a file (gdal_translate -b mask) and give --mask`,
-        ]
-      : [],
-  );
-
 /**
  * Opens a scene for a model's bands: finds its files and bands, its units, nodata and masks, and checks that all lie
  * on one grid. Close it.
@@ -110,7 +139,7 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     const rasters: Raster[] = [];
     for (const path of paths)
       try {
-        const raster = await openImage(path);
+        const raster = await openRaster(path);
         opened.push(raster);
         rasters.push(raster);
       } catch (error) {
@@ -123,10 +152,8 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     if (request.inputs.length === 0) throw new Fault('scene: none; give a file, files or a folder');
     if (request.qa && !request.qaBits?.length)
       faults.push('--qa: which bits count is unknown; give --qa-bits');
-    const folder =
-      request.inputs.length === 1 && (await isFolder(request.inputs[0]))
-        ? await openProductFolder(request.inputs[0], names)
-        : null;
+    const productFolder = await folderOf(request);
+    const folder = productFolder === null ? null : await openProductFolder(productFolder, names);
     const paths = folder?.files ?? request.inputs;
     const metadata = folder?.metadata ?? (await metadataOfImage(paths[0]));
     const images = await openAll(paths);
@@ -151,7 +178,9 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
         faults.push(
           `band: ${raster.path} holds ${raster.type}, ${finest.path} ${type}; write them as one type`,
         );
-    const nodata = commonNodata([...fitted.keys()], request, metadata, faults);
+    const nodata = nodataOfBands(chosen, request, metadata, faults);
+    const masked = maskedRasters(chosen);
+    const warnings = [...new Set(images.flatMap(({ unheeded }) => unheeded))];
     const bands = chosen.flatMap(({ raster, band }, index): SceneBand[] => {
       const name = names[index];
       const stated =
@@ -163,7 +192,9 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
         if (!faults.some((fault) => fault.startsWith('boa offset'))) faults.push(units);
         return [];
       }
-      return [{ name, raster: fitted.get(raster)!, band, units, coding: pixelCoding(type, units, nodata) }];
+      const coding = pixelCoding(type, units, nodata[index], masked.has(raster));
+      warnings.push(...overruled(request, name, units, raster, band));
+      return [{ name, raster: fitted.get(raster)!, band, units, coding }];
     });
     const masks = requests.flatMap(({ kind, path }, index): SceneMask[] => {
       const raster = maskRasters[index];
@@ -178,17 +209,21 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
       width,
       height,
       type,
-      nodata,
+      // integers have no NaN: 0 where masked pixels need a value and the file states none
+      nodata: nodata.find((value) => value !== null) ?? (masked.size > 0 && !/^float/.test(type) ? 0 : null),
       georeference,
       bands,
       masks,
       metadata,
+      items: images[0].items,
       warnings: [
-        ...(georeference === null ? ['georeference: none in the input, so none in the output'] : []),
+        ...warnings,
+        ...(georeference === null && !warnings.some((warning) => warning.startsWith('georeference'))
+          ? ['georeference: none in the input, so none in the output']
+          : []),
         ...contradictedBands(chosen, names, request),
-        ...ownMasks(images),
       ],
-      read: codeReader(bands, width),
+      read: codeReader(bands, width, new Set([...masked].map((raster) => fitted.get(raster)!))),
       close,
     };
   } catch (error) {
@@ -200,8 +235,15 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
 /** Reads whose arrays hold at the same time: rows that are computed on, those before, whose last are still seen, and the next. */
 const readsHeld = 3;
 
-/** Reads codes of all bands, in memory that is used again: fresh pages cost more time than the copying. */
-const codeReader = (bands: readonly SceneBand[], width: number): Scene['read'] => {
+/**
+ * Reads codes of all bands, in memory that is used again: fresh pages cost more time than the copying. Pixels that a file
+ * itself masks get the code of nodata.
+ */
+const codeReader = (
+  bands: readonly SceneBand[],
+  width: number,
+  masked: ReadonlySet<Raster>,
+): Scene['read'] => {
   // bands of one file are read together: their samples lie interleaved
   const files = [...new Set(bands.map(({ raster }) => raster))];
   const spare = Array.from({ length: readsHeld }, () => new Map<Raster, Pixels[]>());
@@ -210,14 +252,21 @@ const codeReader = (bands: readonly SceneBand[], width: number): Scene['read'] =
     const window = [0, y, width, rows] as const;
     const memory = spare[count++ % readsHeld];
     const read = new Map<Raster, Map<number, Pixels>>();
+    const valid = new Map<Raster, Uint8Array | null>();
     await Promise.all(
       files.map(async (raster) => {
         const wanted = [...new Set(bands.filter((band) => band.raster === raster).map(({ band }) => band))];
         const pixels = await raster.read({ window, bands: wanted, into: memory.get(raster) });
         memory.set(raster, pixels);
         read.set(raster, new Map(wanted.map((band, index) => [band, pixels[index]])));
+        if (masked.has(raster)) valid.set(raster, await raster.readOwnMask(window));
       }),
     );
-    return bands.map(({ raster, band, coding }) => coding.encode(read.get(raster)!.get(band)!));
+    return bands.map(({ raster, band, coding }) => {
+      const codes = coding.encode(read.get(raster)!.get(band)!);
+      const mask = valid.get(raster);
+      if (mask) for (let i = 0; i < codes.length; i++) if (mask[i] === 0) codes[i] = coding.nodata;
+      return codes;
+    });
   };
 };

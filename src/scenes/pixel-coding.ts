@@ -1,5 +1,5 @@
-import type { Pixels, PixelType } from '../raster/raster.js';
-import type { Units } from './reflectance-units.js';
+import { nodataSample, type Pixels, type PixelType } from '../raster/raster.js';
+import type { Units } from '../raster/reflectance-units.js';
 
 /**
  * A 16-bit code for every stored value of a band, so that whatever is computed value by value (units, LUT, counts,
@@ -21,10 +21,11 @@ const exact = (
   stored: (code: number) => number,
   units: Units,
   nodata: number | null,
+  spare: number,
   encode: PixelCoding['encode'],
 ): PixelCoding => {
   const values = Float32Array.from({ length: codes }, (_, code) => stored(code) * units.gain + units.offset);
-  let empty = -1;
+  let empty = spare;
   if (nodata !== null) for (let code = 0; code < codes; code++) if (stored(code) === nodata) empty = code;
   if (empty >= 0) values[empty] = 0;
   return { values, nodata: empty, encode };
@@ -34,7 +35,7 @@ const rounded = (units: Units, nodata: number | null): PixelCoding => {
   const empty = codes - 1;
   const values = Float32Array.from({ length: codes }, (_, code) => code - bias);
   values[empty] = 0;
-  const none = nodata === null ? Number.NaN : nodata;
+  const none = nodata ?? Number.NaN;
   return {
     values,
     nodata: empty,
@@ -42,7 +43,7 @@ const rounded = (units: Units, nodata: number | null): PixelCoding => {
       const out = new Uint16Array(pixels.length);
       for (let i = 0; i < pixels.length; i++) {
         const stored = pixels[i];
-        if (stored === none || Number.isNaN(stored)) out[i] = empty;
+        if (stored === none || !Number.isFinite(stored)) out[i] = empty;
         else {
           const code = Math.round(stored * units.gain + units.offset) + bias;
           out[i] = code < 0 ? 0 : code >= empty ? empty - 1 : code;
@@ -55,25 +56,36 @@ const rounded = (units: Units, nodata: number | null): PixelCoding => {
 
 /**
  * The coding of a band. 8- and 16-bit integers are exact; wider types and floats are rounded to whole units of
- * reflectance × 10 000 and held to −16 384 … 49 150, far beyond any LUT. NaN counts as nodata.
+ * reflectance × 10 000 and held to −16 384 … 49 150, far beyond any LUT. NaN and infinity count as nodata.
+ *
+ * @param needsNodata pixels of this band may be masked: there is a code of nodata even without such a value, the
+ *   type's extreme
  */
-export const pixelCoding = (type: PixelType, units: Units, nodata: number | null): PixelCoding => {
+export const pixelCoding = (
+  type: PixelType,
+  units: Units,
+  nodata: number | null,
+  needsNodata: boolean,
+): PixelCoding => {
   const view = (pixels: Pixels): Uint16Array =>
     new Uint16Array(pixels.buffer, pixels.byteOffset, pixels.length);
+  const spare = (code: number): number => (needsNodata ? code : -1);
   switch (type) {
     case 'uint16':
-      return exact((code) => code, units, nodata, view);
+      return exact((code) => code, units, nodata, spare(0xffff), view);
     case 'int16':
-      return exact((code) => (code << 16) >> 16, units, nodata, view);
+      return exact((code) => (code << 16) >> 16, units, nodata, spare(0x8000), view);
     case 'uint8':
     case 'int8':
       return exact(
         (code) => (code << 16) >> 16,
         units,
         nodata,
+        // no byte comes to it
+        spare(0x4000),
         (pixels) => Uint16Array.from(pixels),
       );
     default:
-      return rounded(units, nodata === null ? null : type === 'float32' ? Math.fround(nodata) : nodata);
+      return rounded(units, nodata === null ? null : nodataSample(type, nodata));
   }
 };

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { XMLParser } from 'fast-xml-parser';
 import { Fault, reason } from '../fault.js';
-import { bandId } from './band-names.js';
-import type { StatedUnits } from './reflectance-units.js';
+import { bandId } from '../raster/band-names.js';
+import type { StatedUnits } from '../raster/reflectance-units.js';
+import { attribute, elements, parseXml, textOf, type XmlNode } from '../raster/xml.js';
 
 /** What matters here of a Sentinel-2 product's MTD_MSIL2A.xml (S2 product specification, L2A user product). */
 export interface ProductMetadata {
@@ -24,26 +24,6 @@ export interface ProductMetadata {
 
 export const metadataName = 'MTD_MSIL2A.xml';
 
-type Node = unknown;
-
-/** All elements called `name`, however deep. */
-const elements = (node: Node, name: string): Node[] =>
-  Array.isArray(node)
-    ? node.flatMap((child) => elements(child, name))
-    : node !== null && typeof node === 'object'
-      ? Object.entries(node).flatMap(([key, child]) =>
-          key === name ? (Array.isArray(child) ? child : [child]) : elements(child, name),
-        )
-      : [];
-
-const textOf = (node: Node): string | null => {
-  if (typeof node === 'string') return node.trim();
-  if (node !== null && typeof node === 'object' && '#text' in node) return String(node['#text']).trim();
-  return null;
-};
-const attribute = (node: Node, name: string): string | null =>
-  node !== null && typeof node === 'object' ? textOf((node as Record<string, Node>)[`@${name}`]) : null;
-
 const numberOf = (text: string | null): number | null =>
   text === null || text === '' || Number.isNaN(Number(text)) ? null : Number(text);
 
@@ -52,16 +32,9 @@ const numberOf = (text: string | null): number | null =>
  * @throws Fault where it is not XML or not that of a Level-2A product
  */
 export const readProductMetadata = async (path: string): Promise<ProductMetadata> => {
-  let root: Node;
+  let root: XmlNode;
   try {
-    const parser = new XMLParser({
-      ignoreAttributes: false,
-      attributeNamePrefix: '@',
-      removeNSPrefix: true,
-      parseTagValue: false,
-      parseAttributeValue: false,
-    });
-    root = parser.parse(await readFile(path, 'utf8'), true) as Node;
+    root = parseXml(await readFile(path, 'utf8'));
   } catch (error) {
     throw new Fault(`product metadata: ${path}; not XML (${reason(error)}): fetch it again`);
   }

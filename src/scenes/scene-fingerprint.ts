@@ -1,12 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Aligner } from '../experiments/aligner.js';
 import { digest } from '../files.js';
+import { addressOf } from '../raster/byte-source.js';
 import { sceneOutputs } from './scene-outputs.js';
 import type { SceneRequest } from './scene-request.js';
 
 /** Size and time of a local file; a URL stands for itself. */
 const identity = async (path: string): Promise<unknown> => {
-  if (/^https?:/i.test(path)) return path;
+  if (addressOf(path) !== null) return path;
   const status = await stat(path).catch(() => null);
   return status && [path, status.size, status.mtimeMs];
 };

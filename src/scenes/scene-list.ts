@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { Fault, reason, refuse } from '../fault.js';
+import { addressOf } from '../raster/byte-source.js';
+import { decodeText } from '../raster/text.js';
 import type { SceneRequest } from './scene-request.js';
 
 const integers = z.array(z.int());
@@ -19,6 +21,7 @@ const entrySchema = z.strictObject({
   bands: integers.optional(),
   boaOffset: z.number().optional(),
   scale: z.number().positive().optional(),
+  forceRange: z.boolean().optional(),
   nodata: z.union([z.number(), z.literal('none')]).optional(),
   mask: z.string().optional(),
   scl: z.string().optional(),
@@ -33,7 +36,7 @@ const entrySchema = z.strictObject({
   level: z.int().optional(),
 });
 
-const isUrl = (path: string): boolean => /^https?:/i.test(path);
+const isUrl = (path: string): boolean => addressOf(path) !== null;
 
 /** `SCENE_aligned.tif` in `folder`; a band file stands for its folder when there are several. */
 const nameOf = (inputs: readonly string[], folder: string): string => {
@@ -55,9 +58,11 @@ export const readSceneList = async (
   folder: string,
   defaults: Omit<SceneRequest, 'inputs' | 'out'>,
 ): Promise<SceneRequest[]> => {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const bytes = await readFile(path).catch((error: unknown) => {
     throw new Fault(`list: ${path}; cannot be read (${reason(error)}): check the path`);
   });
+  const text = decodeText(bytes);
+  if (text === null) throw new Fault(`list: ${path}; not text, save it as UTF-8`);
   const home = dirname(path);
   const from = (file: string): string => (isUrl(file) || isAbsolute(file) ? file : join(home, file));
   const faults: string[] = [];

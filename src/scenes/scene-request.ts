@@ -15,6 +15,11 @@ export interface SceneRequest {
   boaOffset?: number;
   /** Stored values that make reflectance 1: 10000, 1000 or 1. @default from metadata, else 10000 with `boaOffset` */
   scale?: number;
+  /**
+   * Go on where nearly all values of a band lie outside the model's range, which mostly means other units.
+   * @default false: refused
+   */
+  forceRange?: boolean;
   /** Stored value that is no data; `none` for no such value. @default the file's tag */
   nodata?: number | 'none';
   /** A raster that is valid where above 0. */

@@ -14,7 +14,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRaster } from '../../src/raster/read.js';
-import { encodeDirectory } from '../../src/raster/tiff-directory.js';
 import { createCog } from '../../src/raster/write-cog.js';
 import { type GeoTiffImage, writeGeoTiff } from '../../src/raster/write-geotiff.js';
 import { applyScene } from '../../src/scenes/apply-scene.js';
@@ -206,41 +205,6 @@ describe('refusals', () => {
 describe('warnings', () => {
   const warningsOf = async (request: Partial<SceneRequest> & { inputs: string[] }) =>
     (await apply(request)).warnings.join('\n');
-
-  test('an internal mask, an alpha band', async () => {
-    const masked = readFileSync(await write('masked.tif'));
-    // one directory more behind the first, which stands at byte 8
-    const next = 10 + 12 * masked.readUInt16LE(8);
-    const end = masked.length + (masked.length & 1);
-    masked.writeUInt32LE(end, next);
-    const mask = encodeDirectory(
-      [
-        { tag: 254, type: 'long', values: [4] },
-        { tag: 256, type: 'long', values: [width] },
-        { tag: 257, type: 'long', values: [height] },
-      ],
-      end,
-      0,
-      false,
-    );
-    const withMask = join(folder, 'with-mask.tif');
-    writeFileSync(withMask, Buffer.concat([masked, Buffer.alloc(end - masked.length), mask]));
-    expect((await apply({ inputs: [withMask] })).warnings[0]).toMatch(
-      /^mask: .*with-mask.tif has a mask of its own .*give --mask$/,
-    );
-    const plain = await apply({ inputs: [await write('no-mask.tif')] });
-    expect(plain.warnings.join()).not.toContain('mask of its own');
-
-    const withAlpha = await write('alpha.tif', { bands: [...bands, bands[0]] });
-    const bytes = readFileSync(withAlpha);
-    for (let entry = 10; entry < 10 + 12 * bytes.readUInt16LE(8); entry += 12)
-      // four extra samples lie outside the entry; the last becomes alpha
-      if (bytes.readUInt16LE(entry) === 338) bytes.writeUInt16LE(2, bytes.readUInt32LE(entry + 8) + 6);
-    writeFileSync(withAlpha, bytes);
-    expect((await apply({ inputs: [withAlpha], bands: [1, 2, 3, 4] })).warnings[0]).toMatch(
-      /^mask: .*alpha.tif has a mask of its own/,
-    );
-  });
 
   test('bands in another order, small numbers, zeros without a tag', async () => {
     expect(await warningsOf({ inputs: [await write('nrgb.tif', { bands: [...bands].reverse() })] })).toMatch(

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Batch, limits, splitItems } from '../../src/tracking/batches.js';
+import { limits, splitItems } from '../../src/tracking/batches.js';
+import type { Batch } from '../../src/tracking/client.js';
 import {
   artifactService,
   createClient,

@@ -1,13 +1,12 @@
-import { type Pixels, pixelArrays, type Raster } from '../raster/raster.js';
+import { type Pixels, pixelArrays, type Raster, type RasterWindow } from './raster.js';
 
-const repeat = (
+const repeat = <T extends Pixels>(
   source: Pixels,
-  stride: number,
-  [x, y, width, height]: readonly [number, number, number, number],
+  [x0, y0, stride]: RasterWindow,
+  [x, y, width, height]: RasterWindow,
   factor: number,
-  [x0, y0]: readonly [number, number],
-  out: Pixels,
-): Pixels => {
+  out: T,
+): T => {
   for (let row = 0; row < height; row++) {
     const from = (Math.floor((y + row) / factor) - y0) * stride;
     for (let column = 0; column < width; column++)
@@ -25,6 +24,15 @@ export const finerRaster = (raster: Raster, factor: number): Raster => {
       at === 0 || at === 3 ? value : value / factor,
     ) as unknown as [number, number, number, number, number, number],
   };
+  const coarseWindow = ([x, y, width, height]: RasterWindow): RasterWindow => {
+    const [x0, y0] = [Math.floor(x / factor), Math.floor(y / factor)];
+    return [
+      x0,
+      y0,
+      Math.floor((x + width - 1) / factor) + 1 - x0,
+      Math.floor((y + height - 1) / factor) + 1 - y0,
+    ];
+  };
   return {
     ...raster,
     width: raster.width * factor,
@@ -33,15 +41,17 @@ export const finerRaster = (raster: Raster, factor: number): Raster => {
     blockSize: [raster.blockSize[0] * factor, raster.blockSize[1] * factor],
     read: async ({ window, bands } = {}) => {
       const area = window ?? [0, 0, raster.width * factor, raster.height * factor];
-      const [x, y, width, height] = area;
-      const x0 = Math.floor(x / factor);
-      const y0 = Math.floor(y / factor);
-      const x1 = Math.floor((x + width - 1) / factor) + 1;
-      const y1 = Math.floor((y + height - 1) / factor) + 1;
-      const coarse = await raster.read({ window: [x0, y0, x1 - x0, y1 - y0], bands });
-      return coarse.map((band) =>
-        repeat(band, x1 - x0, area, factor, [x0, y0], new pixelArrays[raster.type](width * height)),
+      const coarse = coarseWindow(area);
+      const read = await raster.read({ window: coarse, bands });
+      return read.map((band) =>
+        repeat(band, coarse, area, factor, new pixelArrays[raster.type](area[2] * area[3])),
       );
+    },
+    readOwnMask: async (window) => {
+      const area = window ?? [0, 0, raster.width * factor, raster.height * factor];
+      const coarse = coarseWindow(area);
+      const mask = await raster.readOwnMask(coarse);
+      return mask && repeat(mask, coarse, area, factor, new Uint8Array(area[2] * area[3]));
     },
   };
 };

@@ -1,17 +1,15 @@
 import { createRequire } from 'node:module';
 import { fromArrayBuffer } from 'geotiff';
 import { reason } from '../fault.js';
-import { openBytes } from '../raster/byte-source.js';
-import { type Georeference, georeferenceOf } from '../raster/georeference.js';
-import {
-  type Pixels,
-  type PixelType,
-  pixelArrays,
-  type Raster,
-  type RasterWindow,
-} from '../raster/raster.js';
-import { damaged, rasterFault } from '../raster/raster-fault.js';
+import type { ByteSource } from './byte-source.js';
+import { epsgKeys } from './crs.js';
+import { silentBand } from './gdal-metadata.js';
+import { placeOf, type StatedPlace } from './georeference.js';
+import type { ImageFile } from './image-file.js';
 import { type Codestream, openCodestream } from './jpeg2000-codestream.js';
+import { checkRead } from './open-geotiff.js';
+import { type Pixels, type PixelType, pixelArrays, type RasterWindow } from './raster.js';
+import { damaged, rasterFault } from './raster-fault.js';
 
 /** OpenJPEG in WebAssembly (@cornerstonejs/codec-openjpeg); it comes without types. */
 interface Decoder {
@@ -38,14 +36,14 @@ const openJpeg = (): Promise<OpenJpeg> => {
 /** GeoJP2: a degenerate GeoTIFF in a UUID box. */
 const geoJp2 = 'b14bf8bd083d4b43a5ae8cd7d5a6ce03';
 
-const fromGeoTiff = async ({ boxes }: Codestream): Promise<Georeference | null> => {
+const fromGeoTiff = async ({ boxes }: Codestream): Promise<StatedPlace | null> => {
   const box = boxes.find(
     ({ type, bytes }) => type === 'uuid' && Buffer.from(bytes.subarray(0, 16)).toString('hex') === geoJp2,
   );
   if (!box) return null;
   try {
     const file = await fromArrayBuffer(box.bytes.slice(16).buffer as ArrayBuffer);
-    return georeferenceOf(await file.getImage());
+    return placeOf(await file.getImage());
   } catch {
     return null;
   }
@@ -58,7 +56,7 @@ const numbers = (text: string): number[] =>
     .map(Number);
 
 /** GMLJP2 1.0, as Sentinel-2's bands have it: the origin is the centre of the first pixel. */
-const fromGml = ({ boxes }: Codestream): Georeference | null => {
+const fromGml = ({ boxes }: Codestream): StatedPlace | null => {
   const gml = boxes
     .filter(({ type }) => type === 'asoc' || type === 'xml ')
     .map(({ bytes }) => Buffer.from(bytes).toString('latin1'))
@@ -76,11 +74,9 @@ const fromGml = ({ boxes }: Codestream): Georeference | null => {
     transform: [x - (a + b) / 2, a, b, y - (d + e) / 2, d, e],
     epsg,
     pixelIsArea: true,
-    geoKeys: {
-      directory: [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, epsg],
-      doubles: [],
-      ascii: '',
-    },
+    geoKeys: epsgKeys(epsg, 'projected'),
+    hasPoints: false,
+    hasRpc: false,
   };
 };
 
@@ -141,53 +137,57 @@ const copyTile = (
   }
 };
 
+const noPlace: StatedPlace = {
+  transform: null,
+  epsg: null,
+  pixelIsArea: true,
+  geoKeys: null,
+  hasPoints: false,
+  hasRpc: false,
+};
+
 /**
- * Opens a JPEG 2000 file (JP2 or a bare codestream, up to 16 bits) as a raster, tile by tile through OpenJPEG.
+ * Opens a JPEG 2000 file (JP2 or a bare codestream, up to 16 bits, one or three bands) tile by tile through OpenJPEG.
  * The georeference is GeoJP2's or GMLJP2's; nodata, names and scales are in the product's metadata, not here.
  */
-export const openJpeg2000 = async (path: string): Promise<Raster> => {
-  const source = await openBytes(path);
-  try {
-    const codestream = await openCodestream(source);
-    const { width, height, components, precision } = codestream;
-    if (precision > 16) throw rasterFault(path, `${precision} bits a sample`, 'write it as GeoTIFF');
-    const type = typeOf(codestream);
-    return {
+export const openJpeg2000 = async (source: ByteSource): Promise<ImageFile> => {
+  const { path } = source;
+  const codestream = await openCodestream(source);
+  const { width, height, components, precision } = codestream;
+  if (precision > 16) throw rasterFault(path, `${precision} bits a sample`, 'write it as GeoTIFF');
+  // the decoder's own limit
+  if (components !== 1 && components !== 3)
+    throw rasterFault(
       path,
-      width,
-      height,
-      bands: components,
-      type,
-      nodata: null,
-      georeference: (await fromGeoTiff(codestream)) ?? fromGml(codestream),
-      bandNames: Array<string>(components).fill(''),
-      scale: Array<number>(components).fill(1),
-      offset: Array<number>(components).fill(0),
-      hasOwnMask: false,
-      blockSize: [codestream.tileWidth, codestream.tileHeight],
-      compression: 'JPEG 2000',
-      read: async ({ window, bands } = {}) => {
-        const area = window ?? ([0, 0, width, height] as const);
-        const wanted = bands ?? Array.from({ length: components }, (_, k) => k + 1);
-        const out = wanted.map(() => new pixelArrays[type](area[2] * area[3]));
-        const { tileWidth, tileHeight } = codestream;
-        for (let row = Math.floor(area[1] / tileHeight); row * tileHeight < area[1] + area[3]; row++)
-          for (
-            let column = Math.floor(area[0] / tileWidth);
-            column * tileWidth < area[0] + area[2];
-            column++
-          ) {
-            const tile = await decodeTile(codestream, path, column, row);
-            wanted.forEach((band, k) => {
-              copyTile(codestream, tile, [column, row], band - 1, area, out[k]);
-            });
-          }
-        return out;
-      },
-      close: () => source.close(),
-    };
-  } catch (error) {
-    await source.close();
-    throw error;
-  }
+      `${components} components in one JPEG 2000 are not read`,
+      'write it as GeoTIFF: gdal_translate IN.jp2 OUT.tif',
+    );
+  const type = typeOf(codestream);
+  return {
+    path,
+    width,
+    height,
+    type,
+    statements: Array.from({ length: components }, () => silentBand),
+    items: {},
+    place: (await fromGeoTiff(codestream)) ?? fromGml(codestream) ?? noPlace,
+    blockSize: [codestream.tileWidth, codestream.tileHeight],
+    compression: 'JPEG 2000',
+    read: async ({ window, bands } = {}) => {
+      const area = window ?? ([0, 0, width, height] as const);
+      const wanted = bands ?? Array.from({ length: components }, (_, k) => k + 1);
+      checkRead({ path, width, height, bands: components }, area, wanted);
+      const out = wanted.map(() => new pixelArrays[type](area[2] * area[3]));
+      const { tileWidth, tileHeight } = codestream;
+      for (let row = Math.floor(area[1] / tileHeight); row * tileHeight < area[1] + area[3]; row++)
+        for (let column = Math.floor(area[0] / tileWidth); column * tileWidth < area[0] + area[2]; column++) {
+          const tile = await decodeTile(codestream, path, column, row);
+          wanted.forEach((band, k) => {
+            copyTile(codestream, tile, [column, row], band - 1, area, out[k]);
+          });
+        }
+      return out;
+    },
+    readMask: null,
+  };
 };

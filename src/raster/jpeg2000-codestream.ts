@@ -1,5 +1,5 @@
-import type { ByteSource } from '../raster/byte-source.js';
-import { damaged, rasterFault } from '../raster/raster-fault.js';
+import type { ByteSource } from './byte-source.js';
+import { damaged, rasterFault } from './raster-fault.js';
 
 /** Markers of a JPEG 2000 codestream (ISO/IEC 15444-1, annex A). */
 const marker = {
@@ -136,6 +136,9 @@ export const openCodestream = async (source: ByteSource): Promise<Codestream> =>
     throw rasterFault(source.path, 'an image that does not begin at 0, 0', 'write it as GeoTIFF');
   const across = Math.ceil(x1 / tileWidth);
   const down = Math.ceil(y1 / tileHeight);
+  // tiles are counted in 16 bits
+  if (across * down > 65535)
+    throw damaged(source.path, `damaged: ${x1} × ${y1} pixels in ${across * down} tiles`);
   const parts = await readParts(source, end, across * down);
   // lengths of tile-parts and packets of the whole image would be wrong for one tile, and are optional
   const kept = segments.filter(({ code }) => code !== marker.tlm && code !== marker.plm);
