@@ -1,5 +1,4 @@
 import { reason } from '../fault.js';
-import { palettePng } from '../figures/static/palette-png.js';
 import { figureTitle, type PlotlyFigure, plainFigure } from '../figures/static/plain-figure.js';
 import { renderFigure } from '../figures/static/render-figure.js';
 import type { MimeBundle } from './kernel-output.js';
@@ -14,7 +13,7 @@ export const figureBundle = async (figure: PlotlyFigure): Promise<MimeBundle> =>
   const shown = { 'application/vnd.plotly.v1+json': plainFigure(figure) };
   try {
     const png = await renderFigure(figure, { format: 'png' });
-    return { ...shown, 'image/png': Buffer.from(palettePng(png)).toString('base64'), 'text/plain': title };
+    return { ...shown, 'image/png': Buffer.from(png).toString('base64'), 'text/plain': title };
   } catch (error) {
     return { ...shown, 'text/plain': `${title} (${reason(error)})` };
   }

@@ -2,11 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
 import { exportNotebook } from '../../src/notebook/export/export-notebook.js';
 import { sanitise } from '../../src/notebook/export/sanitise.js';
+import { findChromium, startChromium } from '../chromium.js';
 import { inFolder, writeNotebookFile } from './notebook-files.js';
 
 const dot =
@@ -111,7 +110,7 @@ describe('HTML export', () => {
     async () =>
       inFolder(async (folder) => {
         await exported(folder, 'page.html');
-        const running = await chromium.launch({ executablePath: browser, args: chromiumFlags });
+        const running = await startChromium();
         try {
           const page = await running.newPage();
           const requests: string[] = [];

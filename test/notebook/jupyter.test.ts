@@ -3,13 +3,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { chromium } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
 import { type CellOutput, readNotebook } from '../../src/notebook/document.js';
 import { installKernel, jupyterPath } from '../../src/notebook/kernelspec.js';
 import { packageRoot } from '../../src/notebook/package-root.js';
 import { runNotebook } from '../../src/notebook/run-notebook.js';
+import { findChromium, startChromium } from '../chromium.js';
 import { requireBuild } from './built.js';
 import { inFolder, writeNotebookFile } from './notebook-files.js';
 
@@ -198,7 +197,7 @@ describe.skipIf(jupyter === '')('a real Jupyter', { timeout: 300_000 }, () => {
           });
           server.once('exit', () => reject(new Error(said)));
         });
-        const running = await chromium.launch({ executablePath: browser, args: chromiumFlags });
+        const running = await startChromium();
         try {
           const page = await running.newPage({ viewport: { width: 1200, height: 1000 } });
           page.setDefaultTimeout(120_000);

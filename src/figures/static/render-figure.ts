@@ -1,104 +1,136 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { initWasm, Resvg } from '@resvg/resvg-wasm';
 import { Fault, reason } from '../../fault.js';
-import { type BrowserRenderer, findChromium, startBrowser } from './browser.js';
-import { completeRequest, type ImageRequest } from './image-request.js';
+import { fontFamily, fontFiles } from './figure-font.js';
+import { palettePng } from './palette-png.js';
 import { type PlotlyFigure, plainFigure } from './plain-figure.js';
-import { obstacleWithoutBrowser, renderWithoutBrowser } from './without-browser.js';
+import { type PlotlyPage, plotlyPage } from './plotly-page.js';
+import { plotlyScript, traceTypes } from './plotly-scripts.js';
+import { textLength } from './svg-boxes.js';
 
-let starting: Promise<BrowserRenderer> | undefined;
-let closing: NodeJS.Timeout | undefined;
-let queue: Promise<unknown> = Promise.resolve();
+/** An image to make. */
+export interface ImageRequest {
+  /** CSS pixels; the layout's own by default, else 900 × 540. */
+  width: number;
+  height: number;
+  /** `png` by default. */
+  format: 'png' | 'svg';
+  /** Dots of a PNG to each pixel; 2 by default. */
+  scale: number;
+}
 
-/** Ends the browser that {@link renderFigure} keeps. It is started again when needed. */
-export const closeRenderer = async (): Promise<void> => {
-  clearTimeout(closing);
-  const ending = starting;
-  starting = undefined;
-  await (await ending?.catch(() => undefined))?.close();
+const sizeIn = (layout: object, name: 'width' | 'height', fallback: number): number => {
+  const value = (layout as Record<string, unknown>)[name];
+  return typeof value === 'number' && value > 0 ? value : fallback;
 };
 
-/** Seconds after its last figure until the browser is closed, so that a program can end. A kernel keeps it longer. */
-const idleSeconds = (): number => Number(process.env['BANDALIGN_RENDERER_IDLE'] ?? 2);
+/** Traces that need WebGL, or a map from a network. `scattergl` is drawn as `scatter`. */
+const withoutImage = new Set([
+  ...['scatter3d', 'surface', 'mesh3d', 'isosurface', 'volume', 'cone', 'streamtube'],
+  ...['splom', 'parcoords', 'scatterpolargl', 'scattergeo', 'choropleth'],
+  ...['map', 'mapbox'].flatMap((map) => [`scatter${map}`, `choropleth${map}`, `density${map}`]),
+]);
 
-const renderInBrowser = async (
-  executable: string,
-  figure: object,
-  request: ImageRequest,
-): Promise<Uint8Array> => {
-  clearTimeout(closing);
-  starting ??= startBrowser(executable);
-  const begun = starting;
+/** A trace as it is drawn without a browser: `zsmooth` has a picture embedded as it is. */
+const drawnTrace = (trace: object): object => {
+  const type = 'type' in trace ? trace.type : undefined;
+  if (type === 'scattergl') return { ...trace, type: 'scatter' };
+  return type === 'image' && 'source' in trace ? { ...trace, zsmooth: 'fast' } : trace;
+};
+
+const drawableFigure = (figure: PlotlyFigure) => {
+  const { data, layout } = plainFigure(figure);
+  const drawn = { data: data.map(drawnTrace), layout };
+  const others = traceTypes(drawn).filter((type) => withoutImage.has(type));
+  if (others.length > 0)
+    throw new Fault(`figure: no image of ${others.join(', ')} traces; open its interactive form`, 1);
+  return drawn;
+};
+
+/**
+ * The SVG for any viewer: in the one font that it was measured in, its text held to the measured width where that font is
+ * not installed, and named by its title.
+ */
+const finishedSvg = (svg: string, { window }: PlotlyPage): string => {
+  const document = new window.DOMParser().parseFromString(svg, 'image/svg+xml');
+  const root = document.documentElement;
+  for (const text of root.querySelectorAll<SVGTextElement>('text')) {
+    text.style.setProperty('font-family', fontFamily);
+    const lines = text.querySelectorAll('tspan.line');
+    for (const line of lines.length > 0 ? lines : [text]) {
+      const length = textLength(line);
+      if (length > 0) {
+        line.setAttribute('textLength', length.toFixed(2));
+        line.setAttribute('lengthAdjust', 'spacingAndGlyphs');
+      }
+    }
+  }
+  for (const image of root.querySelectorAll<SVGImageElement>('image'))
+    image.style.setProperty('image-rendering', 'pixelated');
+  return new window.XMLSerializer().serializeToString(root);
+};
+
+/** resvg takes references without quotes only, and knows the older name of keeping pixels. */
+const forResvg = (svg: string): string =>
+  svg
+    .replace(/url\((?:&quot;|['"])(#[^'"&)]+)(?:&quot;|['"])\)/g, 'url($1)')
+    .replaceAll('image-rendering: pixelated', 'image-rendering: optimizeSpeed');
+
+let ready: Promise<void> | undefined;
+
+/** resvg compiled to WebAssembly: the same dots on every machine. */
+const startResvg = (): Promise<void> => {
+  ready ??= readFile(createRequire(import.meta.url).resolve('@resvg/resvg-wasm/index_bg.wasm')).then((wasm) =>
+    initWasm(wasm),
+  );
+  return ready;
+};
+
+const rasterised = async (svg: string, scale: number): Promise<Uint8Array> => {
+  await startResvg();
+  const drawing = new Resvg(forResvg(svg), {
+    fitTo: { mode: 'zoom', value: scale },
+    font: { fontBuffers: fontFiles(), defaultFontFamily: 'Arimo', sansSerifFamily: 'Arimo' },
+    background: 'white',
+  });
+  const image = drawing.render();
   try {
-    return await (await begun).render(figure, request);
-  } catch (error) {
-    await closeRenderer(); // a browser that failed once is not asked again
-    throw error;
+    return palettePng(image.pixels, image.width, image.height);
   } finally {
-    closing = setTimeout(() => void closeRenderer(), idleSeconds() * 1000);
+    image.free();
+    drawing.free();
   }
 };
 
 const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Promise<Uint8Array> => {
-  const request = completeRequest(figure, wanted);
-  const drawn = plainFigure(figure);
-  const executable = findChromium();
-  let trouble = 'no Chromium was found (BANDALIGN_CHROMIUM names one)';
-  if (executable !== undefined) {
-    try {
-      return await renderInBrowser(executable, drawn, request);
-    } catch (error) {
-      trouble = `${executable}: ${reason(error)}`;
-    }
-  }
-  const obstacle = obstacleWithoutBrowser(drawn);
-  if (obstacle !== undefined) throw new Fault(`figure: no static image: ${trouble}; ${obstacle}`, 1);
+  const drawn = drawableFigure(figure);
+  const width = wanted.width ?? sizeIn(drawn.layout, 'width', 900);
+  const height = wanted.height ?? sizeIn(drawn.layout, 'height', 540);
+  const page = plotlyPage(plotlyScript([drawn]));
   try {
-    return await renderWithoutBrowser(drawn, request);
+    const svg = await page.drawSvg(JSON.stringify(drawn), { width, height });
+    const finished = finishedSvg(svg, page);
+    return wanted.format === 'svg' ? Buffer.from(finished) : await rasterised(finished, wanted.scale ?? 2);
   } catch (error) {
-    throw new Fault(`figure: no static image: ${trouble}; without it: ${reason(error)}`, 1);
+    throw new Fault(`figure: no image of it: ${reason(error)}`, 1);
   }
 };
 
-/** Plotly marks ids and classes, and what refers to them, with random numbers: numbered as they come. */
-const withPlainIds = (svg: string): string => {
-  const marks = new Map<string, string>();
-  for (const [, mark] of svg.matchAll(/\b(?:defs-|trace|cb)([0-9a-f]{6})\b/g))
-    if (!marks.has(mark)) marks.set(mark, `-${marks.size}-`);
-  if (marks.size === 0) return svg;
-  const anyMark = new RegExp([...marks.keys()].join('|'), 'g');
-  return svg.replace(/ (?:id|class|[\w:]*href)="[^"]*"|url\([^)]*\)/g, (reference) =>
-    reference.replace(anyMark, (mark) => marks.get(mark) ?? mark),
-  );
-};
+let queue: Promise<unknown> = Promise.resolve();
 
 /**
- * A browser writes the style attribute of an element down when it comes by, so its place among the others hangs on
- * the moment, and an empty one may be there or not: last of all, and none that is empty.
- */
-const withStyleLast = (svg: string): string =>
-  svg.replace(
-    /(<[\w:]+(?: [\w:.-]+="[^"]*")*?)( style="[^"]*")((?: [\w:.-]+="[^"]*")*)/g,
-    (_, before: string, style: string, after: string) =>
-      before + after + (style === ' style=""' ? '' : style),
-  );
-
-/** The same figure is to give the same bytes. */
-const canonicalSvg = (svg: Uint8Array): Uint8Array =>
-  Buffer.from(withStyleLast(withPlainIds(Buffer.from(svg).toString('utf8'))));
-
-/**
- * A plotly figure as an image: PNG (default) or SVG, 900 × 540 CSS pixels unless the layout or the call says
- * otherwise, PNG at two dots a pixel. The same figure gives the same bytes on the same machine.
+ * A plotly figure as an image: PNG (default) or SVG, 900 × 540 CSS pixels unless the layout or the call says otherwise, PNG
+ * at two dots a pixel. Drawn without a browser, in a font that comes with the package: the same figure gives the same
+ * bytes on every machine. One figure is drawn at a time, in about 0.2 s.
  *
- * Drawn by headless Chromium where there is one (BANDALIGN_CHROMIUM, the PATH, the usual places): it starts at the
- * first figure (about 2 s) and serves all that follow, one at a time. Otherwise by jsdom and resvg, which know lines,
- * points, bars, histograms, boxes and violins. Throws a Fault when neither can: the interactive form is then all there is.
+ * Throws a Fault for traces that need WebGL or a map: the interactive form is then all there is.
  */
 export const renderFigure = (
   figure: PlotlyFigure,
   wanted: Partial<ImageRequest> = {},
 ): Promise<Uint8Array> => {
-  const drawn = queue.then(() => render(figure, wanted));
-  const done = wanted.format === 'svg' ? drawn.then(canonicalSvg) : drawn;
+  const done = queue.then(() => render(figure, wanted));
   queue = done.catch(() => {});
   return done;
 };

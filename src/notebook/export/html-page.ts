@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { plotlyScript } from '../../figures/static/browser.js';
-import { figureTitle } from '../../figures/static/plain-figure.js';
+import { figureTitle, type PlainFigure } from '../../figures/static/plain-figure.js';
+import { plotlyScript } from '../../figures/static/plotly-scripts.js';
 import { escapeHtml } from '../data-table.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
 import { embeddedImage, notebookTitle, visibleParts } from './cell-parts.js';
@@ -80,7 +80,7 @@ export const htmlPage = async (notebook: Notebook, path: string): Promise<string
   const folder = dirname(path);
   const headings: Heading[] = [];
   let cellOfImages: Cell = notebook.cells[0];
-  let figures = 0;
+  const figures: PlainFigure[] = [];
   const render = markdownRenderer((source) => embeddedImage(cellOfImages, folder, source));
 
   const outputHtml = (output: CellOutput): string => {
@@ -90,9 +90,9 @@ export const htmlPage = async (notebook: Notebook, path: string): Promise<string
     const form = chooseForm(output.data);
     if (form === undefined) return '';
     if (form.kind === 'figure') {
-      figures += 1;
+      figures.push(form.figure);
       const text = output.data['text/plain'];
-      return figureHtml(form, typeof text === 'string' ? text : `figure ${figures}`);
+      return figureHtml(form, typeof text === 'string' ? text : `figure ${figures.length}`);
     }
     if (form.kind === 'image')
       return `<figure><img src="data:${form.mime};base64,${form.base64}" alt="output"></figure>`;
@@ -131,10 +131,12 @@ export const htmlPage = async (notebook: Notebook, path: string): Promise<string
   // the contents follow the title where there is one
   const body = cells.includes('</h1>') ? cells.replace('</h1>', () => `</h1>\n${nav}`) : `${nav}\n${cells}`;
   const plotly =
-    figures > 0
-      ? (await readFile(plotlyScript(), 'utf8')).replace(/\r\n?/g, '\n').replaceAll('</script', '<\\/script')
+    figures.length > 0
+      ? (await readFile(plotlyScript(figures), 'utf8'))
+          .replace(/\r\n?/g, '\n')
+          .replaceAll('</script', '<\\/script')
       : '';
-  const scripts = figures > 0 ? [plotly, drawScript] : [];
+  const scripts = figures.length > 0 ? [plotly, drawScript] : [];
   return `<!doctype html>
 <html lang="en">
 <head>
