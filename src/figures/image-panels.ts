@@ -42,6 +42,6 @@ export const imagePanels = (
         ...(column === 0 ? { title: { text: 'row [pixels]' } } : { showticklabels: false }),
       },
     })),
-    annotations: headings.map((heading, panel) => panelHeading(grid, panel, heading)),
+    annotations: headings.map((heading, panel) => panelHeading(panel, heading)),
   };
 };

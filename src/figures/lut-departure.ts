@@ -6,6 +6,9 @@ export interface Curve {
   y: (number | null)[];
 }
 
+/** Bins with less of a tile's pixels are left out of the curves: there the best LUT follows single pixels. */
+export const leastShare = 0.001;
+
 const rounded = (value: number): number => Math.round(10 * value) / 10;
 
 /**

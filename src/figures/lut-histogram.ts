@@ -1,8 +1,8 @@
 import type { Knots, Mapping } from '../ops/mapping.js';
 import type { Figure, Trace } from './figure.js';
-import { type Curve, lutDeparture, mappingDeparture } from './lut-departure.js';
+import { type Curve, leastShare, lutDeparture, mappingDeparture } from './lut-departure.js';
 import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';
-import { okabeIto, seriesColour, themed } from './theme.js';
+import { inReflectance, okabeIto, seriesColour, themed } from './theme.js';
 
 /** A tile: the histogram a model saw, and the LUT it answered with. */
 export interface LutTile {
@@ -14,9 +14,6 @@ export interface LutTile {
   oracle?: Knots;
   colour?: string;
 }
-
-/** Bins with less of a tile's pixels are left out of the curves: there the best LUT follows single pixels. */
-const leastShare = 0.001;
 
 /** Share (%) of pixels in pairs of bins, so that a thin histogram can be read; empty pairs inside a run of them left out. */
 const shares = (histogram: ArrayLike<number>, band: number, bins: number, max: number) => {
@@ -166,15 +163,15 @@ export const lutsWithHistograms = (
           x: {
             range: [Math.round(low - beside), Math.round(high + beside)],
             nticks: 4,
-            ...(row === 1 ? { title: { text: 'S2 reflectance × 10⁴' } } : { showticklabels: false }),
+            ...(row === 1 ? { title: { text: 'S2 [× 10⁴]' } } : { showticklabels: false }),
           },
           y:
             row === 0
-              ? { zeroline: true, zerolinecolor: '#999999', ...first('LUT − S2, × 10⁴') }
+              ? { zeroline: true, zerolinecolor: '#999999', ...first(inReflectance('LUT − S2')) }
               : { rangemode: 'tozero', ...first('pixels [%]') },
         };
       }),
-      annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
+      annotations: bands.map((band, panel) => panelHeading(panel, band)),
       ...legendAbove(560),
     }),
   };

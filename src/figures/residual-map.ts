@@ -1,7 +1,7 @@
 import type { Figure, Trace } from './figure.js';
 import { imagePanels } from './image-panels.js';
 import { panelAxes } from './panels.js';
-import { divergingScale, themed } from './theme.js';
+import { divergingScale, inReflectance, themed } from './theme.js';
 
 /** Residuals of one method over one patch and band. */
 export interface ResidualPanel {
@@ -62,7 +62,7 @@ export const residualMap = (
         colorscale: divergingScale,
         cmin: -range,
         cmax: range,
-        colorbar: { title: { text: 'prediction − target, × 10⁴', side: 'right' }, thickness: 14 },
+        colorbar: { title: { text: inReflectance('prediction − target'), side: 'right' }, thickness: 14 },
       },
       ...imagePanels(
         panels.map(({ heading }) => heading),

@@ -1,4 +1,5 @@
 import type { Figure, Trace } from '../figure.js';
+import { legendAbove, menuAbove } from '../panels.js';
 import { seriesColour, themed } from '../theme.js';
 
 /** The observations of one sensor over one tile. */
@@ -68,8 +69,7 @@ export const calendarStrip = (
     direction: 'down',
     x: 1,
     xanchor: 'right',
-    y: 1.22,
-    yanchor: 'top',
+    ...menuAbove,
     showactive: true,
     buttons: tiles.map(({ tile }, chosen) => ({
       label: tile,
@@ -91,9 +91,7 @@ export const calendarStrip = (
         title: { text: 'date [UTC]' },
       },
       yaxis: { type: 'category', autorange: 'reversed' },
-      // below the title of the axis, whatever the height
-      legend: { orientation: 'h', x: 0, xanchor: 'left', yref: 'container', y: 0.02, yanchor: 'bottom' },
-      margin: { t: 84, b: 96 },
+      ...legendAbove(height),
       ...(tiles.length > 1 ? { updatemenus: [dropdown] } : {}),
     }),
   };

@@ -1,4 +1,5 @@
 import type { Figure, FigureValue, Trace } from '../figure.js';
+import { legendAbove, menuAbove } from '../panels.js';
 import { seriesColour, themed } from '../theme.js';
 import { ecdfSteps } from './gap-ecdf.js';
 
@@ -43,6 +44,8 @@ const tracesOf = (series: readonly ExplorerSeries[], at: number): { ecdf: Trace;
     };
   });
 
+const height = 560;
+
 const distinct = (values: readonly string[]): string[] => [...new Set(values)];
 
 /**
@@ -79,8 +82,7 @@ export const temporalExplorer = (
     type: 'dropdown',
     x,
     xanchor: 'left',
-    y: 1.18,
-    yanchor: 'top',
+    ...menuAbove,
     buttons: names.map((name) => ({ label: name, method: 'restyle', args: [args(name)] })),
   });
   const at = (list: FigureValue, index: number): FigureValue => (list as readonly FigureValue[])[index];
@@ -95,14 +97,14 @@ export const temporalExplorer = (
     })),
     layout: themed({
       title,
-      height: 520,
+      height,
       barmode: 'overlay',
       xaxis: { domain: [0, 0.62], title: { text: 'gap [days]' }, rangemode: 'tozero' },
       yaxis: { title: { text: 'gaps no longer than this [%]' }, range: [0, 101] },
       xaxis2: { domain: [0.72, 1], anchor: 'y2', type: 'category', tickangle: 0, tickfont: { size: 11 } },
       yaxis2: { anchor: 'x2', title: { text: 'clear observations [days]' }, rangemode: 'tozero' },
-      legend: { x: 0.6, y: 0.05, xanchor: 'right', yanchor: 'bottom' },
-      margin: { t: 110, b: 120 },
+      ...legendAbove(height),
+      margin: { t: 100, b: 120 },
       updatemenus: [
         dropdown(0, tiles, (tile) => ({ visible: visible(tile) })),
         dropdown(0.2, periods, (name) => period(name)),

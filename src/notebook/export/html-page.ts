@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { narrowLayout } from '../../figures/narrow-layout.js';
 import { figureTitle, type PlainFigure } from '../../figures/static/plain-figure.js';
 import { plotlyScript } from '../../figures/static/plotly-scripts.js';
+import { defaultConfig } from '../../figures/theme.js';
 import { escapeHtml } from '../data-table.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
 import { embeddedImage, notebookTitle, visibleParts } from './cell-parts.js';
@@ -13,15 +15,21 @@ import { pageStyle } from './page-style.js';
 import { type Heading, markdownRenderer } from './render-markdown.js';
 import { sanitise } from './sanitise.js';
 
-/** Draws each figure over its still image; without scripts the image stays. */
-const drawScript = `for (const data of document.querySelectorAll('script[type="application/vnd.plotly.v1+json"]')) {
-  const place = data.previousElementSibling;
-  const { data: traces, layout, config, frames } = JSON.parse(data.textContent);
-  const still = place.parentElement.querySelector('img');
-  place.style.minHeight = (layout.height || 450) + 'px';
-  Plotly.newPlot(place, { data: traces, layout: { ...layout, width: undefined, autosize: true }, frames,
-    config: { responsive: true, displaylogo: false, ...config } }).then(() => still && still.remove());
-}`;
+/** Draws each figure over its still image, again when a phone is turned; without scripts the image stays. */
+const drawScript = `const phone = matchMedia('(max-width: 640px)');
+const draw = () => {
+  for (const json of document.querySelectorAll('script[type="application/vnd.plotly.v1+json"]')) {
+    const place = json.previousElementSibling;
+    const { data, layout, narrow, config, frames } = JSON.parse(json.textContent);
+    const still = place.parentElement.querySelector('img');
+    const fitted = phone.matches ? narrow : layout;
+    place.style.minHeight = (fitted.height || 450) + 'px';
+    Plotly.newPlot(place, { data, layout: { ...fitted, width: undefined, autosize: true }, frames,
+      config: { ...${JSON.stringify(defaultConfig)}, ...config } }).then(() => still && still.remove());
+  }
+};
+draw();
+phone.addEventListener('change', draw);`;
 
 /** JSON that may stand inside a script element. */
 const scriptJson = (value: unknown): string => JSON.stringify(value).replace(/</g, '\\u003c');
@@ -51,7 +59,7 @@ const figureHtml = (
     `<figure role="group" aria-label="${title}">`,
     form.png === undefined ? '' : `<img src="data:image/png;base64,${form.png}" alt="${title}">`,
     '<div class="plot"></div>',
-    `<script type="application/vnd.plotly.v1+json">${scriptJson(form.figure)}</script>`,
+    `<script type="application/vnd.plotly.v1+json">${scriptJson({ ...form.figure, narrow: narrowLayout(form.figure) })}</script>`,
     '</figure>',
   ].join('');
 };
