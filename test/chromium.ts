@@ -48,14 +48,13 @@ const flags = [
 export const startChromium = (): Promise<Browser> =>
   chromium.launch({ executablePath: findChromium(), args: flags });
 
-/** A place in the page that holds figures: an SVG file, or what plotly draws into. */
-export type Canvas = 'svg.file' | '.js-plotly-plot';
-
 /**
  * Text that does not lie on its figure, and text that lies over other text, as Chromium lays it out; a line for each.
  * Lines are taken as high as their letters, not as their line spacing.
+ *
+ * @param canvas selector of what holds a figure: an SVG element, or what plotly draws into
  */
-export const textFaults = (page: Page, canvas: Canvas): Promise<string[]> =>
+export const textFaults = (page: Page, canvas: string): Promise<string[]> =>
   page.evaluate((selector) => {
     const found: string[] = [];
     for (const figure of document.querySelectorAll(selector)) {

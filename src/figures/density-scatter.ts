@@ -37,7 +37,8 @@ const filled = ({ bins, counts }: JointCounts) => {
 const between = (first: number, last: number): number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
-const densityTrace = (joint: JointCounts, panel: number): Trace => {
+/** The squares of one panel that hold pixels, on the figure's colour axis. */
+export const densityTrace = (joint: JointCounts, panel: number): Trace => {
   const { bins, low, high, counts } = joint;
   const width = (high - low) / bins;
   const box = filled(joint);
@@ -60,7 +61,8 @@ const densityTrace = (joint: JointCounts, panel: number): Trace => {
   };
 };
 
-const identityLine = (panel: number, { low, high }: JointCounts): Layout => {
+/** Where prediction and target agree. */
+export const identityLine = (panel: number, { low, high }: JointCounts): Layout => {
   const { xaxis, yaxis } = panelAxes(panel);
   return {
     type: 'line',
@@ -71,6 +73,24 @@ const identityLine = (panel: number, { low, high }: JointCounts): Layout => {
     x1: high,
     y1: high,
     line: { color: okabeIto.black, width: 1, dash: 'dot' },
+  };
+};
+
+/** The colour axis of counts, by their logarithm; `place` is laid over its colour bar. */
+export const pixelColours = (panels: readonly DensityPanel[], place: Layout): Layout => {
+  const most = Math.max(1, ...panels.map(({ joint }) => joint.counts.reduce((a, b) => Math.max(a, b), 0)));
+  const decades = Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, power) => power);
+  return {
+    colorscale: sequentialScale,
+    cmin: 0,
+    cmax: rounded(Math.log10(most)),
+    colorbar: {
+      title: { text: 'pixels', side: 'right' },
+      tickvals: decades,
+      ticktext: decades.map((power) => String(10 ** power)),
+      thickness: 14,
+      ...place,
+    },
   };
 };
 
@@ -91,8 +111,6 @@ export const densityScatter = (
     gap: [0.065, 66 / (rows.length * 190 + (rows.length - 1) * 66)],
   };
   const panels = rows.flatMap((row) => row.panels);
-  const most = Math.max(1, ...panels.map(({ joint }) => joint.counts.reduce((a, b) => Math.max(a, b), 0)));
-  const decades = Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, power) => power);
   return {
     data: panels.map(({ joint }, panel) => densityTrace(joint, panel)),
     layout: themed({
@@ -100,18 +118,7 @@ export const densityScatter = (
       width: 240 * bands.length + 110,
       height: 256 * rows.length + 70,
       showlegend: false,
-      coloraxis: {
-        colorscale: sequentialScale,
-        cmin: 0,
-        cmax: rounded(Math.log10(most)),
-        colorbar: {
-          title: { text: 'pixels', side: 'right' },
-          tickvals: decades,
-          ticktext: decades.map((power) => String(10 ** power)),
-          len: 0.6,
-          thickness: 14,
-        },
-      },
+      coloraxis: pixelColours(panels, { len: 0.6 }),
       ...gridAxes(grid, (row, column, panel) => {
         const { low, high } = panels[panel].joint;
         const beside = column === 0 ? { title: { text: inReflectance(target) } } : {};

@@ -58,3 +58,33 @@ export const mappingDeparture = (
     y: ends.map((value) => rounded((mapping.slope[band] - 1) * value + mapping.intercept[band])),
   };
 };
+
+/** Share (%) of pixels in pairs of bins, so that a thin histogram can be read; empty pairs inside a run of them left out. */
+export const histogramShares = (histogram: ArrayLike<number>, band: number, bins: number, max: number) => {
+  const at = (bin: number): number => (bin < bins ? histogram[band * bins + bin] : 0);
+  let total = 0;
+  for (let bin = 0; bin < bins; bin++) total += at(bin);
+  const pairs = Array.from({ length: Math.ceil(bins / 2) }, (_, i) => at(2 * i) + at(2 * i + 1));
+  const kept = pairs.flatMap((count, i) => (count > 0 || pairs[i - 1] > 0 || pairs[i + 1] > 0 ? [i] : []));
+  return {
+    x: kept.map((i) => Math.round(((2 * i + 1) * max) / bins)),
+    y: kept.map((i) => Math.round((1e4 * pairs[i]) / total) / 100),
+  };
+};
+
+/** Values between which histograms, [bands·bins], hold pixels of a band, stored units. */
+export const filledRange = (
+  histograms: readonly ArrayLike<number>[],
+  band: number,
+  bins: number,
+  max: number,
+): [number, number] => {
+  let [first, last] = [bins, 0];
+  for (const histogram of histograms)
+    for (let bin = 0; bin < bins; bin++)
+      if (histogram[band * bins + bin] > 0) {
+        first = Math.min(first, bin);
+        last = Math.max(last, bin);
+      }
+  return first > last ? [0, max] : [(first * max) / bins, ((last + 1) * max) / bins];
+};

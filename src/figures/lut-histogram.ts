@@ -1,6 +1,13 @@
 import type { Knots, Mapping } from '../ops/mapping.js';
 import type { Figure, Trace } from './figure.js';
-import { type Curve, leastShare, lutDeparture, mappingDeparture } from './lut-departure.js';
+import {
+  type Curve,
+  filledRange,
+  histogramShares,
+  leastShare,
+  lutDeparture,
+  mappingDeparture,
+} from './lut-departure.js';
 import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';
 import { inReflectance, okabeIto, seriesColour, themed } from './theme.js';
 
@@ -15,19 +22,6 @@ export interface LutTile {
   colour?: string;
 }
 
-/** Share (%) of pixels in pairs of bins, so that a thin histogram can be read; empty pairs inside a run of them left out. */
-const shares = (histogram: ArrayLike<number>, band: number, bins: number, max: number) => {
-  const at = (bin: number): number => (bin < bins ? histogram[band * bins + bin] : 0);
-  let total = 0;
-  for (let bin = 0; bin < bins; bin++) total += at(bin);
-  const pairs = Array.from({ length: Math.ceil(bins / 2) }, (_, i) => at(2 * i) + at(2 * i + 1));
-  const kept = pairs.flatMap((count, i) => (count > 0 || pairs[i - 1] > 0 || pairs[i + 1] > 0 ? [i] : []));
-  return {
-    x: kept.map((i) => Math.round(((2 * i + 1) * max) / bins)),
-    y: kept.map((i) => Math.round((1e4 * pairs[i]) / total) / 100),
-  };
-};
-
 /** Tells in the legend what a dotted line is. */
 const oracleKey = (panel: number): Trace => ({
   type: 'scatter',
@@ -38,23 +32,6 @@ const oracleKey = (panel: number): Trace => ({
   line: { color: '#666666', width: 1.3, dash: 'dot' },
   ...panelAxes(panel),
 });
-
-/** Values between which the tiles have pixels in a band, stored units. */
-const filledRange = (
-  tiles: readonly LutTile[],
-  band: number,
-  bins: number,
-  max: number,
-): [number, number] => {
-  let [first, last] = [bins, 0];
-  for (const { histogram } of tiles)
-    for (let bin = 0; bin < bins; bin++)
-      if (histogram[band * bins + bin] > 0) {
-        first = Math.min(first, bin);
-        last = Math.max(last, bin);
-      }
-  return first > last ? [0, max] : [(first * max) / bins, ((last + 1) * max) / bins];
-};
 
 const line = (
   panel: number,
@@ -91,7 +68,14 @@ export const lutsWithHistograms = (
   const columns = bands.length;
   const grid: PanelGrid = { rows: 2, columns, gap: [0.06, 0.05], heights: [1.6, 1] };
   const { knots: bins, bandMax } = tiles[0].lut;
-  const ranges = bands.map((_, band) => filledRange(tiles, band, bins, bandMax[band]));
+  const ranges = bands.map((_, band) =>
+    filledRange(
+      tiles.map(({ histogram }) => histogram),
+      band,
+      bins,
+      bandMax[band],
+    ),
+  );
   // the curve for all tiles goes as far as those of the tiles: its ends would else set the scale
   const drawn = bands.map((_, band): [number, number] => {
     const values = tiles.flatMap(({ lut, histogram }) => lutDeparture(lut, band, histogram, leastShare).x);
@@ -127,7 +111,7 @@ export const lutsWithHistograms = (
         line(
           columns + band,
           label,
-          shares(histogram, band, bins, bandMax[band]),
+          histogramShares(histogram, band, bins, bandMax[band]),
           { color, width: 1.2, shape: 'hvh' },
           { opacity: 0.7, hovertemplate: shareText, ...(tiles.length <= 3 ? { fill: 'tozeroy' } : {}) },
         ),

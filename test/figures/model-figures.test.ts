@@ -21,12 +21,14 @@ describe('figures of models', () => {
     expect(JSON.parse(JSON.stringify(figure.data))).toEqual(figure.data);
     const { title, ...layout } = figure.layout;
     expect(title).toMatchObject({ text: expect.stringMatching(/\w/) });
-    // an interval plot's vertical axis are the names of its rows
-    for (const letter of name === 'intervals' ? ['x'] : ['x', 'y'])
+    // axes of names and of months have none
+    for (const letter of name === 'months' ? [] : ['intervals', 'seeds'].includes(name) ? ['x'] : ['x', 'y'])
       expect(
         Object.entries(layout)
           .filter(([key]) => key.startsWith(`${letter}axis`))
-          .some(([, axis]) => /10⁴|%|pixels|epoch/.test(JSON.stringify((axis as Layout)['title'] ?? ''))),
+          .some(([, axis]) =>
+            /10⁴|%|pixels|epoch|date|NDVI/.test(JSON.stringify((axis as Layout)['title'] ?? '')),
+          ),
       ).toBe(true);
   });
 
@@ -57,6 +59,25 @@ describe('figures of models', () => {
     const [{ x, y }] = figures['ecdf'].data;
     expect([(x as number[])[0], (x as number[])[50], (x as number[])[100]]).toEqual([1, 2, 3]);
     expect((y as number[])[100]).toBe(100);
+  });
+
+  it('sum errors by the reflectance of the target, masked pixels aside', () => {
+    const [rmse, pixels] = figures['errors'].data;
+    expect([rmse['x'], rmse['y'], pixels['y']]).toEqual([[50], [3], [100]]);
+  });
+
+  it('set what was stated beside what came', () => {
+    const [spread, coverage] = figures['calibration'].data;
+    expect((spread['x'] as number[]).slice(4, 6)).toEqual([1, 5]);
+    expect((spread['y'] as number[]).slice(4, 6)).toEqual([1, 10]);
+    // |1| is one deviation: inside from the 68.3 % interval on; |10| is two: from the 95.4 % interval on
+    const inside = coverage['y'] as number[];
+    expect(inside.slice(12, 14)).toEqual([0, 50]);
+    expect(inside[18]).toBe(50);
+  });
+
+  it('mark the median of the runs, NaN aside', () => {
+    expect(figures['seeds'].data.map(({ x }) => x)).toEqual([[3, 5, 4.5], [4.5]]);
   });
 
   it('draw intervals to both sides, single runs beside them, and leave out what there is not', () => {

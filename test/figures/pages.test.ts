@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { figurePage } from '../../src/figures/page.js';
+import { qualityHtml } from '../../src/scenes/quality-html.js';
 import { analyse } from '../../src/temporal/analyse.js';
 import { analysisFigures } from '../../src/temporal/analysis-figures.js';
 import { reportPage } from '../../src/temporal/report.js';
@@ -18,6 +19,30 @@ const report = (): Promise<string> => {
   return reportPage(analysis, analysisFigures(analysis));
 };
 
+const scene = async (): Promise<string> => {
+  const statistics = {
+    ...{ n: 1000, below: 0, above: 0.01, mean: 1200, sd: 500, min: 0, max: 3000 },
+    percentiles: { p5: 300, p95: 2400 },
+  };
+  const histogram = Array.from({ length: 128 }, (_, bin) => Math.exp(-(((bin - 40) / 12) ** 2)) / 21);
+  return qualityHtml(
+    {
+      scene: 'S2A_MSIL2A_20240709T174911_N0510_R141_T13TDE_20240709T232556_aligned',
+      warnings: ['nir: 12 % of the pixels lie outside the LUT'],
+      bands: ['blue', 'nir'].map((name) => ({
+        ...{ name, bandMax: 6500, valid: 0.9, nodata: 0.05, masked: 0.05 },
+        ...{ before: statistics, after: statistics, histogramBefore: histogram, histogramAfter: histogram },
+        ...{ distance: { value: 3, largestSeen: 4, rank: 0.5 }, expectedError: 40 },
+      })),
+      farFromTraining: false,
+    },
+    {
+      weights: `outputs/${'a-long-name/'.repeat(12)}best.safetensors`,
+      experiment: { model: { kind: 'unet-lut' } },
+    },
+  );
+};
+
 const pages: Record<string, () => Promise<string>> = {
   'figures of models': () =>
     figurePage(
@@ -25,6 +50,7 @@ const pages: Record<string, () => Promise<string>> = {
       Object.entries(modelFigures).map(([heading, figure]) => ({ heading, figure })),
     ),
   'a temporal report': report,
+  'the quality of a scene': scene,
 };
 
 if (findChromium() === undefined) console.warn('no Chromium here: pages are not opened');
@@ -60,7 +86,8 @@ describe.skipIf(findChromium() === undefined)('a page fits its window', () => {
         figures,
         { timeout: 120_000 },
       );
-      for (const fault of await textFaults(page, '.js-plotly-plot')) faults.push(`${width} px: ${fault}`);
+      for (const fault of await textFaults(page, '.js-plotly-plot, figure > svg'))
+        faults.push(`${width} px: ${fault}`);
       const [wide, ground] = await page.evaluate(() => [
         document.documentElement.scrollWidth,
         getComputedStyle(document.body).colorScheme,

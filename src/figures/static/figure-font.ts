@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import opentype, { type Font } from 'opentype.js';
+import type { Font, parse } from 'opentype.js';
 
 /** A weight and slant of the figures' font. */
 export interface FontStyle {
@@ -29,6 +29,7 @@ const fontOf = (style: FontStyle): Font => {
   const file = path(style);
   let font = loaded.get(file);
   if (!font) {
+    const opentype = require('opentype.js') as { parse: typeof parse };
     const bytes = readFileSync(file);
     font = opentype.parse(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
     loaded.set(file, font);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type DOMWindow, JSDOM } from 'jsdom';
+import type { DOMWindow } from 'jsdom';
 import { seededRandom } from '../../config/random.js';
 import { encodePng } from '../encode-png.js';
 import { type Box, boxOf, boxOnDrawing, textLength } from './svg-boxes.js';
@@ -81,7 +81,8 @@ export interface PlotlyPage {
 
 type ToImage = (figure: string, options: string) => Promise<string>;
 
-const open = (script: string): PlotlyPage => {
+const open = async (script: string): Promise<PlotlyPage> => {
+  const { JSDOM } = await import('jsdom'); // only where a figure is drawn: it takes a third of a second
   const { window } = new JSDOM('<!doctype html><body></body>', {
     runScripts: 'outside-only',
     pretendToBeVisual: true,
@@ -105,10 +106,10 @@ const open = (script: string): PlotlyPage => {
   };
 };
 
-const opened = new Map<string, PlotlyPage>();
+const opened = new Map<string, Promise<PlotlyPage>>();
 
 /** The page with plotly from this file: opened at the first figure (half a second) and kept. */
-export const plotlyPage = (script: string): PlotlyPage => {
+export const plotlyPage = (script: string): Promise<PlotlyPage> => {
   const page = opened.get(script) ?? open(script);
   opened.set(script, page);
   return page;

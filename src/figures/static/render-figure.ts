@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { initWasm, Resvg } from '@resvg/resvg-wasm';
 import { Fault, reason } from '../../fault.js';
 import { fontFamily, fontFiles } from './figure-font.js';
 import { palettePng } from './palette-png.js';
@@ -77,18 +76,20 @@ const forResvg = (svg: string): string =>
     .replace(/url\((?:&quot;|['"])(#[^'"&)]+)(?:&quot;|['"])\)/g, 'url($1)')
     .replaceAll('image-rendering: pixelated', 'image-rendering: optimizeSpeed');
 
-let ready: Promise<void> | undefined;
+let started: Promise<typeof import('@resvg/resvg-wasm')> | undefined;
 
 /** resvg compiled to WebAssembly: the same dots on every machine. */
-const startResvg = (): Promise<void> => {
-  ready ??= readFile(createRequire(import.meta.url).resolve('@resvg/resvg-wasm/index_bg.wasm')).then((wasm) =>
-    initWasm(wasm),
+const startResvg = async (): Promise<typeof import('@resvg/resvg-wasm')> => {
+  const resvg = await import('@resvg/resvg-wasm');
+  await resvg.initWasm(
+    await readFile(createRequire(import.meta.url).resolve('@resvg/resvg-wasm/index_bg.wasm')),
   );
-  return ready;
+  return resvg;
 };
 
 const rasterised = async (svg: string, scale: number): Promise<Uint8Array> => {
-  await startResvg();
+  started ??= startResvg();
+  const { Resvg } = await started;
   const drawing = new Resvg(forResvg(svg), {
     fitTo: { mode: 'zoom', value: scale },
     font: { fontBuffers: fontFiles(), defaultFontFamily: 'Arimo', sansSerifFamily: 'Arimo' },
@@ -107,7 +108,7 @@ const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Prom
   const drawn = drawableFigure(figure);
   const width = wanted.width ?? sizeIn(drawn.layout, 'width', 900);
   const height = wanted.height ?? sizeIn(drawn.layout, 'height', 540);
-  const page = plotlyPage(plotlyScript([drawn]));
+  const page = await plotlyPage(plotlyScript([drawn]));
   try {
     const svg = await page.drawSvg(JSON.stringify(drawn), { width, height });
     const finished = finishedSvg(svg, page);

@@ -10,6 +10,7 @@ export interface MapMeasure {
   values: readonly (number | null)[];
 }
 
+/** A tile of a map: a ring of corners in degrees, without the first one again at its end. */
 export interface MapTile {
   tile: string;
   outline: readonly (readonly [lon: number, lat: number])[];
