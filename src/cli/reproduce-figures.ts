@@ -57,7 +57,7 @@ const testTiles = ({ tiles }: FinishedRun): TileRecord[] => tiles.filter(({ spli
 const errorOf = ({ bands }: TileRecord): number =>
   bands.reduce((sum, { squared, n }) => sum + Math.sqrt(squared / n), 0);
 
-/** The test tile that gains what half of them gain at least: the example is neither the best nor the worst. */
+/** The test tile with the median gain, so that the example is typical. */
 const middleTile = (before: FinishedRun, after: FinishedRun): string => {
   const own = new Map(testTiles(after).map((record) => [record.tile, errorOf(record)]));
   const gains = testTiles(before)
@@ -74,14 +74,14 @@ const changedBand = (before: FinishedRun, after: FinishedRun): number => {
   return ratios.indexOf(Math.max(...ratios));
 };
 
-/** Patches of a tile; `read` uses its arrays again. */
+/** Copies of the patches of a tile: `read` reuses its arrays. */
 const pixelsOf = async (data: PreparedData, tile: string): Promise<PatchPixels[]> => {
   const patches: PatchPixels[] = [];
   for (const patch of data.ofTile(tile)) patches.push(structuredClone(await data.read(patch)));
   return patches;
 };
 
-/** One band of some patches, prediction against target. */
+/** Density, RMSE and R² of one band over some patches. */
 const densityOf = (
   images: readonly ArrayLike<number>[],
   patches: readonly PatchPixels[],
@@ -106,7 +106,7 @@ const densityOf = (
   return { joint, rmse, r2 };
 };
 
-/** The range of the valid pixels of one band in all of the images, a twentieth wider. */
+/** The range of the valid pixels of one band over all images, 5 % wider. */
 const rangeOf = (
   images: readonly ArrayLike<number>[],
   patches: readonly PatchPixels[],
@@ -125,7 +125,7 @@ const rangeOf = (
   return [Math.max(0, Math.floor(low - beside)), Math.ceil(high + beside)];
 };
 
-/** The first picture of the README: a tile before, after, and as the target sensor saw it. */
+/** The README's first picture: a tile before and after alignment, and as the target sensor saw it. */
 const exampleTile = async (
   data: PreparedData,
   aligner: Aligner,
@@ -211,8 +211,8 @@ const monthsOf = (runs: readonly FinishedRun[]): Figure => {
 };
 
 /**
- * Draws the figures of finished runs into `results`, as SVG: `before-after`, `tile-gallery`, `tile-luts`, `loss-curves`,
- * `error-by-reflectance`, `month-by-region`.
+ * Draws the figures of finished runs as SVG files in `results`: `before-after`, `tile-gallery`, `tile-luts`,
+ * `loss-curves`, `error-by-reflectance`, `month-by-region`.
  */
 export const drawResults = async (
   root: string,

@@ -4,7 +4,7 @@ import { gridAxes, type PanelGrid, panelAxes, panelHeading, panelNote } from './
 import { commonStretch, type ReflectanceImage, rgbPicture } from './patch-rgb.js';
 import { bandLabel, inReflectance, themed } from './theme.js';
 
-/** One patch as the source, the aligned source and the target show it, and the pixels behind one band of each scatter. */
+/** One patch as source, aligned source and target, with the density of one band against the target. */
 export interface BeforeAfter {
   before: ReflectanceImage & { density: DensityPanel };
   after: ReflectanceImage & { density: DensityPanel };
@@ -12,11 +12,11 @@ export interface BeforeAfter {
 }
 
 /**
- * What alignment does, in one figure: a patch in true colour before, after, and as the target sensor saw it, all under one
- * stretch; below the first two the target against each, pixels counted in squares.
+ * Alignment in one figure. Top row: one patch in true colour before alignment, after it, and as the target sensor saw it,
+ * all with the same stretch. Bottom row: density scatters of the target against the first two.
  *
  * @param size of the patch in pixels; masked pixels are grey
- * @param band the one that the scatters show
+ * @param band the band of the scatters
  */
 export const beforeAfter = (
   { before, after, target }: BeforeAfter,

@@ -13,7 +13,7 @@ export interface DensityPanel {
 
 /** Panels of one method, one for each band. */
 export interface DensityRow {
-  /** What lies on the horizontal axes of the row: a method, or the source as it is. */
+  /** Title of the row's horizontal axes: a method, or the source sensor for unaligned pixels. */
   method: string;
   panels: readonly DensityPanel[];
 }
@@ -37,7 +37,7 @@ const filled = ({ bins, counts }: JointCounts) => {
 const between = (first: number, last: number): number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
-/** The squares of one panel that hold pixels, on the figure's colour axis. */
+/** The heat map of one panel, cropped to the squares that hold pixels. */
 export const densityTrace = (joint: JointCounts, panel: number): Trace => {
   const { bins, low, high, counts } = joint;
   const width = (high - low) / bins;
@@ -61,7 +61,7 @@ export const densityTrace = (joint: JointCounts, panel: number): Trace => {
   };
 };
 
-/** Where prediction and target agree. */
+/** The 1:1 line of a panel. */
 export const identityLine = (panel: number, { low, high }: JointCounts): Layout => {
   const { xaxis, yaxis } = panelAxes(panel);
   return {
@@ -76,7 +76,7 @@ export const identityLine = (panel: number, { low, high }: JointCounts): Layout 
   };
 };
 
-/** The colour axis of counts, by their logarithm; `place` is laid over its colour bar. */
+/** A logarithmic colour axis of pixel counts; `place` overrides keys of its colour bar. */
 export const pixelColours = (panels: readonly DensityPanel[], place: Layout): Layout => {
   const most = Math.max(1, ...panels.map(({ joint }) => joint.counts.reduce((a, b) => Math.max(a, b), 0)));
   const decades = Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, power) => power);
@@ -95,8 +95,8 @@ export const pixelColours = (panels: readonly DensityPanel[], place: Layout): La
 };
 
 /**
- * Target against predicted reflectance, a row of panels for each method and a column for each band (the form of the
- * paper's Figure 6): pixels counted in squares, colours by their logarithm, the dotted line where both agree.
+ * Density scatter of target against predicted reflectance, one row per method and one column per band (as in the paper's
+ * Figure 6). Colour is log₁₀ of the number of pixels; the dotted line is 1:1.
  *
  * @param target name of the target sensor
  */

@@ -21,8 +21,8 @@ const percentiles = (values: readonly number[]): number[] => {
 };
 
 /**
- * Which share of tiles comes how close to a bound, a panel for each band: the farther left a curve, the better the
- * method. Across: how much larger a tile's RMSE is than its bound, up to the 98 % quantile of all.
+ * Empirical distribution over tiles of how much a method's RMSE exceeds a bound, one panel per band: the farther left a
+ * curve, the better the method. The horizontal axis ends at the 98 % quantile of all values.
  */
 export const distanceEcdf = (
   series: readonly DistanceSeries[],

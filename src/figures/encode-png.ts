@@ -16,8 +16,8 @@ const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const colourTypes = { 1: 3, 3: 2, 4: 6 } as const;
 
 /**
- * The file of unfiltered rows: flat areas of charts and small pictures need no prediction. Compressed in JavaScript: zlib
- * in Node gives other bytes on other processors.
+ * A PNG file of unfiltered rows: charts and small pictures gain nothing from row filters. Compressed in JavaScript, because
+ * the output of Node's zlib depends on the processor.
  */
 const file = (
   pixels: Uint8Array,
@@ -44,19 +44,19 @@ const file = (
 };
 
 /**
- * A PNG of 8 bits a channel: a picture inside a figure takes a tenth of the room of a list of its numbers. The same
- * pixels give the same bytes on every machine.
+ * Encodes 8-bit RGB or RGBA as PNG, a tenth of the size of the same numbers in JSON. The bytes are the same on every
+ * machine.
  *
- * @param pixels row by row, [height · width · channels], 0 to 255: RGB, or RGBA where there are four channels
+ * @param pixels row by row, [height · width · channels], 0 to 255; three channels (RGB) or four (RGBA)
  */
 export const encodePng = (pixels: Uint8Array, width: number, height: number): Buffer =>
   file(pixels, width, height, pixels.length === 4 * width * height ? 4 : 3);
 
 /**
- * A PNG with a palette.
+ * Encodes an image with a palette as PNG.
  *
  * @param indices row by row, [height · width], into `palette`
- * @param palette at most 256 colours, 0 to 255 each
+ * @param palette up to 256 RGB colours, 0 to 255
  */
 export const encodePalettePng = (
   indices: Uint8Array,

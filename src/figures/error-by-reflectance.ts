@@ -4,7 +4,7 @@ import { leastShare } from './lut-departure.js';
 import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';
 import { inReflectance, okabeIto, seriesColour, themed } from './theme.js';
 
-/** Errors summed by the target's reflectance: equal bins over [0, bandMax] of each band. */
+/** Squared errors binned by target reflectance: equal bins over [0, bandMax] of each band. */
 export interface ErrorBins {
   bins: number;
   bandMax: readonly number[];
@@ -14,7 +14,7 @@ export interface ErrorBins {
   squared: Float64Array;
 }
 
-/** Bins without a pixel. */
+/** Empty bins. */
 export const emptyErrorBins = (bandMax: readonly number[], bins = 64): ErrorBins => ({
   bins,
   bandMax,
@@ -23,7 +23,7 @@ export const emptyErrorBins = (bandMax: readonly number[], bins = 64): ErrorBins
 });
 
 /**
- * Adds the valid pixels of a patch whose target lies in [0, bandMax].
+ * Adds a patch to the bins: its valid pixels whose target lies in [0, bandMax].
  *
  * @param prediction stored units, [bands, height, width]
  */
@@ -43,7 +43,7 @@ export const countErrors = (
     }
 };
 
-/** One method; all methods of a figure count the same pixels. */
+/** The errors of one method. All methods of a figure must have been counted on the same pixels. */
 export interface ErrorSeries {
   name: string;
   errors: ErrorBins;
@@ -51,8 +51,8 @@ export interface ErrorSeries {
 }
 
 /**
- * Where on the scale of reflectance a method errs: RMSE by the target's value, above the share of pixels there, a column for
- * each band. Bins with less than a thousandth of the pixels are left out.
+ * RMSE as a function of target reflectance, above the distribution of the pixels, one column per band. Bins with less than
+ * 0.1 % of the pixels are left out.
  */
 export const errorByReflectance = (
   series: readonly ErrorSeries[],

@@ -6,15 +6,14 @@ export interface Curve {
   y: (number | null)[];
 }
 
-/** Bins with less of a tile's pixels are left out of the curves: there the best LUT follows single pixels. */
+/** Curves leave out bins with a smaller share of the pixels: too little evidence. */
 export const leastShare = 0.001;
 
 const rounded = (value: number): number => Math.round(10 * value) / 10;
 
 /**
- * What a LUT adds to a value, at each knot: LUT − identity, stored units. A knot whose bin holds less than `least` of the
- * tile's pixels is a gap: next to nothing was asked of it. Bins and knots are as many. From the first to the last knot
- * that is no gap.
+ * LUT − identity at each knot, stored units, from the first to the last knot that the tile uses. Knots whose bin holds less
+ * than the share `least` of the tile's pixels are gaps (null). The histogram has one bin per knot.
  *
  * @param counts source histogram of the tile, [bands·knots]; null draws every knot
  */
@@ -41,7 +40,7 @@ export const lutDeparture = (
   };
 };
 
-/** What a mapping adds to the values of a range: a LUT at its knots, a line at the two ends. */
+/** Mapping − identity over a range of values: a LUT at its knots, a line at both ends. */
 export const mappingDeparture = (
   mapping: Mapping,
   band: number,

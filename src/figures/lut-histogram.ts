@@ -22,7 +22,7 @@ export interface LutTile {
   colour?: string;
 }
 
-/** Tells in the legend what a dotted line is. */
+/** A legend entry for the dotted lines. */
 const oracleKey = (panel: number): Trace => ({
   type: 'scatter',
   mode: 'lines',
@@ -56,8 +56,8 @@ const addedText = '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>';
 const shareText = '%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>';
 
 /**
- * Predicted LUTs above the histograms that produced them, a column for each band: what the model adds to a value
- * (solid), what the tile's own best LUT would add (dotted), what a mapping for all tiles adds (dashed, black).
+ * Predicted LUTs above the histograms they were predicted from, one column per band. Curves are LUT − identity: the model
+ * (solid), the tile's own best LUT (dotted), one mapping for all tiles (dashed, black).
  */
 export const lutsWithHistograms = (
   tiles: readonly LutTile[],
@@ -76,7 +76,7 @@ export const lutsWithHistograms = (
       bandMax[band],
     ),
   );
-  // the curve for all tiles goes as far as those of the tiles: its ends would else set the scale
+  // the common curve is cut to the range of the tiles, or its ends would set the scale
   const drawn = bands.map((_, band): [number, number] => {
     const values = tiles.flatMap(({ lut, histogram }) => lutDeparture(lut, band, histogram, leastShare).x);
     return values.length > 0 ? [Math.min(...values), Math.max(...values)] : ranges[band];
@@ -105,7 +105,7 @@ export const lutsWithHistograms = (
           { legendgroup: label, hovertemplate: addedText },
         ),
       );
-    // one histogram, several LUTs: it is drawn once
+    // several LUTs may share one histogram: draw it once
     if (tiles.findIndex((tile) => tile.histogram === histogram) === i)
       traces.push(
         line(

@@ -23,10 +23,10 @@ const written = (value: number | null): string =>
   value === null ? '' : String(Number(value.toPrecision(3)));
 
 /**
- * When and where: a heat map of regions by months for each measure, such as the error and the longest gap, with the numbers
- * in it. Months without data are white.
+ * Heat maps of measures by region and month, for example the error and the longest gap, with the numbers written in the
+ * cells. Cells without data are white.
  *
- * @param commonScale one range of colours for all measures, where they are of one quantity
+ * @param commonScale share the colour scale between measures; for measures of the same quantity
  */
 export const monthByRegion = (
   regions: readonly string[],

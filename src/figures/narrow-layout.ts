@@ -30,7 +30,7 @@ interface Panel {
   bottom: number;
 }
 
-/** Panels in the order in which they stand below each other: row by row where each has a heading, else column by column. */
+/** Panels in stacking order: row by row where each has a heading, else column by column. */
 const panelsOf = (layout: Layout, headings: number): Panel[] => {
   const panels = Object.keys(layout)
     .filter((key) => /^xaxis\d*$/.test(key))
@@ -44,7 +44,7 @@ const panelsOf = (layout: Layout, headings: number): Panel[] => {
     : panels.toSorted((a, b) => a.left - b.left || b.bottom - a.bottom);
 };
 
-/** The title of an axis in lines of at most `length` pixels. */
+/** An axis title, wrapped to `length` CSS pixels. */
 const axisTitle = (title: FigureValue, length: number): FigureValue => {
   const text = typeof title === 'string' ? title : record(title)['text'];
   return typeof text === 'string'
@@ -62,14 +62,14 @@ const legendHeight = ({ data, layout = {} }: PlotlyFigure, width: number): numbe
   return 19 * Math.ceil(names.length / Math.max(1, Math.floor(width / (widest + 56)))) + 12;
 };
 
-/** Space of a panel and between two of them, pixels. */
+/** Height of a panel and of the space between two, CSS pixels. */
 const [panelHeight, between] = [200, 70];
 
 /**
- * The layout of a figure for a phone: panels below each other, each with its own titles and numbers, the title in
- * several lines, legend and colour bar at the foot. Layouts of other packages' figures keep what is not of this.
+ * The layout of a figure for a phone: panels stacked, each with its own axis titles and tick labels, the title wrapped,
+ * legend and colour bar at the bottom. Everything else of the layout is kept.
  *
- * @param width of the place that the figure will have, CSS pixels
+ * @param width available width, CSS pixels
  */
 export const narrowLayout = (figure: PlotlyFigure, width = 358): Layout => {
   const layout = record(figure.layout);

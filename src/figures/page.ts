@@ -25,7 +25,7 @@ const scriptJson = (value: unknown): string =>
 const plotlySource = async (figures: readonly Figure[]): Promise<string> =>
   (await readFile(plotlyScript(figures), 'utf8')).replaceAll('</script', '<\\/script');
 
-/** Draws the figures, again when a phone is turned: plotly changes what it is given, so it gets a copy. */
+/** Draws the figures, and again when a phone is turned. plotly modifies its input, so it gets copies. */
 const drawScript = `const phone = matchMedia('(max-width: 640px)');
 const draw = () => {
   for (const { id, data, layout, narrow, config, frames } of figures) {
@@ -51,8 +51,8 @@ const partHtml = ({ heading, html, figure }: PagePart, index: number): string =>
   ].join('\n');
 
 /**
- * One HTML page that needs nothing beside it: plotly inlined once (1.5 MB), the figures drawn when it opens, panels below
- * each other where the window is narrow. `html` of a part is put in as it is.
+ * A self-contained HTML page of interactive figures: plotly is inlined once (1.5 MB), panels stack in narrow windows. The
+ * `html` of a part is inserted unescaped.
  */
 export const figurePage = async (title: string, parts: readonly PagePart[]): Promise<string> => {
   const figures = parts.flatMap(({ figure }, index) =>

@@ -35,7 +35,7 @@ export const commonStretch = (
 
 const masked = [200, 200, 200];
 
-/** An image in colour as a PNG data URL; masked pixels are grey. */
+/** An RGB composite as a PNG data URL; masked pixels are grey. */
 export const rgbPicture = (
   values: ArrayLike<number>,
   { width, height, mask }: { width: number; height: number; mask?: Uint8Array },
@@ -59,11 +59,11 @@ export const rgbPicture = (
 };
 
 /**
- * Images of one patch side by side in colour, all under the same stretch, so that only what differs looks different.
- * Masked pixels are grey.
+ * RGB composites of one patch side by side, with a common stretch, so that differences in colour are differences in
+ * reflectance. Masked pixels are grey.
  *
  * @param channels bands shown as red, green and blue: [2, 1, 0] is true colour in the order blue, green, red, NIR;
- *   [3, 2, 1] shows plants red
+ *   [3, 2, 1] is colour infrared, vegetation in red
  */
 export const patchRgb = (
   images: readonly ReflectanceImage[],

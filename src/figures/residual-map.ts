@@ -29,8 +29,8 @@ const quantileOfSizes = (panels: readonly ResidualPanel[], share: number): numbe
 };
 
 /**
- * Where the errors are: prediction − target of some methods over one patch, one colour range for all (symmetric, the
- * 98 % quantile of their sizes), masked pixels empty.
+ * Maps of prediction − target over one patch, one per method. The colour scale is common and symmetric, up to the 98 %
+ * quantile of |residual|; masked pixels are empty.
  */
 export const residualMap = (
   panels: readonly ResidualPanel[],

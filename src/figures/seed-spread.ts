@@ -17,8 +17,7 @@ const median = (values: readonly number[]): number => {
 };
 
 /**
- * How much the seed matters: every run as a circle, the median of each variant as a bar, a panel for each measure. A
- * difference between variants that is smaller than the spread of their circles is none.
+ * Spread over random seeds: a circle for every run and a bar for the median of each variant, one panel per measure.
  *
  * @param measures heading of each panel and the title of its axis
  */

@@ -14,12 +14,12 @@ export interface GalleryTile {
   lut: Knots;
 }
 
-/** Pixels of a row and between two of them. */
+/** Height of a row and of the space between two, CSS pixels. */
 const [rowHeight, between] = [170, 46];
 
 /**
- * Some tiles, a row for each: a patch in true colour, the histogram of each band, and what the tile's LUTs add where at least a
- * thousandth of its pixels lie.
+ * A row per tile: a patch in true colour (its own stretch), the histogram of each band, and LUT − identity where the tile has
+ * at least 0.1 % of its pixels.
  *
  * @param channels bands shown as red, green and blue
  */

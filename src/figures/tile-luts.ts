@@ -11,8 +11,8 @@ export interface TileLut {
 }
 
 /**
- * LUTs as departure from the identity, a panel per band: each tile's (thin), and the global one (black, dashed). Drawn
- * only where the tile has pixels: at a knot with less than a thousandth of the tile's pixels a LUT follows single pixels.
+ * LUT − identity of many tiles (thin) and of the global LUT (black, dashed), one panel per band. A tile's curve is drawn
+ * where the tile has at least 0.1 % of its pixels.
  *
  * @param shares source histogram of each tile, [bands·knots], aligned with `tiles`; null draws every knot
  */

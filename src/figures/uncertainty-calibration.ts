@@ -3,7 +3,7 @@ import type { Figure, Trace } from './figure.js';
 import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';
 import { inReflectance, okabeIto, seriesColour, themed } from './theme.js';
 
-/** Errors of one method and the standard deviations that it stated for them, pair by pair, stored units. */
+/** Errors of one method with its predicted standard deviations, pair by pair, stored units. */
 export interface StatedErrors {
   name: string;
   /** Prediction − target. */
@@ -15,8 +15,8 @@ export interface StatedErrors {
 
 const levels = Array.from({ length: 19 }, (_, i) => 0.05 * (i + 1));
 
-/** Pairs in ten groups of equal size by their stated deviation: root mean squares of what was stated and what came. */
-const deciles = ({ errors, deviations }: StatedErrors): { stated: number[]; came: number[] } => {
+/** Pairs in ten groups of equal size, ordered by predicted deviation: RMS of the predicted deviations and of the errors. */
+const deciles = ({ errors, deviations }: StatedErrors): { predicted: number[]; observed: number[] } => {
   const order = Uint32Array.from({ length: deviations.length }, (_, i) => i).sort(
     (a, b) => deviations[a] - deviations[b],
   );
@@ -26,14 +26,14 @@ const deciles = ({ errors, deviations }: StatedErrors): { stated: number[]; came
   const rms = (group: Uint32Array, values: ArrayLike<number>): number =>
     Math.round(100 * Math.sqrt(group.reduce((sum, i) => sum + values[i] ** 2, 0) / group.length)) / 100;
   return {
-    stated: groups.map((group) => rms(group, deviations)),
-    came: groups.map((group) => rms(group, errors)),
+    predicted: groups.map((group) => rms(group, deviations)),
+    observed: groups.map((group) => rms(group, errors)),
   };
 };
 
 /** Share of errors (%) inside the central interval of a normal distribution, for each of `levels`. */
 const coverage = ({ errors, deviations }: StatedErrors): number[] => {
-  // the level at which an interval just reaches an error
+  // the smallest interval that contains each error
   const reached = Float64Array.from(
     { length: errors.length },
     (_, i) => 2 * normalCdf(Math.abs(errors[i]) / deviations[i]) - 1,
@@ -46,9 +46,8 @@ const coverage = ({ errors, deviations }: StatedErrors): number[] => {
 };
 
 /**
- * Whether a method's uncertainty is true. Left: the RMSE of ten equal groups of errors against the standard deviation stated for
- * them. Right: how many errors lie inside the stated interval of each level. On the dotted lines what is stated is what
- * comes; below it, on the right, intervals are too narrow.
+ * Reliability of a predicted uncertainty. Left: RMSE against predicted standard deviation, in ten groups of equal size. Right:
+ * observed against nominal coverage of the normal intervals; below the dotted 1:1 line they are too narrow.
  */
 export const uncertaintyCalibration = (
   series: readonly StatedErrors[],
@@ -56,7 +55,8 @@ export const uncertaintyCalibration = (
 ): Figure => {
   const grid: PanelGrid = { rows: 1, columns: 2, gap: [0.12, 0] };
   const groups = series.map(deciles);
-  const most = 1.05 * Math.max(1, ...groups.flatMap(({ stated, came }) => [...stated, ...came]));
+  const most =
+    1.05 * Math.max(1, ...groups.flatMap(({ predicted, observed }) => [...predicted, ...observed]));
   const line = (panel: number, end: number) => ({
     type: 'line',
     ...{ xref: panelAxes(panel).xaxis, yref: panelAxes(panel).yaxis, x0: 0, y0: 0, x1: end, y1: end },
@@ -77,7 +77,13 @@ export const uncertaintyCalibration = (
   });
   return {
     data: series.flatMap((one, i) => [
-      trace(i, 0, groups[i].stated, groups[i].came, 'stated %{x}, RMSE %{y}<extra>%{fullData.name}</extra>'),
+      trace(
+        i,
+        0,
+        groups[i].predicted,
+        groups[i].observed,
+        'predicted %{x}, RMSE %{y}<extra>%{fullData.name}</extra>',
+      ),
       trace(
         i,
         1,
@@ -94,16 +100,19 @@ export const uncertaintyCalibration = (
       ...gridAxes(grid, (_, column) =>
         column === 0
           ? {
-              x: { range: [0, most], title: { text: inReflectance('stated deviation') } },
+              x: { range: [0, most], title: { text: inReflectance('predicted σ') } },
               y: { range: [0, most], title: { text: inReflectance('RMSE') } },
             }
           : {
-              x: { range: [0, 100], title: { text: 'stated interval [%]' } },
-              y: { range: [0, 100], title: { text: 'errors inside [%]' } },
+              x: { range: [0, 100], title: { text: 'nominal level [%]' } },
+              y: { range: [0, 100], title: { text: 'observed coverage [%]' } },
             },
       ),
       shapes: [line(0, most), line(1, 100)],
-      annotations: [panelHeading(0, 'spread'), panelHeading(1, 'coverage')],
+      annotations: [
+        panelHeading(0, 'predicted and observed error'),
+        panelHeading(1, 'coverage of intervals'),
+      ],
       ...legendAbove(440),
     }),
   };

@@ -4,9 +4,9 @@ import { renderFigure } from '../figures/static/render-figure.js';
 import type { MimeBundle } from './kernel-output.js';
 
 /**
- * A plotly figure as a notebook keeps it: interactive JSON for JupyterLab, VS Code and our HTML export, a PNG for all that
- * draw no plotly (GitHub, nbconvert; 256 colours, to keep notebooks small), a title for terminals. No HTML: it would win over the PNG and need a network.
- * Where no image can be made the text says why.
+ * MIME bundle of a plotly figure: JSON for JupyterLab, VS Code and our HTML export; PNG for viewers without plotly (GitHub,
+ * nbconvert); the title for terminals, with the reason where there is no PNG. No HTML: viewers would prefer it to the PNG,
+ * and it would load plotly from the network.
  */
 export const figureBundle = async (figure: PlotlyFigure): Promise<MimeBundle> => {
   const title = figureTitle(figure) ?? 'figure';

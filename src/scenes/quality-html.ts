@@ -2,11 +2,11 @@ import { escapeHtml } from '../figures/page.js';
 import { bandLabel, okabeIto } from '../figures/theme.js';
 import type { BandQuality, Quality } from './quality.js';
 
-/** Of a histogram, in CSS pixels at its full size. */
+/** Geometry of a histogram, CSS pixels at full size. */
 const [width, height, left, bottom] = [520, 200, 8, 40];
 const colours = { before: okabeIto.blue, after: okabeIto.vermillion };
 
-/** A curve of shares over bins, filled to the axis. */
+/** A histogram as a filled curve. */
 const area = (shares: readonly number[], most: number, colour: string): string => {
   const points = shares.map((share, bin) => {
     const x = left + ((bin + 0.5) / shares.length) * (width - 2 * left);
@@ -70,7 +70,7 @@ const fact = (value: unknown): string => {
   return entries.map(([key, part]) => `${escapeHtml(key.replaceAll('_', ' '))} ${fact(part)}`).join(', ');
 };
 
-/** The quality report as one page that needs nothing else. Reflectance × 10⁴; tables scroll where the window is narrow. */
+/** The quality report as one self-contained page, in reflectance × 10⁴. */
 export const qualityHtml = (quality: Quality, provenance: Readonly<Record<string, unknown>>): string => {
   const facts = Object.entries(provenance).map(
     ([key, value]) => `<tr><th>${escapeHtml(key.replaceAll('_', ' '))}</th><td>${fact(value)}</td></tr>`,

@@ -19,7 +19,7 @@ const familyColours: Record<string, string> = {
   gf6: okabeIto.orange,
 };
 
-/** A sensor keeps its colour in every figure; all together are purple. */
+/** The colour of a sensor in every figure; all sensors together are purple. */
 export const colourOf = (set: string, sensors: readonly string[]): string => {
   if (set === sensors.join('+') && sensors.length > 1) return okabeIto.purple;
   const used = new Set<string>();
@@ -32,10 +32,10 @@ export const colourOf = (set: string, sensors: readonly string[]): string => {
   return '#888888';
 };
 
-/** How many tiles the calendar's dropdown offers; a list of hundreds helps no one and would fill the file. */
+/** Tiles in the calendar's menu: hundreds would be no use and make the file large. */
 export const calendarTiles = 60;
 
-/** Figures leave the page that says where their numbers come from: a title tells it too. */
+/** Figures get copied out of their page, so the title says that data are simulated. */
 const titled = (text: string, { simulated }: Analysis): string =>
   simulated ? `${text} (simulated acquisitions)` : text;
 

@@ -15,12 +15,12 @@ const path = ({ bold, italic }: FontStyle): string => {
   return require.resolve(`@expo-google-fonts/arimo/${name}/Arimo_${name}.ttf`);
 };
 
-/** Arimo is drawn on the widths of Arial and Helvetica: what it measures holds wherever one of these is shown. */
+/** Arimo is metric-compatible with Arial and Helvetica, so text has the measured width in any of these. */
 export const fontFamily = "Arial, Helvetica, Arimo, 'Liberation Sans', sans-serif";
 
 const styles = [false, true].flatMap((bold) => [false, true].map((italic) => ({ bold, italic })));
 
-/** The four files of the font (TrueType), for a renderer that has no fonts of its own. */
+/** The four TrueType files of the font, for a renderer without system fonts. */
 export const fontFiles = (): Buffer[] => styles.map((style) => readFileSync(path(style)));
 
 const loaded = new Map<string, Font>();
@@ -37,14 +37,20 @@ const fontOf = (style: FontStyle): Font => {
   return font;
 };
 
-/** What takes no room: plotly puts a zero-width space after superscripts. */
+/** Zero-width characters; plotly puts one after superscripts. */
 const withoutWidth = /[\u200b-\u200d\u2060\ufeff]/g;
 
-/** How far a line of text reaches, kerning included, in the unit of `size`. */
+/** Advance width of a line of text with kerning, in the unit of `size`. */
 export const textWidth = (text: string, size: number, style: FontStyle): number =>
   fontOf(style).getAdvanceWidth(text.replace(withoutWidth, ''), size);
 
-/** What a line of text takes above and below its baseline, in the unit of `size`. */
+/** Has the font a glyph for every character? It covers Latin, Greek, Cyrillic and Hebrew. */
+export const coversText = (text: string): boolean =>
+  [...text.replace(withoutWidth, '')].every(
+    (character) => fontOf({ bold: false, italic: false }).charToGlyphIndex(character) > 0,
+  );
+
+/** Ascent and descent of a line of text, in the unit of `size`. */
 export const lineExtent = (size: number): { above: number; below: number } => {
   const { ascender, descender, unitsPerEm } = fontOf({ bold: false, italic: false });
   return { above: (size * ascender) / unitsPerEm, below: (-size * descender) / unitsPerEm };

@@ -64,8 +64,8 @@ const nearest = (palette: readonly Colour[], rgb: Colour['rgb']): number => {
 };
 
 /**
- * A picture as PNG with at most 256 colours: a third of the bytes for charts, whose colours are few, so that notebooks with
- * many figures stay small.
+ * Quantises an image to 256 colours and encodes it as PNG: a third of the size for charts, so that notebooks with many
+ * figures stay small.
  *
  * @param rgba row by row, [height · width · 4], 0 to 255, opaque
  */

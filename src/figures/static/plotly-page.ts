@@ -9,7 +9,7 @@ const asRectangle = ({ left, top, right, bottom }: Box) => {
   return { x: left, y: top, left, top, right, bottom, width, height };
 };
 
-/** jsdom lays nothing out: text gets the size of the figures' font, groups that of what is in them. */
+/** jsdom has no layout: sizes of text come from the font's metrics, those of groups from their contents. */
 const measureSvg = (window: DOMWindow): void => {
   const { SVGElement } = window;
   Object.assign(SVGElement.prototype, {
@@ -25,7 +25,7 @@ const measureSvg = (window: DOMWindow): void => {
   });
 };
 
-/** A 2D context with what plotly asks of one: plain rectangles and pixels, colours as `rgba(r,g,b,a)`. */
+/** The part of a 2D context that plotly uses: filled rectangles and pixels, colours as `rgba(r,g,b,a)`. */
 const pixelContext = (pixels: Uint8Array, width: number, height: number) => ({
   fillStyle: '',
   fillRect(left: number, top: number, across: number, down: number) {
@@ -37,10 +37,10 @@ const pixelContext = (pixels: Uint8Array, width: number, height: number) => ({
   },
   createImageData: (across: number, down: number) => ({ data: new Uint8ClampedArray(4 * across * down) }),
   putImageData: ({ data }: { data: Uint8ClampedArray }) => pixels.set(data),
-  drawImage() {}, // of a picture that plotly embeds as it is in any case
+  drawImage() {}, // pictures are embedded by reference instead
 });
 
-/** Heat maps are drawn on a canvas, which jsdom has not, and come out as PNG. */
+/** plotly draws heat maps on a canvas, which jsdom lacks, and embeds them as PNG. */
 const addCanvas = (window: DOMWindow): void => {
   const drawn = new WeakMap<HTMLCanvasElement, Uint8Array>();
   Object.assign(window.HTMLCanvasElement.prototype, {
@@ -57,7 +57,7 @@ const addCanvas = (window: DOMWindow): void => {
   });
 };
 
-/** Pictures are not opened: plotly waits for one that it embeds as it is. */
+/** What plotly waits for or asks about, and jsdom lacks. Images are never decoded, only embedded. */
 const answerAtOnce = (window: DOMWindow): void => {
   class Picture {
     onload = (): void => {};
@@ -72,17 +72,17 @@ const answerAtOnce = (window: DOMWindow): void => {
   window.URL.createObjectURL = () => 'blob:none';
 };
 
-/** A page without a browser that has plotly loaded. */
+/** A window without a browser, with plotly loaded. */
 export interface PlotlyPage {
   window: DOMWindow;
-  /** The figure (JSON) as an SVG text of this size in pixels. The same figure gives the same text. */
+  /** Draws a figure (JSON) as SVG of this size in CSS pixels; deterministic. */
   drawSvg: (figure: string, size: { width: number; height: number }) => Promise<string>;
 }
 
 type ToImage = (figure: string, options: string) => Promise<string>;
 
 const open = async (script: string): Promise<PlotlyPage> => {
-  const { JSDOM } = await import('jsdom'); // only where a figure is drawn: it takes a third of a second
+  const { JSDOM } = await import('jsdom'); // takes 0.3 s to load
   const { window } = new JSDOM('<!doctype html><body></body>', {
     runScripts: 'outside-only',
     pretendToBeVisual: true,
@@ -98,7 +98,7 @@ const open = async (script: string): Promise<PlotlyPage> => {
   return {
     window,
     drawSvg: async (figure, size) => {
-      // plotly names clip paths and gradients at random: figures that stand on one page are not to share names
+      // ids of clip paths and gradients are random: reproducible per figure, different between figures of one page
       numbers.random = seededRandom(figure).next;
       const url = await toImage(figure, JSON.stringify({ format: 'svg', ...size }));
       return decodeURIComponent(url.slice(url.indexOf(',') + 1));
@@ -108,7 +108,7 @@ const open = async (script: string): Promise<PlotlyPage> => {
 
 const opened = new Map<string, Promise<PlotlyPage>>();
 
-/** The page with plotly from this file: opened at the first figure (half a second) and kept. */
+/** The window with plotly from this file: opened for the first figure (0.5 s) and kept. */
 export const plotlyPage = (script: string): Promise<PlotlyPage> => {
   const page = opened.get(script) ?? open(script);
   opened.set(script, page);

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
-/** Traces of plotly's bundle for plane axes: a third of the whole, and all that the figures of this package need. */
+/** Trace types of plotly's cartesian bundle, a third of the whole; the figures of this package use no others. */
 const cartesian = new Set([
   'bar',
   'box',
@@ -18,12 +18,12 @@ const cartesian = new Set([
   'violin',
 ]);
 
-/** The kinds of trace of a figure, each once. */
+/** The distinct trace types of a figure. */
 export const traceTypes = ({ data }: { data: readonly object[] }): string[] => [
   ...new Set(data.map((trace) => String((trace as { type?: unknown }).type ?? 'scatter'))),
 ];
 
-/** The file of the smallest plotly that draws all of these figures: 1.5 MB, or 4.8 MB where one needs more. */
+/** Path of the smallest plotly bundle that draws all of these figures: 1.5 MB, or 4.8 MB. */
 export const plotlyScript = (figures: readonly { data: readonly object[] }[]): string =>
   require.resolve(
     figures.flatMap(traceTypes).every((type) => cartesian.has(type))

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { Fault, reason } from '../../fault.js';
-import { fontFamily, fontFiles } from './figure-font.js';
+import { coversText, fontFamily, fontFiles } from './figure-font.js';
 import { palettePng } from './palette-png.js';
-import { type PlotlyFigure, plainFigure } from './plain-figure.js';
+import { figureTitle, type PlotlyFigure, plainFigure } from './plain-figure.js';
 import { type PlotlyPage, plotlyPage } from './plotly-page.js';
 import { plotlyScript, traceTypes } from './plotly-scripts.js';
 import { textLength } from './svg-boxes.js';
@@ -24,14 +24,14 @@ const sizeIn = (layout: object, name: 'width' | 'height', fallback: number): num
   return typeof value === 'number' && value > 0 ? value : fallback;
 };
 
-/** Traces that need WebGL, or a map from a network. `scattergl` is drawn as `scatter`. */
+/** Trace types that need WebGL or map tiles. `scattergl` is drawn as `scatter`. */
 const withoutImage = new Set([
   ...['scatter3d', 'surface', 'mesh3d', 'isosurface', 'volume', 'cone', 'streamtube'],
   ...['splom', 'parcoords', 'scatterpolargl', 'scattergeo', 'choropleth'],
   ...['map', 'mapbox'].flatMap((map) => [`scatter${map}`, `choropleth${map}`, `density${map}`]),
 ]);
 
-/** A trace as it is drawn without a browser: `zsmooth` has a picture embedded as it is. */
+/** A trace without WebGL; with `zsmooth`, plotly embeds an image's source instead of redrawing it. */
 const drawnTrace = (trace: object): object => {
   const type = 'type' in trace ? trace.type : undefined;
   if (type === 'scattergl') return { ...trace, type: 'scatter' };
@@ -48,18 +48,21 @@ const drawableFigure = (figure: PlotlyFigure) => {
 };
 
 /**
- * The SVG for any viewer: in the one font that it was measured in, its text held to the measured width where that font is
- * not installed, and named by its title.
+ * Makes an SVG independent of its viewer: text names the font it was measured in, and `textLength` keeps its width where
+ * that font is missing. The title becomes the accessible name.
  */
-const finishedSvg = (svg: string, { window }: PlotlyPage): string => {
+const finishedSvg = (svg: string, title: string, { window }: PlotlyPage): string => {
   const document = new window.DOMParser().parseFromString(svg, 'image/svg+xml');
   const root = document.documentElement;
+  root.removeAttribute('style');
+  root.setAttribute('role', 'img');
+  root.setAttribute('aria-label', title);
   for (const text of root.querySelectorAll<SVGTextElement>('text')) {
     text.style.setProperty('font-family', fontFamily);
     const lines = text.querySelectorAll('tspan.line');
     for (const line of lines.length > 0 ? lines : [text]) {
       const length = textLength(line);
-      if (length > 0) {
+      if (length > 0 && coversText(line.textContent ?? '')) {
         line.setAttribute('textLength', length.toFixed(2));
         line.setAttribute('lengthAdjust', 'spacingAndGlyphs');
       }
@@ -70,7 +73,7 @@ const finishedSvg = (svg: string, { window }: PlotlyPage): string => {
   return new window.XMLSerializer().serializeToString(root);
 };
 
-/** resvg takes references without quotes only, and knows the older name of keeping pixels. */
+/** resvg wants references without quotes, and the SVG 1.1 name of nearest-neighbour scaling. */
 const forResvg = (svg: string): string =>
   svg
     .replace(/url\((?:&quot;|['"])(#[^'"&)]+)(?:&quot;|['"])\)/g, 'url($1)')
@@ -78,7 +81,7 @@ const forResvg = (svg: string): string =>
 
 let started: Promise<typeof import('@resvg/resvg-wasm')> | undefined;
 
-/** resvg compiled to WebAssembly: the same dots on every machine. */
+/** resvg as WebAssembly, whose arithmetic is the same on every machine. */
 const startResvg = async (): Promise<typeof import('@resvg/resvg-wasm')> => {
   const resvg = await import('@resvg/resvg-wasm');
   await resvg.initWasm(
@@ -104,15 +107,21 @@ const rasterised = async (svg: string, scale: number): Promise<Uint8Array> => {
   }
 };
 
+/** The last figure drawn: it is often wanted as SVG and as PNG. */
+let last: { key: string; svg: string } | undefined;
+
 const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Promise<Uint8Array> => {
   const drawn = drawableFigure(figure);
   const width = wanted.width ?? sizeIn(drawn.layout, 'width', 900);
   const height = wanted.height ?? sizeIn(drawn.layout, 'height', 540);
-  const page = await plotlyPage(plotlyScript([drawn]));
+  const key = JSON.stringify([drawn, width, height]);
   try {
-    const svg = await page.drawSvg(JSON.stringify(drawn), { width, height });
-    const finished = finishedSvg(svg, page);
-    return wanted.format === 'svg' ? Buffer.from(finished) : await rasterised(finished, wanted.scale ?? 2);
+    if (last?.key !== key) {
+      const page = await plotlyPage(plotlyScript([drawn]));
+      const svg = await page.drawSvg(JSON.stringify(drawn), { width, height });
+      last = { key, svg: finishedSvg(svg, figureTitle(figure) ?? 'figure', page) };
+    }
+    return wanted.format === 'svg' ? Buffer.from(last.svg) : await rasterised(last.svg, wanted.scale ?? 2);
   } catch (error) {
     throw new Fault(`figure: no image of it: ${reason(error)}`, 1);
   }
@@ -121,11 +130,11 @@ const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Prom
 let queue: Promise<unknown> = Promise.resolve();
 
 /**
- * A plotly figure as an image: PNG (default) or SVG, 900 × 540 CSS pixels unless the layout or the call says otherwise, PNG
- * at two dots a pixel. Drawn without a browser, in a font that comes with the package: the same figure gives the same
- * bytes on every machine. One figure is drawn at a time, in about 0.2 s.
+ * Draws a plotly figure as PNG (default) or SVG, 900 × 540 CSS pixels unless the layout or the call says otherwise; PNG has
+ * two dots per pixel. Needs no browser and no installed font: the bytes are the same on every machine. Takes 0.2 to 1 s;
+ * calls are served one after the other.
  *
- * Throws a Fault for traces that need WebGL or a map: the interactive form is then all there is.
+ * @throws Fault for traces that need WebGL or map tiles, such as `surface` and `scattermap`
  */
 export const renderFigure = (
   figure: PlotlyFigure,

@@ -71,7 +71,7 @@ const union = (boxes: readonly (Box | null)[]): Box | null =>
     null,
   );
 
-/** A property as the element or one around it sets it, in its style or as an attribute. */
+/** An inherited property, from style or attribute. */
 const property = (element: Element | null, name: string): string => {
   for (let at = element; at; at = at.parentElement) {
     const style = (at as Partial<SVGElement>).style?.getPropertyValue(name);
@@ -94,13 +94,13 @@ const fontSize = (element: Element | null): number => {
 
 const isBold = (weight: string): boolean => weight === 'bold' || Number.parseFloat(weight) >= 600;
 
-/** Text between two absolute positions: placed as a whole by its anchor. */
+/** A text chunk in the sense of SVG: placed as a whole by `text-anchor`. */
 interface Line {
   x: number;
   y: number;
   width: number;
   anchor: string;
-  /** Reach above and below `y`. */
+  /** Extent above and below `y`. */
   above: number;
   below: number;
 }
@@ -113,7 +113,7 @@ const length = (value: string | null, size: number): number => {
 /** The lines of a text element, from its attributes and those of its tspans. */
 const linesOf = (text: Element): Line[] => {
   const lines: Line[] = [];
-  let dropped = 0; // how far `dy` moved the baseline below that of the line
+  let dropped = 0; // sum of `dy` since the start of the line
   const walk = (element: Element): void => {
     const size = fontSize(element);
     const [x, y] = [element.getAttribute('x'), element.getAttribute('y')];
@@ -153,15 +153,15 @@ const lineBox = ({ x, y, width, anchor, above, below }: Line): Box => {
   return { left, top: y - above, right: left + width, bottom: y + below };
 };
 
-/** The width of a text or tspan, laid out. */
+/** Width of a text or tspan. */
 export const textLength = (element: Element): number =>
   Math.max(0, ...linesOf(element).map(({ width }) => width));
 
 const unseen = new Set(['defs', 'clipPath', 'style', 'title', 'desc', 'metadata']);
 
 /**
- * What an SVG element takes of its own coordinates; null for nothing. Text, rectangles and images are measured: all that
- * plotly asks for.
+ * Bounding box of an SVG element in its own coordinates; null if empty. Only text, rectangles and images count, which is
+ * enough for plotly.
  */
 export const boxOf = (element: Element): Box | null => {
   const name = element.tagName;
@@ -181,7 +181,7 @@ export const boxOf = (element: Element): Box | null => {
   );
 };
 
-/** Where an SVG element lies on the drawing it is part of; what is empty lies at its own origin. */
+/** Bounding box of an SVG element on its drawing; an empty element has the size 0 at its origin. */
 export const boxOnDrawing = (element: Element): Box => {
   let matrix = unchanged;
   for (let at: Element | null = element; at && at.tagName !== 'svg'; at = at.parentElement)

@@ -47,10 +47,9 @@ const traceOf = (tile: string, row: StripRow, index: number, threshold: number, 
 };
 
 /**
- * When a tile was seen: a row for each sensor along time, filled where clear, open where cloudy. With several tiles a
- * dropdown picks one.
+ * Acquisitions of a tile over time, one row per sensor, filled where clear and open where cloudy. A menu picks the tile.
  *
- * @param threshold least clear share of a clear observation, %
+ * @param threshold clear from this share of clear pixels on, %
  */
 export const calendarStrip = (
   tiles: readonly StripTile[],

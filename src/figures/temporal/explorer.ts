@@ -49,11 +49,11 @@ const height = 560;
 const distinct = (values: readonly string[]): string[] => [...new Set(values)];
 
 /**
- * Gaps and counts, explored without a server: a dropdown picks the tile, a dropdown the period, a slider the least
- * clear share; the legend switches sensors. The three controls act on different attributes of the traces (`visible`,
- * `opacity` with `hoverinfo`, and the data), so that each keeps what the others chose.
+ * Gaps between clear observations, interactive without a server: menus pick tile and period, a slider sets the clear
+ * threshold, the legend toggles sensors. Each control changes other attributes of the traces (`visible`; `opacity` with
+ * `hoverinfo`; the data), so that they do not undo each other.
  *
- * @param thresholds least clear shares, %, in the order of `byThreshold`
+ * @param thresholds clear shares, %, in the order of `byThreshold`
  */
 export const temporalExplorer = (
   series: readonly ExplorerSeries[],

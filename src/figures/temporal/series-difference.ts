@@ -2,7 +2,7 @@ import type { Figure, Trace } from '../figure.js';
 import { legendAbove } from '../panels.js';
 import { okabeIto, themed } from '../theme.js';
 
-/** Both sensors over one place within a day: source − target. */
+/** Source − target of two observations of one place. */
 export interface DifferencePair {
   /** `YYYY-MM-DD`. */
   date: string;
@@ -16,10 +16,9 @@ const rms = (values: readonly number[]): string =>
 const height = 420;
 
 /**
- * How far two sensors are apart through the year, before and after alignment: source − target of each pair of
- * observations, with its root mean square.
+ * Source − target of pairs of observations over time, before and after alignment, with the RMS of each.
  *
- * @param quantity what was observed, such as `NDVI`
+ * @param quantity for example `NDVI`
  */
 export const seriesDifference = (
   pairs: readonly DifferencePair[],

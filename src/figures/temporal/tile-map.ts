@@ -16,7 +16,7 @@ export interface MapTile {
   outline: readonly (readonly [lon: number, lat: number])[];
 }
 
-/** Tiles whose values lie close together. */
+/** A quintile of the tiles. */
 interface QuantileClass {
   name: string;
   colour: string;
@@ -26,7 +26,7 @@ interface QuantileClass {
 
 const written = (value: number): string => String(Number(value.toPrecision(3)));
 
-/** Five classes with as many tiles each, fewer where values repeat; tiles without a value last, in grey. */
+/** Quintiles, fewer where values repeat; tiles without a value come last, in grey. */
 const quantileClasses = ({ unit, values }: MapMeasure): QuantileClass[] => {
   const sorted = Float64Array.from(values.filter((value) => value !== null)).sort();
   const limits = [
@@ -53,8 +53,7 @@ const quantileClasses = ({ unit, values }: MapMeasure): QuantileClass[] => {
 };
 
 /**
- * Tiles in longitude and latitude, drawn from their outlines without a map server, each filled with the colour of its fifth
- * of the values; a menu picks the measure.
+ * Map of tiles by longitude and latitude, without a map server: outlines filled by quintile. A menu picks the measure.
  */
 export const tileMap = (
   tiles: readonly MapTile[],
@@ -93,7 +92,7 @@ export const tileMap = (
       for (const at of members) colours[at] = colour;
     return colours;
   };
-  // a point in the colour of its tile: tiles far apart are small
+  // keeps tiles visible that are tiny on a wide map, and carries the hover text
   const points: Trace = {
     type: 'scatter',
     mode: 'markers',

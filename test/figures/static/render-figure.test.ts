@@ -110,6 +110,14 @@ describe('renderFigure', () => {
     expect(await svgOf(funnel)).toContain('class="funnellayer');
   });
 
+  it('keeps the width of text where another font shows it, unless the font lacks its letters', async () => {
+    const titled = (title: string) => svgOf({ data: [], layout: { title: { text: title } } });
+    expect(await titled('Reflectance')).toMatch(
+      /textLength="[\d.]+" lengthAdjust="spacingAndGlyphs">Reflectance</,
+    );
+    expect(await titled('反射率')).not.toMatch(/textLength="[^>]*>反射率</);
+  });
+
   it('says what it cannot draw', async () => {
     await expect(renderFigure({ data: [{ type: 'surface', z: [[1]] }], layout: {} })).rejects.toThrow(
       'figure: no image of surface traces; open its interactive form',
