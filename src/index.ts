@@ -102,20 +102,33 @@ export { summarise } from './temporal/summary.js';
 
 // Figures: pure functions from data to plotly JSON
 
+export { beforeAfter } from './figures/before-after.js';
 export { densityScatter } from './figures/density-scatter.js';
 export { distanceEcdf } from './figures/distance-ecdf.js';
+export {
+  countErrors,
+  type ErrorBins,
+  emptyErrorBins,
+  errorByReflectance,
+} from './figures/error-by-reflectance.js';
 export type { Figure, Layout, Trace } from './figures/figure.js';
 export { histogramPanel } from './figures/histogram-panel.js';
 export { type Estimate, intervalPlot } from './figures/interval-plot.js';
 export { countPair, countPixels, emptyJointCounts, type JointCounts } from './figures/joint-counts.js';
 export { lossCurves } from './figures/loss-curves.js';
 export { lutsWithHistograms } from './figures/lut-histogram.js';
+export { monthByRegion } from './figures/month-by-region.js';
 export { patchRgb } from './figures/patch-rgb.js';
 export { residualMap, residualsOf } from './figures/residual-map.js';
+export { seedSpread } from './figures/seed-spread.js';
 export { renderFigure } from './figures/static/render-figure.js';
 export { seriesBeforeAfter } from './figures/temporal/series-before-after.js';
-export { bandColours, okabeIto, palette, themed } from './figures/theme.js';
+export { seriesDifference } from './figures/temporal/series-difference.js';
+export { type MapMeasure, type MapTile, tileMap } from './figures/temporal/tile-map.js';
+export { bandColours, bandLabel, inReflectance, okabeIto, palette, themed } from './figures/theme.js';
+export { type GalleryTile, tileGallery } from './figures/tile-gallery.js';
 export { tileLuts } from './figures/tile-luts.js';
+export { type StatedErrors, uncertaintyCalibration } from './figures/uncertainty-calibration.js';
 
 // Notebooks: showing things, running and exporting
 

@@ -1,6 +1,6 @@
 import { markdownTable } from '../evaluation/render-table.js';
 import { reason, refuse } from '../fault.js';
-import { closeRenderer, renderFigure } from '../figures/static/render-figure.js';
+import { renderFigure } from '../figures/static/render-figure.js';
 import { tileName } from '../temporal/acquisition.js';
 import { analyse } from '../temporal/analyse.js';
 import { gainTableOf } from '../temporal/analysis-tables.js';
@@ -79,7 +79,7 @@ const run = async (call: Call): Promise<void> => {
       render: pictures(call),
       onProgress: call.progress,
       signal: call.signal,
-    }).finally(closeRenderer);
+    });
     call.print(
       `${markdownTable(gainTableOf(analysis))}\nwrote ${written.length} files to ${out}; open ${out}/report.html`,
     );

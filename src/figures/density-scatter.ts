@@ -1,7 +1,7 @@
 import type { Figure, Layout, Trace } from './figure.js';
 import type { JointCounts } from './joint-counts.js';
 import { gridAxes, type PanelGrid, panelAxes, panelHeading, panelNote } from './panels.js';
-import { okabeIto, sequentialScale, themed } from './theme.js';
+import { inReflectance, okabeIto, sequentialScale, themed } from './theme.js';
 
 /** One panel: what a method makes of one band, against the target. */
 export interface DensityPanel {
@@ -13,6 +13,7 @@ export interface DensityPanel {
 
 /** Panels of one method, one for each band. */
 export interface DensityRow {
+  /** Title of the row's horizontal axes: a method, or the source sensor for unaligned pixels. */
   method: string;
   panels: readonly DensityPanel[];
 }
@@ -36,7 +37,8 @@ const filled = ({ bins, counts }: JointCounts) => {
 const between = (first: number, last: number): number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
-const densityTrace = (joint: JointCounts, panel: number): Trace => {
+/** The heat map of one panel, cropped to the squares that hold pixels. */
+export const densityTrace = (joint: JointCounts, panel: number): Trace => {
   const { bins, low, high, counts } = joint;
   const width = (high - low) / bins;
   const box = filled(joint);
@@ -54,12 +56,13 @@ const densityTrace = (joint: JointCounts, panel: number): Trace => {
     ),
     coloraxis: 'coloraxis',
     hoverongaps: false,
-    hovertemplate: '%{x:.0f} predicted, %{y:.0f} in the target: 10^%{z} pixels<extra></extra>',
+    hovertemplate: '%{x:.0f}, %{y:.0f} in the target: 10^%{z} pixels<extra></extra>',
     ...panelAxes(panel),
   };
 };
 
-const identityLine = (panel: number, { low, high }: JointCounts): Layout => {
+/** The 1:1 line of a panel. */
+export const identityLine = (panel: number, { low, high }: JointCounts): Layout => {
   const { xaxis, yaxis } = panelAxes(panel);
   return {
     type: 'line',
@@ -73,53 +76,60 @@ const identityLine = (panel: number, { low, high }: JointCounts): Layout => {
   };
 };
 
+/** A logarithmic colour axis of pixel counts; `place` overrides keys of its colour bar. */
+export const pixelColours = (panels: readonly DensityPanel[], place: Layout): Layout => {
+  const most = Math.max(1, ...panels.map(({ joint }) => joint.counts.reduce((a, b) => Math.max(a, b), 0)));
+  const decades = Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, power) => power);
+  return {
+    colorscale: sequentialScale,
+    cmin: 0,
+    cmax: rounded(Math.log10(most)),
+    colorbar: {
+      title: { text: 'pixels', side: 'right' },
+      tickvals: decades,
+      ticktext: decades.map((power) => String(10 ** power)),
+      thickness: 14,
+      ...place,
+    },
+  };
+};
+
 /**
- * Predicted against target reflectance, a row of panels for each method and a column for each band (the form of the
- * paper's Figure 6): pixels counted in squares, colours by their logarithm, the dotted line where both agree.
+ * Density scatter of target against predicted reflectance, one row per method and one column per band (as in the paper's
+ * Figure 6). Colour is log₁₀ of the number of pixels; the dotted line is 1:1.
  *
  * @param target name of the target sensor
  */
 export const densityScatter = (
   rows: readonly DensityRow[],
   bands: readonly string[],
-  { target = 'GF1', title = 'Prediction against target' }: { target?: string; title?: string } = {},
+  { target = 'GF-1', title = 'Prediction against target' }: { target?: string; title?: string } = {},
 ): Figure => {
-  const grid: PanelGrid = { rows: rows.length, columns: bands.length, gap: [0.065, 0.06] };
+  const grid: PanelGrid = {
+    rows: rows.length,
+    columns: bands.length,
+    gap: [0.065, 66 / (rows.length * 190 + (rows.length - 1) * 66)],
+  };
   const panels = rows.flatMap((row) => row.panels);
-  const most = Math.max(1, ...panels.map(({ joint }) => joint.counts.reduce((a, b) => Math.max(a, b), 0)));
-  const decades = Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, power) => power);
   return {
     data: panels.map(({ joint }, panel) => densityTrace(joint, panel)),
     layout: themed({
       title,
       width: 240 * bands.length + 110,
-      height: 220 * rows.length + 120,
+      height: 256 * rows.length + 70,
       showlegend: false,
-      coloraxis: {
-        colorscale: sequentialScale,
-        cmin: 0,
-        cmax: rounded(Math.log10(most)),
-        colorbar: {
-          title: { text: 'pixels', side: 'right' },
-          tickvals: decades,
-          ticktext: decades.map((power) => String(10 ** power)),
-          len: 0.6,
-          thickness: 14,
-        },
-      },
+      coloraxis: pixelColours(panels, { len: 0.6 }),
       ...gridAxes(grid, (row, column, panel) => {
         const { low, high } = panels[panel].joint;
-        const below = row === rows.length - 1 ? { title: { text: 'prediction × 10⁴' } } : {};
-        const beside =
-          column === 0 ? { title: { text: `<b>${rows[row].method}</b><br>${target} × 10⁴` } } : {};
+        const beside = column === 0 ? { title: { text: inReflectance(target) } } : {};
         return {
-          x: { range: [low, high], nticks: 5, ...below },
+          x: { range: [low, high], nticks: 5, title: { text: `${rows[row].method} [× 10⁴]`, standoff: 4 } },
           y: { range: [low, high], nticks: 5, ...beside },
         };
       }),
       shapes: panels.map(({ joint }, panel) => identityLine(panel, joint)),
       annotations: [
-        ...bands.map((band, column) => panelHeading(grid, column, band)),
+        ...bands.map((band, column) => panelHeading(column, band)),
         ...panels.map(({ rmse, r2 }, panel) =>
           panelNote(panel, `RMSE ${rmse.toFixed(1)}<br>R² ${r2.toFixed(3)}`),
         ),

@@ -1,6 +1,6 @@
 import type { Figure, Trace } from './figure.js';
 import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';
-import { seriesColour, themed } from './theme.js';
+import { inReflectance, seriesColour, themed } from './theme.js';
 
 /** How far the tiles are from a bound under one method: [band][tile], stored units. */
 export interface DistanceSeries {
@@ -21,8 +21,8 @@ const percentiles = (values: readonly number[]): number[] => {
 };
 
 /**
- * Which share of tiles comes how close to a bound, a panel for each band: the farther left a curve, the better the
- * method. Horizontally up to the 98 % quantile of all.
+ * Empirical distribution over tiles of how much a method's RMSE exceeds a bound, one panel per band: the farther left a
+ * curve, the better the method. The horizontal axis ends at the 98 % quantile of all values.
  */
 export const distanceEcdf = (
   series: readonly DistanceSeries[],
@@ -53,13 +53,17 @@ export const distanceEcdf = (
       width: 920,
       height: 380,
       ...gridAxes(grid, (_, column) => ({
-        x: { range: [0, Math.max(1, upTo[column])], nticks: 4, title: { text: 'RMSE above, × 10⁴' } },
+        x: {
+          range: [0, Math.max(1, upTo[column])],
+          nticks: 4,
+          title: { text: inReflectance('Δ RMSE'), font: { size: 12 } },
+        },
         y: {
           range: [0, 101],
           ...(column === 0 ? { title: { text: 'tiles [%]' } } : { showticklabels: false }),
         },
       })),
-      annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
+      annotations: bands.map((band, panel) => panelHeading(panel, band)),
       ...legendAbove(380),
     }),
   };

@@ -28,8 +28,8 @@ export type Frame = {
  * A plotly figure as plain JSON: `Plotly.newPlot(element, figure)` and a notebook's
  * `application/vnd.plotly.v1+json` take it as it is.
  *
- * A narrow type of our own rather than `@types/plotly.js`: those types stand at plotly 3, need the DOM library and
- * 10 000 lines in every notebook cell's type check, and type a builder's input where we need its output.
+ * Not `@types/plotly.js`: those types are of plotly 3, need the DOM library, add 10 000 lines to the type check of every
+ * notebook cell, and describe what plotly accepts rather than what our functions return.
  */
 export interface Figure {
   data: readonly Trace[];

@@ -75,7 +75,7 @@ export const histogramPanel = (
         x: isLowest(grid, panel) ? { title: { text: 'reflectance × 10⁴' } } : {},
         y: { rangemode: 'tozero', ...(column === 0 ? { title: { text: 'pixels [%]' } } : {}) },
       })),
-      annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
+      annotations: bands.map((band, panel) => panelHeading(panel, band)),
       ...legendAbove(height),
     }),
   };

@@ -4,10 +4,11 @@ import { gridAxes, type PanelGrid, panelAxes, panelHeading } from './panels.js';
 const margin = { l: 64, t: 76, b: 56 };
 
 /**
- * Layout of images side by side, pixels square, the first row above: axes in pixels, a heading above each, and a figure
- * just large enough.
+ * Layout of a grid of images with square pixels, row 0 at the top, axes in pixels and a heading above each. The figure is
+ * sized to fit.
  *
- * @param right room at the right, such as for a colour bar
+ * @param edge width of an image, CSS pixels
+ * @param right right margin, for example for a colour bar
  */
 export const imagePanels = (
   headings: readonly string[],
@@ -42,6 +43,6 @@ export const imagePanels = (
         ...(column === 0 ? { title: { text: 'row [pixels]' } } : { showticklabels: false }),
       },
     })),
-    annotations: headings.map((heading, panel) => panelHeading(grid, panel, heading)),
+    annotations: headings.map((heading, panel) => panelHeading(panel, heading)),
   };
 };

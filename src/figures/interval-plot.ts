@@ -92,7 +92,7 @@ export const intervalPlot = (
           },
         };
       }),
-      annotations: panels.map(({ label }, panel) => panelHeading(grid, panel, label)),
+      annotations: panels.map(({ label }, panel) => panelHeading(panel, label)),
       shapes: panels.flatMap(({ reference }, panel) =>
         reference === undefined
           ? []

@@ -1,6 +1,6 @@
 import type { Figure } from './figure.js';
 import { legendAbove } from './panels.js';
-import { seriesColour, themed } from './theme.js';
+import { inReflectance, seriesColour, themed } from './theme.js';
 
 /** The losses of one run by epoch. */
 export interface LossCurve {
@@ -66,7 +66,7 @@ export const lossCurves = (
     width: 760,
     height,
     xaxis: { title: { text: 'epoch' } },
-    yaxis: { title: { text: 'RMSE over bands, reflectance × 10⁴' }, ...errorAxis(curves) },
+    yaxis: { title: { text: inReflectance('RMSE over all bands') }, ...errorAxis(curves) },
     ...legendAbove(height),
   }),
 });

@@ -7,12 +7,14 @@ export interface Curve {
   y: (number | null)[];
 }
 
+/** Curves leave out bins with a smaller share of the pixels: too little evidence. */
+export const leastShare = 0.001;
+
 const rounded = (value: number): number => Math.round(10 * value) / 10;
 
 /**
- * What a LUT adds to a value, at each knot: LUT − identity, stored units. A knot whose bin holds less than `least` of the
- * tile's pixels is a gap: next to nothing was asked of it. Bins and knots are as many. From the first to the last knot
- * that is no gap.
+ * LUT − identity at each knot, stored units, from the first to the last knot that the tile uses. Knots whose bin holds less
+ * than the share `least` of the tile's pixels are gaps (null). The histogram has one bin per knot.
  *
  * @param counts source histogram of the tile, [bands·knots]; null draws every knot
  */
@@ -40,7 +42,7 @@ export const lutDeparture = (
 };
 
 /**
- * What a mapping adds to the values of a range: a LUT at its knots, a line at the two ends.
+ * Mapping − identity over a range of values: a LUT at its knots, a line at both ends.
  * @throws Fault for a polynomial of all bands: it has no curve of one band
  */
 export const mappingDeparture = (
@@ -60,4 +62,34 @@ export const mappingDeparture = (
     x: ends,
     y: ends.map((value) => rounded((mapping.slope[band] - 1) * value + mapping.intercept[band])),
   };
+};
+
+/** Share (%) of pixels in pairs of bins, so that a thin histogram can be read; empty pairs inside a run of them left out. */
+export const histogramShares = (histogram: ArrayLike<number>, band: number, bins: number, max: number) => {
+  const at = (bin: number): number => (bin < bins ? histogram[band * bins + bin] : 0);
+  let total = 0;
+  for (let bin = 0; bin < bins; bin++) total += at(bin);
+  const pairs = Array.from({ length: Math.ceil(bins / 2) }, (_, i) => at(2 * i) + at(2 * i + 1));
+  const kept = pairs.flatMap((count, i) => (count > 0 || pairs[i - 1] > 0 || pairs[i + 1] > 0 ? [i] : []));
+  return {
+    x: kept.map((i) => Math.round(((2 * i + 1) * max) / bins)),
+    y: kept.map((i) => Math.round((1e4 * pairs[i]) / total) / 100),
+  };
+};
+
+/** Values between which histograms, [bands·bins], hold pixels of a band, stored units. */
+export const filledRange = (
+  histograms: readonly ArrayLike<number>[],
+  band: number,
+  bins: number,
+  max: number,
+): [number, number] => {
+  let [first, last] = [bins, 0];
+  for (const histogram of histograms)
+    for (let bin = 0; bin < bins; bin++)
+      if (histogram[band * bins + bin] > 0) {
+        first = Math.min(first, bin);
+        last = Math.max(last, bin);
+      }
+  return first > last ? [0, max] : [(first * max) / bins, ((last + 1) * max) / bins];
 };

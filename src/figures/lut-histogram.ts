@@ -1,8 +1,15 @@
 import type { Knots, Mapping } from '../models/mapping.js';
 import type { Figure, Trace } from './figure.js';
-import { type Curve, lutDeparture, mappingDeparture } from './lut-departure.js';
+import {
+  type Curve,
+  filledRange,
+  histogramShares,
+  leastShare,
+  lutDeparture,
+  mappingDeparture,
+} from './lut-departure.js';
 import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';
-import { okabeIto, seriesColour, themed } from './theme.js';
+import { inReflectance, okabeIto, seriesColour, themed } from './theme.js';
 
 /** A tile: the histogram a model saw, and the LUT it answered with. */
 export interface LutTile {
@@ -15,23 +22,7 @@ export interface LutTile {
   colour?: string;
 }
 
-/** Bins with less of a tile's pixels are left out of the curves: there the best LUT follows single pixels. */
-const leastShare = 0.001;
-
-/** Share (%) of pixels in pairs of bins, so that a thin histogram can be read; empty pairs inside a run of them left out. */
-const shares = (histogram: ArrayLike<number>, band: number, bins: number, max: number) => {
-  const at = (bin: number): number => (bin < bins ? histogram[band * bins + bin] : 0);
-  let total = 0;
-  for (let bin = 0; bin < bins; bin++) total += at(bin);
-  const pairs = Array.from({ length: Math.ceil(bins / 2) }, (_, i) => at(2 * i) + at(2 * i + 1));
-  const kept = pairs.flatMap((count, i) => (count > 0 || pairs[i - 1] > 0 || pairs[i + 1] > 0 ? [i] : []));
-  return {
-    x: kept.map((i) => Math.round(((2 * i + 1) * max) / bins)),
-    y: kept.map((i) => Math.round((1e4 * pairs[i]) / total) / 100),
-  };
-};
-
-/** Tells in the legend what a dotted line is. */
+/** A legend entry for the dotted lines. */
 const oracleKey = (panel: number): Trace => ({
   type: 'scatter',
   mode: 'lines',
@@ -41,23 +32,6 @@ const oracleKey = (panel: number): Trace => ({
   line: { color: '#666666', width: 1.3, dash: 'dot' },
   ...panelAxes(panel),
 });
-
-/** Values between which the tiles have pixels in a band, stored units. */
-const filledRange = (
-  tiles: readonly LutTile[],
-  band: number,
-  bins: number,
-  max: number,
-): [number, number] => {
-  let [first, last] = [bins, 0];
-  for (const { histogram } of tiles)
-    for (let bin = 0; bin < bins; bin++)
-      if (histogram[band * bins + bin] > 0) {
-        first = Math.min(first, bin);
-        last = Math.max(last, bin);
-      }
-  return first > last ? [0, max] : [(first * max) / bins, ((last + 1) * max) / bins];
-};
 
 const line = (
   panel: number,
@@ -82,8 +56,8 @@ const addedText = '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>';
 const shareText = '%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>';
 
 /**
- * Predicted LUTs above the histograms that produced them, a column for each band: what the model adds to a value
- * (solid), what the tile's own best LUT would add (dotted), what a mapping for all tiles adds (dashed, black).
+ * Predicted LUTs above the histograms they were predicted from, one column per band. Curves are LUT − identity: the model
+ * (solid), the tile's own best LUT (dotted), one mapping for all tiles (dashed, black).
  * @throws Fault where the mapping for all tiles is a polynomial of all bands
  */
 export const lutsWithHistograms = (
@@ -95,8 +69,15 @@ export const lutsWithHistograms = (
   const columns = bands.length;
   const grid: PanelGrid = { rows: 2, columns, gap: [0.06, 0.05], heights: [1.6, 1] };
   const { knots: bins, bandMax } = tiles[0].lut;
-  const ranges = bands.map((_, band) => filledRange(tiles, band, bins, bandMax[band]));
-  // the curve for all tiles goes as far as those of the tiles: its ends would else set the scale
+  const ranges = bands.map((_, band) =>
+    filledRange(
+      tiles.map(({ histogram }) => histogram),
+      band,
+      bins,
+      bandMax[band],
+    ),
+  );
+  // the common curve is cut to the range of the tiles, or its ends would set the scale
   const drawn = bands.map((_, band): [number, number] => {
     const values = tiles.flatMap(({ lut, histogram }) => lutDeparture(lut, band, histogram, leastShare).x);
     return values.length > 0 ? [Math.min(...values), Math.max(...values)] : ranges[band];
@@ -125,13 +106,13 @@ export const lutsWithHistograms = (
           { legendgroup: label, hovertemplate: addedText },
         ),
       );
-    // one histogram, several LUTs: it is drawn once
+    // several LUTs may share one histogram: draw it once
     if (tiles.findIndex((tile) => tile.histogram === histogram) === i)
       traces.push(
         line(
           columns + band,
           label,
-          shares(histogram, band, bins, bandMax[band]),
+          histogramShares(histogram, band, bins, bandMax[band]),
           { color, width: 1.2, shape: 'hvh' },
           { opacity: 0.7, hovertemplate: shareText, ...(tiles.length <= 3 ? { fill: 'tozeroy' } : {}) },
         ),
@@ -167,15 +148,15 @@ export const lutsWithHistograms = (
           x: {
             range: [Math.round(low - beside), Math.round(high + beside)],
             nticks: 4,
-            ...(row === 1 ? { title: { text: 'S2 reflectance × 10⁴' } } : { showticklabels: false }),
+            ...(row === 1 ? { title: { text: 'S2 [× 10⁴]' } } : { showticklabels: false }),
           },
           y:
             row === 0
-              ? { zeroline: true, zerolinecolor: '#999999', ...first('LUT − S2, × 10⁴') }
+              ? { zeroline: true, zerolinecolor: '#999999', ...first(inReflectance('LUT − S2')) }
               : { rangemode: 'tozero', ...first('pixels [%]') },
         };
       }),
-      annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
+      annotations: bands.map((band, panel) => panelHeading(panel, band)),
       ...legendAbove(560),
     }),
   };

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import type { Figure } from './figure.js';
+import { narrowLayout } from './narrow-layout.js';
+import { plotlyScript } from './static/plotly-scripts.js';
 import { defaultConfig } from './theme.js';
 
 /** A part of a page: a heading, HTML of the caller's own (already escaped) and a figure, each or none. */
@@ -21,22 +22,26 @@ const scriptJson = (value: unknown): string =>
     .replaceAll('\u2028', '\\u2028')
     .replaceAll('\u2029', '\\u2029');
 
-let source: Promise<string> | null = null;
+const plotlySource = async (figures: readonly Figure[]): Promise<string> =>
+  (await readFile(plotlyScript(figures), 'utf8')).replaceAll('</script', '<\\/script');
 
-/** Plotly's own code, 4.8 MB, read once. */
-const plotlySource = (): Promise<string> => {
-  source ??= readFile(
-    createRequire(import.meta.url).resolve('plotly.js-dist-min/plotly.min.js'),
-    'utf8',
-  ).then((text) => text.replaceAll('</script', '<\\/script'));
-  return source;
+/** Draws the figures, and again when a phone is turned. plotly modifies its input, so it gets copies. */
+const drawScript = `const phone = matchMedia('(max-width: 640px)');
+const draw = () => {
+  for (const { id, data, layout, narrow, config, frames } of figures) {
+    const fitted = structuredClone(phone.matches ? narrow : layout);
+    document.getElementById(id).style.minHeight = (fitted.height || 450) + 'px';
+    Plotly.newPlot(id, { data: structuredClone(data), layout: { ...fitted, width: undefined, autosize: true }, config, frames });
+  }
 };
+draw();
+phone.addEventListener('change', draw);`;
 
-const style = `body{font:15px/1.5 Arial,Helvetica,sans-serif;color:#222;max-width:1100px;margin:24px auto;padding:0 16px}
+const style = `body{font:15px/1.5 Arial,Helvetica,sans-serif;color:#222;max-width:1100px;margin:24px auto;padding:0 16px;overflow-wrap:break-word}
 h1{font-size:24px}h2{font-size:18px;margin-top:32px}table{border-collapse:collapse;font-size:13px;margin:12px 0;display:block;overflow-x:auto}
 th,td{border-bottom:1px solid #ddd;padding:3px 10px;text-align:right;white-space:nowrap}th{border-bottom:2px solid #444}
 th.name,td.name{text-align:left}caption{text-align:left;font-weight:bold;padding:4px 0}
-.note{color:#555}.simulated{background:#F0E442;padding:6px 12px;font-weight:bold}.figure{width:100%;min-height:380px}`;
+.note{color:#555}.simulated{background:#F0E442;padding:6px 12px;font-weight:bold}.figure{width:100%}`;
 
 const partHtml = ({ heading, html, figure }: PagePart, index: number): string =>
   [
@@ -46,12 +51,21 @@ const partHtml = ({ heading, html, figure }: PagePart, index: number): string =>
   ].join('\n');
 
 /**
- * One HTML page that needs nothing beside it: plotly inlined once, the figures drawn when it opens.
- * `html` of a part is put in as it is.
+ * A self-contained HTML page of interactive figures: plotly is inlined once (1.5 MB), panels stack in narrow windows. The
+ * `html` of a part is inserted unescaped.
  */
 export const figurePage = async (title: string, parts: readonly PagePart[]): Promise<string> => {
   const figures = parts.flatMap(({ figure }, index) =>
-    figure ? [{ id: `figure-${index}`, ...figure, config: { ...defaultConfig, ...figure.config } }] : [],
+    figure
+      ? [
+          {
+            id: `figure-${index}`,
+            ...figure,
+            narrow: narrowLayout(figure),
+            config: { ...defaultConfig, ...figure.config },
+          },
+        ]
+      : [],
   );
   return `<!doctype html>
 <html lang="en">
@@ -60,15 +74,11 @@ export const figurePage = async (title: string, parts: readonly PagePart[]): Pro
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
 <style>${style}</style>
-${figures.length > 0 ? `<script>${await plotlySource()}</script>` : ''}
+${figures.length > 0 ? `<script>${await plotlySource(figures)}</script>` : ''}
 </head>
 <body>
 ${parts.map(partHtml).join('\n')}
-${
-  figures.length > 0
-    ? `<script>for (const {id, data, layout, config, frames} of ${scriptJson(figures)}) Plotly.newPlot(id, {data, layout, config, frames});</script>`
-    : ''
-}
+${figures.length > 0 ? `<script>const figures = ${scriptJson(figures)};\n${drawScript}</script>` : ''}
 </body>
 </html>
 `;

@@ -1,4 +1,5 @@
 import type { FigureValue, Layout } from './figure.js';
+import { bandLabel } from './theme.js';
 
 /** A grid of panels that share a figure, numbered row by row from the upper left. */
 export interface PanelGrid {
@@ -72,23 +73,22 @@ export const gridAxes = (
   return axes;
 };
 
-/** A heading above a panel. */
-export const panelHeading = (grid: PanelGrid, panel: number, text: string): Layout => {
-  const place = extents(grid);
-  const [left, right] = place.column(panel % grid.columns);
-  const [, top] = place.row(Math.floor(panel / grid.columns));
-  return {
-    text,
-    showarrow: false,
-    xref: 'paper',
-    yref: 'paper',
-    x: (left + right) / 2,
-    y: top,
-    xanchor: 'center',
-    yanchor: 'bottom',
-    font: { size: 13 },
-  };
-};
+/** The name that marks an annotation as the heading of its panel. */
+export const headingName = 'heading';
+
+/** A heading above a panel, bands spelled as in {@link bandLabel}: it goes with the panel's axes wherever they are put. */
+export const panelHeading = (panel: number, text: string): Layout => ({
+  name: headingName,
+  text: bandLabel(text),
+  showarrow: false,
+  xref: `x${suffix(panel)} domain`,
+  yref: `y${suffix(panel)} domain`,
+  x: 0.5,
+  y: 1,
+  xanchor: 'center',
+  yanchor: 'bottom',
+  font: { size: 13 },
+});
 
 /** A legend in a line between the title and the headings of the panels, in a figure of this height (pixels). */
 export const legendAbove = (height: number): Layout => ({
@@ -98,6 +98,9 @@ export const legendAbove = (height: number): Layout => ({
   },
   margin: { t: 100 },
 });
+
+/** A menu between such a legend and the plot. */
+export const menuAbove = { y: 1, yanchor: 'bottom', pad: { b: 8 } } as const;
 
 /** A note inside the upper left corner of a panel. */
 export const panelNote = (panel: number, text: string): Layout => ({

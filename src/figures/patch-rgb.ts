@@ -35,12 +35,35 @@ export const commonStretch = (
 
 const masked = [200, 200, 200];
 
+/** An RGB composite as a PNG data URL; masked pixels are grey. */
+export const rgbPicture = (
+  values: ArrayLike<number>,
+  { width, height, mask }: { width: number; height: number; mask?: Uint8Array },
+  channels: readonly number[],
+  { low, high }: Stretch,
+): string => {
+  const pixels = width * height;
+  const shade = (value: number, channel: number): number => {
+    const share = (value - low[channel]) / Math.max(1, high[channel] - low[channel]);
+    return Math.round(255 * Math.min(1, Math.max(0, share)));
+  };
+  const rgb = new Uint8Array(3 * pixels);
+  for (let i = 0; i < pixels; i++)
+    rgb.set(
+      mask && mask[i] === 0
+        ? masked
+        : channels.map((band, channel) => shade(values[band * pixels + i], channel)),
+      3 * i,
+    );
+  return `data:image/png;base64,${encodePng(rgb, width, height).toString('base64')}`;
+};
+
 /**
- * Images of one patch side by side in colour, all under the same stretch, so that only what differs looks different.
- * Masked pixels are grey.
+ * RGB composites of one patch side by side, with a common stretch, so that differences in colour are differences in
+ * reflectance. Masked pixels are grey.
  *
  * @param channels bands shown as red, green and blue: [2, 1, 0] is true colour in the order blue, green, red, NIR;
- *   [3, 2, 1] shows plants red
+ *   [3, 2, 1] is colour infrared, vegetation in red
  */
 export const patchRgb = (
   images: readonly ReflectanceImage[],
@@ -50,39 +73,20 @@ export const patchRgb = (
     stretch = commonStretch(images, channels, width * height, mask),
     title = 'One patch',
   }: { channels?: readonly number[]; stretch?: Stretch; title?: string } = {},
-): Figure => {
-  const pixels = width * height;
-  const shade = (value: number, channel: number): number => {
-    const { low, high } = stretch;
-    const share = (value - low[channel]) / Math.max(1, high[channel] - low[channel]);
-    return Math.round(255 * Math.min(1, Math.max(0, share)));
-  };
-  const picture = (values: ArrayLike<number>): string => {
-    const rgb = new Uint8Array(3 * pixels);
-    for (let i = 0; i < pixels; i++)
-      rgb.set(
-        mask && mask[i] === 0
-          ? masked
-          : channels.map((band, channel) => shade(values[band * pixels + i], channel)),
-        3 * i,
-      );
-    return `data:image/png;base64,${encodePng(rgb, width, height).toString('base64')}`;
-  };
-  return {
-    data: images.map(
-      ({ values }, panel): Trace => ({
-        type: 'image',
-        source: picture(values),
-        hovertemplate: 'column %{x}, row %{y}<extra></extra>',
-        ...panelAxes(panel),
-      }),
-    ),
-    layout: themed({
-      title,
-      ...imagePanels(
-        images.map(({ heading }) => heading),
-        { width, height },
-      ),
+): Figure => ({
+  data: images.map(
+    ({ values }, panel): Trace => ({
+      type: 'image',
+      source: rgbPicture(values, { width, height, mask }, channels, stretch),
+      hovertemplate: 'column %{x}, row %{y}<extra></extra>',
+      ...panelAxes(panel),
     }),
-  };
-};
+  ),
+  layout: themed({
+    title,
+    ...imagePanels(
+      images.map(({ heading }) => heading),
+      { width, height },
+    ),
+  }),
+});

@@ -1,7 +1,7 @@
 import type { Figure, Trace } from './figure.js';
 import { imagePanels } from './image-panels.js';
 import { panelAxes } from './panels.js';
-import { divergingScale, themed } from './theme.js';
+import { divergingScale, inReflectance, themed } from './theme.js';
 
 /** Residuals of one method over one patch and band. */
 export interface ResidualPanel {
@@ -29,8 +29,8 @@ const quantileOfSizes = (panels: readonly ResidualPanel[], share: number): numbe
 };
 
 /**
- * Where the errors are: prediction − target of some methods over one patch, one colour range for all (symmetric, the
- * 98 % quantile of their sizes), masked pixels empty.
+ * Maps of prediction − target over one patch, one per method. The colour scale is common and symmetric, up to the 98 %
+ * quantile of |residual|; masked pixels are empty.
  */
 export const residualMap = (
   panels: readonly ResidualPanel[],
@@ -62,7 +62,7 @@ export const residualMap = (
         colorscale: divergingScale,
         cmin: -range,
         cmax: range,
-        colorbar: { title: { text: 'prediction − target, × 10⁴', side: 'right' }, thickness: 14 },
+        colorbar: { title: { text: inReflectance('prediction − target'), side: 'right' }, thickness: 14 },
       },
       ...imagePanels(
         panels.map(({ heading }) => heading),

@@ -46,8 +46,18 @@ const namedBands: Readonly<Record<string, string>> = {
 export const bandColour = (name: string, band: number): string =>
   namedBands[name.toLowerCase()] ?? bandColours[band % bandColours.length];
 
+/** The name of a band in headings: `NIR`, `SWIR1`, `NDVI` in capitals, others as they are. */
+export const bandLabel = (name: string): string =>
+  /^(nir|swir|mir|tir|ndvi)\d*$/i.test(name) ? name.toUpperCase() : name;
+
+/** A quantity with the unit of stored reflectance, as axes have it: `RMSE [reflectance × 10⁴]`. */
+export const inReflectance = (quantity: string): string => `${quantity} [reflectance × 10⁴]`;
+
 /** Viridis, for amounts: equal steps look equal, in grey too. */
 export const sequentialScale = 'Viridis';
+
+/** Five steps of Viridis without its ends, for classes with as many members each. */
+export const quantileColours: readonly string[] = ['#443983', '#31688E', '#21918C', '#35B779', '#BDDF26'];
 
 /** Blue, white, vermillion, for differences: light in the middle, told apart under every common colour blindness. */
 export const divergingScale: readonly (readonly [number, string])[] = [
@@ -70,7 +80,7 @@ const axis: Layout = {
   gridcolor: '#e4e4e4',
   zeroline: false,
   automargin: true,
-  title: { standoff: 10 },
+  title: { standoff: 10, font: { size: 13 } },
 };
 
 /** What every figure of ours starts from: white ground, dark axis lines, light grid, Okabe–Ito colours. */
@@ -119,5 +129,9 @@ export const themed = (layout: Layout): Layout => {
   return merge(base, withTitle);
 };
 
-/** Modebar without the logo, sized to its place: the configuration for HTML pages and notebooks. */
-export const defaultConfig: NonNullable<Figure['config']> = { responsive: true, displaylogo: false };
+/** The configuration for pages: sized to its place, no logo, no button that would upload the figure to plotly's cloud. */
+export const defaultConfig: NonNullable<Figure['config']> = {
+  responsive: true,
+  displaylogo: false,
+  showSendToCloud: false,
+};

@@ -1,8 +1,8 @@
 import type { Knots } from '../models/mapping.js';
 import type { Figure, Trace } from './figure.js';
-import { lutDeparture, mappingDeparture } from './lut-departure.js';
+import { leastShare, lutDeparture, mappingDeparture } from './lut-departure.js';
 import { gridAxes, isLowest, legendAbove, panelAxes, panelHeading, twoColumns } from './panels.js';
-import { bandColour, okabeIto, themed } from './theme.js';
+import { bandColour, inReflectance, okabeIto, themed } from './theme.js';
 
 /** The LUTs of one tile. */
 export interface TileLut {
@@ -11,8 +11,8 @@ export interface TileLut {
 }
 
 /**
- * LUTs as departure from the identity, a panel per band: each tile's (thin), and the global one (black, dashed). Drawn
- * only where the tile has pixels: a knot whose share of the histogram is 0 says nothing.
+ * LUT − identity of many tiles (thin) and of the global LUT (black, dashed), one panel per band. A tile's curve is drawn
+ * where the tile has at least 0.1 % of its pixels.
  *
  * @param shares source histogram of each tile, [bands·knots], aligned with `tiles`; null draws every knot
  */
@@ -27,13 +27,13 @@ export const tileLuts = (
   const curve = (lut: Knots, band: number, counts: ArrayLike<number> | null) => ({
     type: 'scatter',
     mode: 'lines',
-    ...lutDeparture(lut, band, counts),
+    ...lutDeparture(lut, band, counts, leastShare),
     ...panelAxes(band),
     hovertemplate: '%{x}: %{y:+.0f}<extra>%{fullData.name}</extra>',
   });
   /** Values between which a tile is drawn. */
   const drawn = (band: number): [number, number] => {
-    const values = tiles.flatMap(({ lut }, i) => lutDeparture(lut, band, shares?.[i] ?? null).x);
+    const values = tiles.flatMap(({ lut }, i) => lutDeparture(lut, band, shares?.[i] ?? null, leastShare).x);
     return [Math.min(...values), Math.max(...values)];
   };
   const data: Trace[] = bands.flatMap((_, band) => [
@@ -67,14 +67,14 @@ export const tileLuts = (
       width: 860,
       height,
       ...gridAxes(grid, (_, column, panel) => ({
-        x: isLowest(grid, panel) ? { title: { text: `${source} reflectance × 10⁴` } } : {},
+        x: isLowest(grid, panel) ? { title: { text: inReflectance(source) } } : {},
         y: {
           zeroline: true,
           zerolinecolor: '#999999',
-          ...(column === 0 ? { title: { text: `LUT − ${source}, × 10⁴` } } : {}),
+          ...(column === 0 ? { title: { text: inReflectance(`LUT − ${source}`) } } : {}),
         },
       })),
-      annotations: bands.map((band, panel) => panelHeading(grid, panel, band)),
+      annotations: bands.map((band, panel) => panelHeading(panel, band)),
       ...legendAbove(height),
     }),
   };

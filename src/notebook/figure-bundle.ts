@@ -2,33 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { reason } from '../fault.js';
-import { plotlyScript } from '../figures/static/browser.js';
-import { palettePng } from '../figures/static/palette-png.js';
 import {
   figureTitle,
   type PlainFigure,
   type PlotlyFigure,
   plainFigure,
 } from '../figures/static/plain-figure.js';
+import { plotlyScript } from '../figures/static/plotly-scripts.js';
 import { renderFigure } from '../figures/static/render-figure.js';
 import { escapeHtml } from './data-table.js';
 import { kernelOutput, type MimeBundle } from './kernel-output.js';
-import { packageRequire } from './package-root.js';
-
-/** Traces that plotly's cartesian bundle draws, a third of the whole. */
-const cartesian = new Set([
-  ...['scatter', 'bar', 'box', 'heatmap', 'histogram', 'histogram2d', 'histogram2dcontour', 'image', 'pie'],
-  ...['contour', 'scatterternary', 'violin'],
-]);
 
 const libraries = new Map<string, Promise<string>>();
 
 /** plotly.js for these traces, gzipped, as base64. */
 const libraryFor = (figure: PlainFigure): Promise<string> => {
-  const all = figure.data.every((trace) => cartesian.has((trace as { type?: string }).type ?? 'scatter'));
-  const path = all
-    ? packageRequire.resolve('plotly.js-cartesian-dist-min/plotly-cartesian.min.js')
-    : plotlyScript();
+  const path = plotlyScript([figure]);
   const found = libraries.get(path) ?? readFile(path).then((bytes) => gzipSync(bytes).toString('base64'));
   libraries.set(path, found);
   return found;
@@ -93,7 +82,7 @@ export const figureBundle = async (figure: PlotlyFigure): Promise<MimeBundle> =>
   const title = figureTitle(figure) ?? 'figure';
   const plain = plainFigure(figure);
   const image = await renderFigure(withoutControls(figure), { format: 'png' }).then(
-    (png) => ({ png: Buffer.from(palettePng(png)).toString('base64') }),
+    (png) => ({ png: Buffer.from(png).toString('base64') }),
     (error: unknown) => ({ why: reason(error) }),
   );
   const png = 'png' in image ? image.png : undefined;

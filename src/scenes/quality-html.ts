@@ -1,11 +1,12 @@
+import { escapeHtml } from '../figures/page.js';
+import { bandLabel, okabeIto } from '../figures/theme.js';
 import type { BandQuality, Quality } from './quality.js';
 
-const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+/** Geometry of a histogram, CSS pixels at full size. */
+const [width, height, left, bottom] = [520, 200, 8, 40];
+const colours = { before: okabeIto.blue, after: okabeIto.vermillion };
 
-const [width, height, left, bottom] = [520, 180, 8, 22];
-
-/** A curve of shares over bins, filled to the axis. */
+/** A histogram as a filled curve. */
 const area = (shares: readonly number[], most: number, colour: string): string => {
   const points = shares.map((share, bin) => {
     const x = left + ((bin + 0.5) / shares.length) * (width - 2 * left);
@@ -20,10 +21,10 @@ const figure = ({ name, bandMax, histogramBefore, histogramAfter }: BandQuality)
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const x = left + share * (width - 2 * left);
     const anchor = share === 0 ? 'start' : share === 1 ? 'end' : 'middle';
-    return `<text x="${x}" y="${height - 6}" text-anchor="${anchor}">${Math.round(share * bandMax)}</text>`;
+    return `<text x="${x}" y="${height - 24}" text-anchor="${anchor}">${Math.round(share * bandMax)}</text>`;
   });
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="histograms of ${escapeHtml(name)} before and after">
-${area(histogramBefore, most, '#4477aa')}${area(histogramAfter, most, '#ee6677')}${ticks.join('')}</svg>`;
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="histograms of ${escapeHtml(bandLabel(name))} before and after">
+${area(histogramBefore, most, colours.before)}${area(histogramAfter, most, colours.after)}${ticks.join('')}<text x="${width / 2}" y="${height - 6}" text-anchor="middle">reflectance × 10⁴</text></svg>`;
 };
 
 const number = (value: number): string => (Number.isFinite(value) ? value.toFixed(0) : '–');
@@ -32,7 +33,7 @@ const percent = (value: number): string => (Number.isFinite(value) ? `${(100 * v
 const row = (band: BandQuality): string => {
   const { before, after, distance } = band;
   const cells = [
-    escapeHtml(band.name),
+    escapeHtml(bandLabel(band.name)),
     percent(band.valid),
     percent(band.nodata),
     percent(band.masked),
@@ -51,10 +52,10 @@ const heads = [
   'nodata',
   'masked',
   'outside the LUT',
-  'mean',
-  '5–95 %',
+  'mean [× 10⁴]',
+  '5–95 % [× 10⁴]',
   'distance to training',
-  'expected RMSE',
+  'expected RMSE [× 10⁴]',
 ];
 
 /** A value of the record: lists a line each, a configuration folded away. */
@@ -69,25 +70,26 @@ const fact = (value: unknown): string => {
   return entries.map(([key, part]) => `${escapeHtml(key.replaceAll('_', ' '))} ${fact(part)}`).join(', ');
 };
 
-/** The quality report as one page that needs nothing else. Reflectance × 10 000. */
+/** The quality report as one self-contained page, in reflectance × 10⁴. */
 export const qualityHtml = (quality: Quality, provenance: Readonly<Record<string, unknown>>): string => {
   const facts = Object.entries(provenance).map(
     ([key, value]) => `<tr><th>${escapeHtml(key.replaceAll('_', ' '))}</th><td>${fact(value)}</td></tr>`,
   );
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(quality.scene)}: quality</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeHtml(quality.scene)}: quality</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+body { font: 15px/1.5 Arial, Helvetica, sans-serif; max-width: 1100px; margin: 24px auto; padding: 0 16px; color: #222; overflow-wrap: anywhere }
+.scroll { overflow-x: auto } .scroll td, .scroll th { white-space: nowrap; overflow-wrap: normal }
 table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; overflow-wrap: anywhere } th { white-space: nowrap } td { font-variant-numeric: tabular-nums } pre { margin: 0; font-size: 13px }
-figure { display: inline-block; margin: 0 1.5rem 1rem 0; width: 32rem; max-width: 100% } svg text { font-size: 11px; fill: #555 }
-.before { color: #4477aa } .after { color: #ee6677 } .warning { background: #fff4d6; padding: .4rem .8rem; margin: .3rem 0 }
+figure { display: inline-block; margin: 0 0 1rem; padding-right: 1.5rem; width: 32rem; max-width: 100%; box-sizing: border-box } svg { width: 100% } svg text { font-size: 12px; fill: #444 }
+.before { color: ${colours.before} } .after { color: ${colours.after} } .warning { background: #fff4d6; padding: .4rem .8rem; margin: .3rem 0 }
 </style></head><body>
 <h1>${escapeHtml(quality.scene)}</h1>
 ${quality.warnings.map((warning) => `<p class="warning">${escapeHtml(warning)}</p>`).join('\n')}
-<p>Histograms of valid pixels, reflectance × 10 000: <b class="before">before</b> and <b class="after">after</b> alignment.</p>
-${quality.bands.map((band) => `<figure><figcaption>${escapeHtml(band.name)}</figcaption>${figure(band)}</figure>`).join('\n')}
-<table><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr>
-${quality.bands.map(row).join('\n')}</table>
+<p>Histograms of valid pixels, reflectance × 10⁴: <b class="before">before</b> and <b class="after">after</b> alignment.</p>
+${quality.bands.map((band) => `<figure><figcaption>${escapeHtml(bandLabel(band.name))}</figcaption>${figure(band)}</figure>`).join('\n')}
+<div class="scroll"><table><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr>
+${quality.bands.map(row).join('\n')}</table></div>
 <h2>Provenance</h2>
 <table>${facts.join('\n')}</table>
 </body></html>

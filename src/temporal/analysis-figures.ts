@@ -19,7 +19,7 @@ const familyColours: Record<string, string> = {
   gf6: okabeIto.orange,
 };
 
-/** A sensor keeps its colour in every figure; all together are purple. */
+/** The colour of a sensor in every figure; all sensors together are purple. */
 export const colourOf = (set: string, sensors: readonly string[]): string => {
   if (set === sensors.join('+') && sensors.length > 1) return okabeIto.purple;
   const used = new Set<string>();
@@ -32,8 +32,12 @@ export const colourOf = (set: string, sensors: readonly string[]): string => {
   return '#888888';
 };
 
-/** How many tiles the calendar's dropdown offers; a list of hundreds helps no one and would fill the file. */
+/** Tiles in the calendar's menu: hundreds would be no use and make the file large. */
 export const calendarTiles = 60;
+
+/** Figures get copied out of their page, so the title says that data are simulated. */
+const titled = (text: string, { simulated }: Analysis): string =>
+  simulated ? `${text} (simulated acquisitions)` : text;
 
 const months = (analysis: Analysis): Figure => {
   const { period, sensors, statistics } = analysis;
@@ -60,11 +64,12 @@ const months = (analysis: Analysis): Figure => {
       colour: name === 'several' ? '#999999' : colourOf(name, sensors),
     }));
   if (sensors.length > 2) series[series.length - 1].name = 'several on one day';
-  return monthBars(names, series);
+  return monthBars(names, series, titled('Clear observations per month', analysis));
 };
 
-const ecdf = ({ sensors, statistics }: Analysis): Figure =>
-  gapEcdf(
+const ecdf = (analysis: Analysis): Figure => {
+  const { sensors, statistics } = analysis;
+  return gapEcdf(
     sensorSets(sensors)
       .map((set) => set.join('+'))
       .map((set) => ({
@@ -75,10 +80,13 @@ const ecdf = ({ sensors, statistics }: Analysis): Figure =>
             ? undefined
             : colourOf(set, sensors),
       })),
+    titled('Gaps between clear observations', analysis),
   );
+};
 
-const calendar = ({ sensors, series, period, threshold }: Analysis): Figure =>
-  calendarStrip(
+const calendar = (analysis: Analysis): Figure => {
+  const { sensors, series, period, threshold } = analysis;
+  return calendarStrip(
     [...series].slice(0, calendarTiles).map(([tile, bySensor]) => ({
       tile,
       rows: sensors.map((sensor) => {
@@ -93,9 +101,12 @@ const calendar = ({ sensors, series, period, threshold }: Analysis): Figure =>
     })),
     { from: dayText(period.from), to: dayText(period.to) },
     threshold * 100,
+    titled('Observations', analysis),
   );
+};
 
-const map = ({ sensors, statistics, outlines }: Analysis): Figure | null => {
+const map = (analysis: Analysis): Figure | null => {
+  const { sensors, statistics, outlines } = analysis;
   const tiles = [...outlines].map(([tile, outline]) => ({ tile, outline }));
   if (tiles.length === 0) return null;
   const sets = [sensors.join('+'), ...(sensors.length > 1 ? sensors : [])];
@@ -113,11 +124,13 @@ const map = ({ sensors, statistics, outlines }: Analysis): Figure | null => {
         },
       ];
     }),
+    titled('Tiles', analysis),
   );
 };
 
-const gains = ({ sensors, gain }: Analysis): Figure =>
-  gainBars(
+const gains = (analysis: Analysis): Figure => {
+  const { sensors, gain } = analysis;
+  return gainBars(
     ['nClear', 'meanGap', 'maxGap'].map((key) => {
       const { measure, means } = gain().find((candidate) => candidate.measure.key === key)!;
       return {
@@ -130,7 +143,9 @@ const gains = ({ sensors, gain }: Analysis): Figure =>
         })),
       };
     }),
+    titled('One sensor and several', analysis),
   );
+};
 
 /** One figure of an analysis: its file's name, what it shows, and the figure. */
 export interface AnalysisFigure {
@@ -138,21 +153,6 @@ export interface AnalysisFigure {
   heading: string;
   figure: Figure;
 }
-
-const labelled = (figure: Figure, simulated: boolean): Figure => {
-  if (!simulated) return figure;
-  const label = {
-    text: 'simulated acquisitions',
-    xref: 'paper',
-    yref: 'paper',
-    x: 0,
-    y: 1.01,
-    showarrow: false,
-  };
-  const annotation = { ...label, xanchor: 'left', yanchor: 'bottom', font: { color: '#D55E00', size: 12 } };
-  const before = Array.isArray(figure.layout['annotations']) ? figure.layout['annotations'] : [];
-  return { ...figure, layout: { ...figure.layout, annotations: [...before, annotation] } };
-};
 
 /** The figures of an analysis; the map only where outlines of tiles are known. Simulated ones say so. */
 export const analysisFigures = (analysis: Analysis): AnalysisFigure[] => {
@@ -163,5 +163,5 @@ export const analysisFigures = (analysis: Analysis): AnalysisFigure[] => {
     { name: 'months', heading: 'Clear observations per month', figure: months(analysis) },
     { name: 'calendar', heading: 'When each tile was seen', figure: calendar(analysis) },
     ...(mapped ? [{ name: 'map', heading: 'Where', figure: mapped }] : []),
-  ].map((one) => ({ ...one, figure: labelled(one.figure, analysis.simulated) }));
+  ];
 };

@@ -1,3 +1,4 @@
+import { normalCdf } from '../config/random.js';
 /**
  * Mean cloud cover of land by latitude and month, 0 … 1: a smooth stand-in for climatology, not a record of it.
  * Its shape is the zonal mean known from MODIS (King et al. 2013, IEEE TGRS 51(7): land about 55 % cloudy): a wet
@@ -16,16 +17,6 @@ export const zonalCloud = (lat: number, month: number): number => {
   return Math.min(0.92, Math.max(0.08, 0.58 + rain - dry + winter));
 };
 
-/** Standard normal distribution function (Abramowitz & Stegun 7.1.26, error below 1.5e-7). */
-const normalShare = (z: number): number => {
-  const x = Math.abs(z) / Math.SQRT2;
-  const t = 1 / (1 + 0.3275911 * x);
-  const tail =
-    t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  const erf = 1 - tail * Math.exp(-x * x);
-  return z < 0 ? (1 - erf) / 2 : (1 + erf) / 2;
-};
-
 /**
  * A scene's cloud cover from a standard normal number: a Kumaraswamy distribution, whose quantile is closed, in the
  * U-shape that scenes have (most are nearly clear or nearly overcast), with the given mean.
@@ -39,7 +30,7 @@ export const sceneCloud = (mean: number, z: number): number => {
     if (kumaraswamyMean(a, Math.exp(middle)) > mean) low = middle;
     else high = middle;
   }
-  const share = Math.min(1 - 1e-9, Math.max(1e-9, normalShare(z)));
+  const share = Math.min(1 - 1e-9, Math.max(1e-9, normalCdf(z)));
   return (1 - (1 - share) ** (1 / Math.exp((low + high) / 2))) ** (1 / a);
 };
 

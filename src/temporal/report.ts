@@ -11,7 +11,7 @@ import { dayText } from './days.js';
 import { sensorLabel } from './sensors.js';
 import { summarise } from './summary.js';
 
-/** Rows of a table that the page shows; the files have all. */
+/** Rows of a table shown on the page; the CSV files have all. */
 const shownRows = 300;
 
 const tableHtml = ({ caption, columns, rows, notes = [] }: Table): string => {
@@ -32,7 +32,7 @@ const tableHtml = ({ caption, columns, rows, notes = [] }: Table): string => {
   )}</tbody></table>${[...notes, ...more].map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('')}`;
 };
 
-/** A CSV has no caption: the label stands in every row. */
+/** A CSV has no caption, so that every row carries the label. */
 const simulatedColumn = (table: Table): Table => ({
   ...table,
   columns: [...table.columns, { label: 'simulated' }],
@@ -51,7 +51,7 @@ const introduction = ({ sensors, period, statistics, threshold, notes, simulated
     ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
   ].join('\n');
 
-/** The whole report as one HTML page that needs nothing beside it. */
+/** The report as one self-contained HTML page. */
 export const reportPage = (analysis: Analysis, figures: readonly AnalysisFigure[]): Promise<string> =>
   figurePage('Temporal frequency', [
     { html: introduction(analysis) },
@@ -66,7 +66,7 @@ export const reportPage = (analysis: Analysis, figures: readonly AnalysisFigure[
     { heading: 'Tiles', html: tableHtml(shortTileTableOf(analysis)) },
   ]);
 
-/** Turns a figure into a picture of the given format; null where it cannot be drawn here. */
+/** Draws a figure in a format; null where that fails. */
 export type RenderFigure = (
   figure: AnalysisFigure['figure'],
   format: 'svg' | 'png',
@@ -79,9 +79,10 @@ export interface ReportOptions {
 }
 
 /**
- * Writes an analysis into a folder: `report.html`, tables (`gain`, `tiles`, `months`; Markdown and CSV),
- * `summary.json` and each figure (`figures/NAME.html`, with plotly inlined; SVG and PNG where `render` is given).
- * Returns the paths, relative to the folder, in the order written; `report.html` comes last.
+ * Writes an analysis into a folder: `report.html`, tables (`gain`, `tiles`, `months`; Markdown and CSV), `summary.json`, and
+ * the figures as self-contained HTML (`figures/NAME.html`), also as SVG and PNG where `render` is given.
+ *
+ * @returns paths relative to the folder, in the order written; `report.html` is last
  */
 export const writeReport = async (
   analysis: Analysis,

@@ -1,69 +1,12 @@
-import { chromium } from 'playwright-core';
-import { afterAll, describe, expect, it } from 'vitest';
-import { densityScatter } from '../../src/figures/density-scatter.js';
-import { distanceEcdf } from '../../src/figures/distance-ecdf.js';
-import type { Figure, Layout } from '../../src/figures/figure.js';
-import { histogramPanel } from '../../src/figures/histogram-panel.js';
-import { intervalPlot } from '../../src/figures/interval-plot.js';
-import { countPair, emptyJointCounts } from '../../src/figures/joint-counts.js';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Layout } from '../../src/figures/figure.js';
 import { lossCurves } from '../../src/figures/loss-curves.js';
-import { lutsWithHistograms } from '../../src/figures/lut-histogram.js';
-import { commonStretch, patchRgb } from '../../src/figures/patch-rgb.js';
-import { residualMap } from '../../src/figures/residual-map.js';
-import { chromiumFlags, findChromium, plotlyScript } from '../../src/figures/static/browser.js';
+import { commonStretch } from '../../src/figures/patch-rgb.js';
+import { plotlyScript } from '../../src/figures/static/plotly-scripts.js';
 import { bandColour, okabeIto } from '../../src/figures/theme.js';
-import { tileLuts } from '../../src/figures/tile-luts.js';
-import type { Knots } from '../../src/models/mapping.js';
-
-const bands = ['green', 'red', 'nir'];
-const bandMax = [1001, 2001, 5001];
-const knots = 11;
-/** Adds 10 to every value; bins 3 to 6 hold pixels, bin 5 none. */
-const lut: Knots = {
-  form: 'lut',
-  knots,
-  bandMax,
-  values: Float32Array.from(
-    { length: 3 * knots },
-    (_, at) => ((at % knots) * (bandMax[Math.floor(at / knots)] - 1)) / (knots - 1) + 10,
-  ),
-};
-const histogram = Array.from({ length: 3 * knots }, (_, at) => [0, 0, 0, 4, 4, 0, 2, 0, 0, 0, 0][at % knots]);
-
-const joint = emptyJointCounts(0, 100, 10);
-for (const [x, y] of [
-  [5, 5],
-  [5, 5],
-  [95, 15],
-  [100, 50],
-])
-  countPair(joint, x, y);
-
-const image = { heading: 'S2', values: Float32Array.from({ length: 3 * 4 }, (_, i) => 100 * i) };
-const figures: Record<string, Figure> = {
-  density: densityScatter(
-    [{ method: 'S2', panels: bands.map(() => ({ joint, rmse: 12.34, r2: 0.5 })) }],
-    bands,
-  ),
-  ecdf: distanceEcdf([{ name: 'linear', distances: bands.map(() => [3, 1, Number.NaN, 2]) }], bands),
-  histograms: histogramPanel([{ name: 'S2', counts: histogram }], bands, bandMax),
-  intervals: intervalPlot(
-    [
-      { label: 'linear', estimates: [{ value: 3, low: 2, high: 5, points: [2.5, 3.5] }] },
-      { label: 'none', estimates: [null] },
-    ],
-    [{ label: 'red', axis: 'RMSE × 10⁴', reference: 4 }],
-  ),
-  loss: lossCurves([{ label: 'a', epochs: [1, 2], train: [4, 1], validated: [2], val: [9] }]),
-  luts: lutsWithHistograms(
-    [{ label: 'T1', histogram, lut, oracle: lut }],
-    { name: 'all', mapping: lut },
-    bands,
-  ),
-  rgb: patchRgb([image], { width: 2, height: 2 }, { channels: [2, 1, 0] }),
-  residuals: residualMap([{ heading: 'S2', residuals: [1, Number.NaN, -3, 2] }], { width: 2, height: 2 }),
-  tiles: tileLuts([{ tile: 'T1', lut }], lut, bands, [histogram]),
-};
+import { findChromium, startChromium } from '../chromium.js';
+import { modelFigures as figures, image, joint } from './model-figures.js';
 
 describe('figures of models', () => {
   it('errors of a narrow range lie on a plain axis, where a logarithmic one may have no tick', () => {
@@ -78,12 +21,14 @@ describe('figures of models', () => {
     expect(JSON.parse(JSON.stringify(figure.data))).toEqual(figure.data);
     const { title, ...layout } = figure.layout;
     expect(title).toMatchObject({ text: expect.stringMatching(/\w/) });
-    // an interval plot's vertical axis are the names of its rows
-    for (const letter of name === 'intervals' ? ['x'] : ['x', 'y'])
+    // axes of names and of months have none
+    for (const letter of name === 'months' ? [] : ['intervals', 'seeds'].includes(name) ? ['x'] : ['x', 'y'])
       expect(
         Object.entries(layout)
           .filter(([key]) => key.startsWith(`${letter}axis`))
-          .some(([, axis]) => /10⁴|%|pixels|epoch/.test(JSON.stringify((axis as Layout)['title'] ?? ''))),
+          .some(([, axis]) =>
+            /10⁴|%|pixels|epoch|date|NDVI/.test(JSON.stringify((axis as Layout)['title'] ?? '')),
+          ),
       ).toBe(true);
   });
 
@@ -116,6 +61,25 @@ describe('figures of models', () => {
     expect((y as number[])[100]).toBe(100);
   });
 
+  it('sum errors by the reflectance of the target, masked pixels aside', () => {
+    const [rmse, pixels] = figures['errors'].data;
+    expect([rmse['x'], rmse['y'], pixels['y']]).toEqual([[50], [3], [100]]);
+  });
+
+  it('set what was stated beside what came', () => {
+    const [spread, coverage] = figures['calibration'].data;
+    expect((spread['x'] as number[]).slice(4, 6)).toEqual([1, 5]);
+    expect((spread['y'] as number[]).slice(4, 6)).toEqual([1, 10]);
+    // |1| is one deviation: inside from the 68.3 % interval on; |10| is two: from the 95.4 % interval on
+    const inside = coverage['y'] as number[];
+    expect(inside.slice(12, 14)).toEqual([0, 50]);
+    expect(inside[18]).toBe(50);
+  });
+
+  it('mark the median of the runs, NaN aside', () => {
+    expect(figures['seeds'].data.map(({ x }) => x)).toEqual([[3, 5, 4.5], [4.5]]);
+  });
+
   it('draw intervals to both sides, single runs beside them, and leave out what there is not', () => {
     const [estimate, single] = figures['intervals'].data;
     expect(estimate).toMatchObject({ x: [3], y: ['linear'], error_x: { array: [2], arrayminus: [1] } });
@@ -145,17 +109,19 @@ describe('figures of models', () => {
   });
 });
 
-const browser = findChromium();
-if (browser === undefined) console.warn('no Chromium here: figures are not checked against plotly’s schema');
-describe.skipIf(browser === undefined)('plotly’s own schema', () => {
-  const started =
-    browser === undefined ? undefined : chromium.launch({ executablePath: browser, args: chromiumFlags });
-  afterAll(async () => (await started)?.close());
+if (findChromium() === undefined)
+  console.warn('no Chromium here: figures are not checked against plotly’s schema');
+describe.skipIf(findChromium() === undefined)('plotly’s own schema', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await startChromium();
+  }, 60_000);
+  afterAll(() => browser.close());
 
   it('knows every key of every figure', { timeout: 60_000 }, async () => {
-    const page = await (await started!).newPage();
+    const page = await browser.newPage();
     await page.setContent('<!doctype html><body></body>');
-    await page.addScriptTag({ path: plotlyScript() });
+    await page.addScriptTag({ path: plotlyScript(Object.values(figures)) });
     for (const [name, figure] of Object.entries(figures)) {
       const faults = await page.evaluate(
         ({ data, layout }) =>

@@ -2,12 +2,12 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
 import { exportNotebook } from '../../src/notebook/export/export-notebook.js';
 import { packageRoot } from '../../src/notebook/package-root.js';
 import { readNotebook } from '../../src/notebook/read-notebook.js';
+import { findChromium, startChromium } from '../chromium.js';
 import { inFolder } from './notebook-files.js';
 
 const folder = join(packageRoot, 'notebooks');
@@ -38,7 +38,7 @@ describe('the notebooks of this repository', () => {
   describe.skipIf(executable === undefined)('as pages', () => {
     let browser: Browser;
     beforeAll(async () => {
-      browser = await chromium.launch({ executablePath: executable, args: chromiumFlags });
+      browser = await startChromium();
     }, 60_000);
     afterAll(() => browser.close());
 

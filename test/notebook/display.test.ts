@@ -101,12 +101,10 @@ describe('display', () => {
 
   it('says why a figure has no image', async () => {
     const { shown } = fakeKernel();
-    vi.stubEnv('BANDALIGN_CHROMIUM', '');
     await display({ data: [{ type: 'surface', z: [[1]] }], layout: {} });
-    vi.unstubAllEnvs();
     expect(shown[0].data).not.toHaveProperty('image/png');
-    expect(shown[0].data['text/plain']).toMatch(
-      /^figure \(figure: no static image.*surface traces need Chromium\)$/,
+    expect(shown[0].data['text/plain']).toBe(
+      'figure (figure: no image of surface traces; open its interactive form)',
     );
   });
 

@@ -2,13 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
 import { exportNotebook } from '../../src/notebook/export/export-notebook.js';
 import { indexPage } from '../../src/notebook/export/index-page.js';
 import { sanitise } from '../../src/notebook/export/sanitise.js';
 import { readNotebook } from '../../src/notebook/read-notebook.js';
+import { findChromium, startChromium } from '../chromium.js';
 import { inFolder, writeNotebookFile } from './notebook-files.js';
 
 const dot =
@@ -113,7 +112,7 @@ describe('HTML export', () => {
     async () =>
       inFolder(async (folder) => {
         await exported(folder, 'page.html');
-        const running = await chromium.launch({ executablePath: browser, args: chromiumFlags });
+        const running = await startChromium();
         try {
           const page = await running.newPage();
           const requests: string[] = [];
@@ -340,7 +339,7 @@ describe('an index of pages', () => {
           }),
         );
         await writeFile(join(folder, 'index.html'), indexPage(pages));
-        const running = await chromium.launch({ executablePath: browser, args: chromiumFlags });
+        const running = await startChromium();
         try {
           const page = await running.newPage();
           await page.goto(pathToFileURL(join(folder, 'index.html')).href);

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { chromiumFlags, findChromium } from '../../src/figures/static/browser.js';
 import { jupyterPath } from '../../src/notebook/kernelspec.js';
 import { packageRoot } from '../../src/notebook/package-root.js';
+import { findChromium, startChromium } from '../chromium.js';
 import { requireBuild } from './built.js';
 import { type CellSketch, writeNotebookFile } from './notebook-files.js';
 
@@ -52,7 +52,7 @@ const inJupyterLab = async (
       stdio: ['ignore', 'ignore', 'pipe'],
     },
   );
-  const running = await chromium.launch({ executablePath: browser, args: chromiumFlags });
+  const running = await startChromium();
   const page = await running.newPage({ viewport: { width: 1200, height: 1000 } });
   try {
     const address = await new Promise<string>((resolve, reject) => {

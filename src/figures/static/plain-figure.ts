@@ -31,8 +31,8 @@ const plainNumber = (value: number, single: boolean): number | null => {
 };
 
 /**
- * A figure as plain JSON: typed arrays become lists (of float32 seven digits, all that it has), dates become ISO texts,
- * and what JSON cannot say (NaN, ±∞) becomes null, a gap in plotly.
+ * A figure as plain JSON: typed arrays become lists (float32 rounded to its seven digits), dates ISO strings, NaN and ±∞
+ * null, which plotly draws as a gap.
  */
 const plain = (value: unknown): unknown => {
   if (typeof value === 'number') return plainNumber(value, false);

@@ -1,104 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { Fault, reason } from '../../fault.js';
-import { type BrowserRenderer, findChromium, startBrowser } from './browser.js';
-import { completeRequest, type ImageRequest } from './image-request.js';
-import { type PlotlyFigure, plainFigure } from './plain-figure.js';
-import { obstacleWithoutBrowser, renderWithoutBrowser } from './without-browser.js';
+import { coversText, fontFamily, fontFiles } from './figure-font.js';
+import { palettePng } from './palette-png.js';
+import { figureTitle, type PlotlyFigure, plainFigure } from './plain-figure.js';
+import { type PlotlyPage, plotlyPage } from './plotly-page.js';
+import { plotlyScript, traceTypes } from './plotly-scripts.js';
+import { textLength } from './svg-boxes.js';
 
-let starting: Promise<BrowserRenderer> | undefined;
-let closing: NodeJS.Timeout | undefined;
-let queue: Promise<unknown> = Promise.resolve();
+/** An image to make. */
+export interface ImageRequest {
+  /** CSS pixels; the layout's own by default, else 900 × 540. */
+  width: number;
+  height: number;
+  /** `png` by default. */
+  format: 'png' | 'svg';
+  /** Dots of a PNG to each pixel; 2 by default. */
+  scale: number;
+}
 
-/** Ends the browser that {@link renderFigure} keeps. It is started again when needed. */
-export const closeRenderer = async (): Promise<void> => {
-  clearTimeout(closing);
-  const ending = starting;
-  starting = undefined;
-  await (await ending?.catch(() => undefined))?.close();
+const sizeIn = (layout: object, name: 'width' | 'height', fallback: number): number => {
+  const value = (layout as Record<string, unknown>)[name];
+  return typeof value === 'number' && value > 0 ? value : fallback;
 };
 
-/** Seconds after its last figure until the browser is closed, so that a program can end. A kernel keeps it longer. */
-const idleSeconds = (): number => Number(process.env['BANDALIGN_RENDERER_IDLE'] ?? 2);
+/** Trace types that need WebGL or map tiles. `scattergl` is drawn as `scatter`. */
+const withoutImage = new Set([
+  ...['scatter3d', 'surface', 'mesh3d', 'isosurface', 'volume', 'cone', 'streamtube'],
+  ...['splom', 'parcoords', 'scatterpolargl', 'scattergeo', 'choropleth'],
+  ...['map', 'mapbox'].flatMap((map) => [`scatter${map}`, `choropleth${map}`, `density${map}`]),
+]);
 
-const renderInBrowser = async (
-  executable: string,
-  figure: object,
-  request: ImageRequest,
-): Promise<Uint8Array> => {
-  clearTimeout(closing);
-  starting ??= startBrowser(executable);
-  const begun = starting;
-  try {
-    return await (await begun).render(figure, request);
-  } catch (error) {
-    await closeRenderer(); // a browser that failed once is not asked again
-    throw error;
-  } finally {
-    closing = setTimeout(() => void closeRenderer(), idleSeconds() * 1000);
-  }
+/** A trace without WebGL; with `zsmooth`, plotly embeds an image's source instead of redrawing it. */
+const drawnTrace = (trace: object): object => {
+  const type = 'type' in trace ? trace.type : undefined;
+  if (type === 'scattergl') return { ...trace, type: 'scatter' };
+  return type === 'image' && 'source' in trace ? { ...trace, zsmooth: 'fast' } : trace;
 };
 
-const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Promise<Uint8Array> => {
-  const request = completeRequest(figure, wanted);
-  const drawn = plainFigure(figure);
-  const executable = findChromium();
-  let trouble = 'no Chromium was found (BANDALIGN_CHROMIUM names one)';
-  if (executable !== undefined) {
-    try {
-      return await renderInBrowser(executable, drawn, request);
-    } catch (error) {
-      trouble = `${executable}: ${reason(error)}`;
+const drawableFigure = (figure: PlotlyFigure) => {
+  const { data, layout } = plainFigure(figure);
+  const drawn = { data: data.map(drawnTrace), layout };
+  const others = traceTypes(drawn).filter((type) => withoutImage.has(type));
+  if (others.length > 0)
+    throw new Fault(`figure: no image of ${others.join(', ')} traces; open its interactive form`, 1);
+  return drawn;
+};
+
+/**
+ * Makes an SVG independent of its viewer: text names the font it was measured in, and `textLength` keeps its width where
+ * that font is missing. The title becomes the accessible name.
+ */
+const finishedSvg = (svg: string, title: string, { window }: PlotlyPage): string => {
+  const document = new window.DOMParser().parseFromString(svg, 'image/svg+xml');
+  const root = document.documentElement;
+  root.removeAttribute('style');
+  root.setAttribute('role', 'img');
+  root.setAttribute('aria-label', title);
+  for (const text of root.querySelectorAll<SVGTextElement>('text')) {
+    text.style.setProperty('font-family', fontFamily);
+    const lines = text.querySelectorAll('tspan.line');
+    for (const line of lines.length > 0 ? lines : [text]) {
+      const length = textLength(line);
+      if (length > 0 && coversText(line.textContent ?? '')) {
+        line.setAttribute('textLength', length.toFixed(2));
+        line.setAttribute('lengthAdjust', 'spacingAndGlyphs');
+      }
     }
   }
-  const obstacle = obstacleWithoutBrowser(drawn);
-  if (obstacle !== undefined) throw new Fault(`figure: no static image: ${trouble}; ${obstacle}`, 1);
+  for (const image of root.querySelectorAll<SVGImageElement>('image'))
+    image.style.setProperty('image-rendering', 'pixelated');
+  return new window.XMLSerializer().serializeToString(root);
+};
+
+/** resvg wants references without quotes, and the SVG 1.1 name of nearest-neighbour scaling. */
+const forResvg = (svg: string): string =>
+  svg
+    .replace(/url\((?:&quot;|['"])(#[^'"&)]+)(?:&quot;|['"])\)/g, 'url($1)')
+    .replaceAll('image-rendering: pixelated', 'image-rendering: optimizeSpeed');
+
+let started: Promise<typeof import('@resvg/resvg-wasm')> | undefined;
+
+/** resvg as WebAssembly, whose arithmetic is the same on every machine. */
+const startResvg = async (): Promise<typeof import('@resvg/resvg-wasm')> => {
+  const resvg = await import('@resvg/resvg-wasm');
+  await resvg.initWasm(
+    await readFile(createRequire(import.meta.url).resolve('@resvg/resvg-wasm/index_bg.wasm')),
+  );
+  return resvg;
+};
+
+const rasterised = async (svg: string, scale: number): Promise<Uint8Array> => {
+  started ??= startResvg();
+  const { Resvg } = await started;
+  const drawing = new Resvg(forResvg(svg), {
+    fitTo: { mode: 'zoom', value: scale },
+    font: { fontBuffers: fontFiles(), defaultFontFamily: 'Arimo', sansSerifFamily: 'Arimo' },
+    background: 'white',
+  });
+  const image = drawing.render();
   try {
-    return await renderWithoutBrowser(drawn, request);
-  } catch (error) {
-    throw new Fault(`figure: no static image: ${trouble}; without it: ${reason(error)}`, 1);
+    return palettePng(image.pixels, image.width, image.height);
+  } finally {
+    image.free();
+    drawing.free();
   }
 };
 
-/** Plotly marks ids and classes, and what refers to them, with random numbers: numbered as they come. */
-const withPlainIds = (svg: string): string => {
-  const marks = new Map<string, string>();
-  for (const [, mark] of svg.matchAll(/\b(?:defs-|trace|cb)([0-9a-f]{6})\b/g))
-    if (!marks.has(mark)) marks.set(mark, `-${marks.size}-`);
-  if (marks.size === 0) return svg;
-  const anyMark = new RegExp([...marks.keys()].join('|'), 'g');
-  return svg.replace(/ (?:id|class|[\w:]*href)="[^"]*"|url\([^)]*\)/g, (reference) =>
-    reference.replace(anyMark, (mark) => marks.get(mark) ?? mark),
-  );
+/** The last figure drawn: it is often wanted as SVG and as PNG. */
+let last: { key: string; svg: string } | undefined;
+
+const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Promise<Uint8Array> => {
+  const drawn = drawableFigure(figure);
+  const width = wanted.width ?? sizeIn(drawn.layout, 'width', 900);
+  const height = wanted.height ?? sizeIn(drawn.layout, 'height', 540);
+  const key = JSON.stringify([drawn, width, height]);
+  try {
+    if (last?.key !== key) {
+      const page = await plotlyPage(plotlyScript([drawn]));
+      const svg = await page.drawSvg(JSON.stringify(drawn), { width, height });
+      last = { key, svg: finishedSvg(svg, figureTitle(figure) ?? 'figure', page) };
+    }
+    return wanted.format === 'svg' ? Buffer.from(last.svg) : await rasterised(last.svg, wanted.scale ?? 2);
+  } catch (error) {
+    throw new Fault(`figure: no image of it: ${reason(error)}`, 1);
+  }
 };
 
-/**
- * A browser writes the style attribute of an element down when it comes by, so its place among the others hangs on
- * the moment, and an empty one may be there or not: last of all, and none that is empty.
- */
-const withStyleLast = (svg: string): string =>
-  svg.replace(
-    /(<[\w:]+(?: [\w:.-]+="[^"]*")*?)( style="[^"]*")((?: [\w:.-]+="[^"]*")*)/g,
-    (_, before: string, style: string, after: string) =>
-      before + after + (style === ' style=""' ? '' : style),
-  );
-
-/** The same figure is to give the same bytes. */
-const canonicalSvg = (svg: Uint8Array): Uint8Array =>
-  Buffer.from(withStyleLast(withPlainIds(Buffer.from(svg).toString('utf8'))));
+let queue: Promise<unknown> = Promise.resolve();
 
 /**
- * A plotly figure as an image: PNG (default) or SVG, 900 × 540 CSS pixels unless the layout or the call says
- * otherwise, PNG at two dots a pixel. The same figure gives the same bytes on the same machine.
+ * Draws a plotly figure as PNG (default) or SVG, 900 × 540 CSS pixels unless the layout or the call says otherwise; PNG has
+ * two dots per pixel. Needs no browser and no installed font: the bytes are the same on every machine. Takes 0.2 to 1 s;
+ * calls are served one after the other.
  *
- * Drawn by headless Chromium where there is one (BANDALIGN_CHROMIUM, the PATH, the usual places): it starts at the
- * first figure (about 2 s) and serves all that follow, one at a time. Otherwise by jsdom and resvg, which know lines,
- * points, bars, histograms, boxes and violins. Throws a Fault when neither can: the interactive form is then all there is.
+ * @throws Fault for traces that need WebGL or map tiles, such as `surface` and `scattermap`
  */
 export const renderFigure = (
   figure: PlotlyFigure,
   wanted: Partial<ImageRequest> = {},
 ): Promise<Uint8Array> => {
-  const drawn = queue.then(() => render(figure, wanted));
-  const done = wanted.format === 'svg' ? drawn.then(canonicalSvg) : drawn;
+  const done = queue.then(() => render(figure, wanted));
   queue = done.catch(() => {});
   return done;
 };

@@ -1,4 +1,5 @@
 import type { Figure, Trace } from '../figure.js';
+import { legendAbove, menuAbove } from '../panels.js';
 import { seriesColour, themed } from '../theme.js';
 
 /** The observations of one sensor over one tile. */
@@ -46,10 +47,9 @@ const traceOf = (tile: string, row: StripRow, index: number, threshold: number, 
 };
 
 /**
- * When a tile was seen: a row for each sensor along time, filled where clear, open where cloudy. With several tiles a
- * dropdown picks one.
+ * Acquisitions of a tile over time, one row per sensor, filled where clear and open where cloudy. A menu picks the tile.
  *
- * @param threshold least clear share of a clear observation, %
+ * @param threshold clear from this share of clear pixels on, %
  */
 export const calendarStrip = (
   tiles: readonly StripTile[],
@@ -68,8 +68,7 @@ export const calendarStrip = (
     direction: 'down',
     x: 1,
     xanchor: 'right',
-    y: 1.22,
-    yanchor: 'top',
+    ...menuAbove,
     showactive: true,
     buttons: tiles.map(({ tile }, chosen) => ({
       label: tile,
@@ -91,9 +90,7 @@ export const calendarStrip = (
         title: { text: 'date [UTC]' },
       },
       yaxis: { type: 'category', autorange: 'reversed' },
-      // below the title of the axis, whatever the height
-      legend: { orientation: 'h', x: 0, xanchor: 'left', yref: 'container', y: 0.02, yanchor: 'bottom' },
-      margin: { t: 84, b: 96 },
+      ...legendAbove(height),
       ...(tiles.length > 1 ? { updatemenus: [dropdown] } : {}),
     }),
   };

@@ -1,4 +1,5 @@
 import type { Figure, FigureValue, Trace } from '../figure.js';
+import { legendAbove, menuAbove } from '../panels.js';
 import { seriesColour, themed } from '../theme.js';
 import { ecdfSteps } from './gap-ecdf.js';
 
@@ -43,14 +44,16 @@ const tracesOf = (series: readonly ExplorerSeries[], at: number): { ecdf: Trace;
     };
   });
 
+const height = 560;
+
 const distinct = (values: readonly string[]): string[] => [...new Set(values)];
 
 /**
- * Gaps and counts, explored without a server: a dropdown picks the tile, a dropdown the period, a slider the least
- * clear share; the legend switches sensors. The three controls act on different attributes of the traces (`visible`,
- * `opacity` with `hoverinfo`, and the data), so that each keeps what the others chose.
+ * Gaps between clear observations, interactive without a server: menus pick tile and period, a slider sets the clear
+ * threshold, the legend toggles sensors. Each control changes other attributes of the traces (`visible`; `opacity` with
+ * `hoverinfo`; the data), so that they do not undo each other.
  *
- * @param thresholds least clear shares, %, in the order of `byThreshold`
+ * @param thresholds clear shares, %, in the order of `byThreshold`
  */
 export const temporalExplorer = (
   series: readonly ExplorerSeries[],
@@ -79,8 +82,7 @@ export const temporalExplorer = (
     type: 'dropdown',
     x,
     xanchor: 'left',
-    y: 1.18,
-    yanchor: 'top',
+    ...menuAbove,
     buttons: names.map((name) => ({ label: name, method: 'restyle', args: [args(name)] })),
   });
   const at = (list: FigureValue, index: number): FigureValue => (list as readonly FigureValue[])[index];
@@ -95,14 +97,14 @@ export const temporalExplorer = (
     })),
     layout: themed({
       title,
-      height: 520,
+      height,
       barmode: 'overlay',
       xaxis: { domain: [0, 0.62], title: { text: 'gap [days]' }, rangemode: 'tozero' },
       yaxis: { title: { text: 'gaps no longer than this [%]' }, range: [0, 101] },
       xaxis2: { domain: [0.72, 1], anchor: 'y2', type: 'category', tickangle: 0, tickfont: { size: 11 } },
       yaxis2: { anchor: 'x2', title: { text: 'clear observations [days]' }, rangemode: 'tozero' },
-      legend: { x: 0.6, y: 0.05, xanchor: 'right', yanchor: 'bottom' },
-      margin: { t: 110, b: 120 },
+      ...legendAbove(height),
+      margin: { t: 100, b: 120 },
       updatemenus: [
         dropdown(0, tiles, (tile) => ({ visible: visible(tile) })),
         dropdown(0.2, periods, (name) => period(name)),

@@ -1,4 +1,5 @@
 import type { Figure } from '../figure.js';
+import { legendAbove } from '../panels.js';
 import { seriesColour, themed } from '../theme.js';
 
 /** The gaps of one set of sensors, days, over all tiles shown. */
@@ -21,6 +22,8 @@ export const ecdfSteps = (gaps: readonly number[]): { days: number[]; share: num
   return { days, share };
 };
 
+const height = 480;
+
 /** Empirical distribution of the gaps between clear observations, a step line for each set of sensors. */
 export const gapEcdf = (series: readonly GapSeries[], title = 'Gaps between clear observations'): Figure => ({
   data: series.map(({ name, gaps, colour }, index) => {
@@ -37,8 +40,9 @@ export const gapEcdf = (series: readonly GapSeries[], title = 'Gaps between clea
   }),
   layout: themed({
     title,
+    height,
     xaxis: { title: { text: 'gap [days]' }, rangemode: 'tozero' },
     yaxis: { title: { text: 'gaps no longer than this [%]' }, range: [0, 101] },
-    legend: { x: 0.98, y: 0.05, xanchor: 'right', yanchor: 'bottom' },
+    ...legendAbove(height),
   }),
 });

@@ -1,4 +1,5 @@
 import type { Figure } from '../figure.js';
+import { legendAbove } from '../panels.js';
 import { seriesColour, themed } from '../theme.js';
 
 /** Observations of each month that one segment of the stack stands for. */
@@ -7,6 +8,8 @@ export interface MonthSeries {
   counts: readonly number[];
   colour?: string;
 }
+
+const height = 480;
 
 /** Observations per month, stacked: each bar's height is the number of days with an observation by any sensor. */
 export const monthBars = (
@@ -24,10 +27,10 @@ export const monthBars = (
   })),
   layout: themed({
     title,
+    height,
     barmode: 'stack',
     xaxis: { title: { text: 'month' }, type: 'category' },
     yaxis: { title: { text: 'days with a clear observation [mean of tiles]' }, rangemode: 'tozero' },
-    legend: { orientation: 'h', y: 1.02, yanchor: 'bottom' },
-    margin: { t: 84 },
+    ...legendAbove(height),
   }),
 });

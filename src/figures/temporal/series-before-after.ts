@@ -1,4 +1,5 @@
 import type { Figure, Trace } from '../figure.js';
+import { legendAbove } from '../panels.js';
 import { okabeIto, themed } from '../theme.js';
 
 export interface PlottedSeries {
@@ -27,6 +28,8 @@ const trace = (
   hovertemplate: '%{x}: %{y:.3f}<extra>%{fullData.name}</extra>',
 });
 
+const height = 560;
+
 /** One place's series from two sensors, as they came (above) and with the first aligned to the second (below). */
 export const seriesBeforeAfter = (
   source: PlottedSeries,
@@ -42,11 +45,11 @@ export const seriesBeforeAfter = (
   ],
   layout: themed({
     title,
-    height: 560,
+    height,
     xaxis: { type: 'date', anchor: 'y', domain: [0, 1], matches: 'x2', showticklabels: false },
     yaxis: { domain: [0.54, 1], title: { text: `${quantity}, as acquired` } },
     xaxis2: { type: 'date', anchor: 'y2', domain: [0, 1], title: { text: 'date [UTC]' } },
     yaxis2: { domain: [0, 0.46], matches: 'y', title: { text: `${quantity}, aligned` } },
-    legend: { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 1, xanchor: 'right' },
+    ...legendAbove(height),
   }),
 });

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { plotlyScript } from '../../figures/static/browser.js';
-import { figureTitle } from '../../figures/static/plain-figure.js';
+import { narrowLayout } from '../../figures/narrow-layout.js';
+import { figureTitle, type PlainFigure } from '../../figures/static/plain-figure.js';
+import { plotlyScript } from '../../figures/static/plotly-scripts.js';
+import { defaultConfig } from '../../figures/theme.js';
 import { escapeHtml } from '../data-table.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
 import {
@@ -19,15 +21,21 @@ import { pageStyle } from './page-style.js';
 import { type Heading, markdownRenderer } from './render-markdown.js';
 import { type Addresses, sanitise } from './sanitise.js';
 
-/** Draws each figure over its still image; without scripts the image stays. */
-const drawScript = `for (const data of document.querySelectorAll('script[type="application/vnd.plotly.v1+json"]')) {
-  const place = data.previousElementSibling;
-  const { data: traces, layout, config, frames } = JSON.parse(data.textContent);
-  const still = place.parentElement.querySelector('img');
-  place.style.minHeight = (layout.height || 450) + 'px';
-  Plotly.newPlot(place, { data: traces, layout: { ...layout, width: undefined, autosize: true }, frames,
-    config: { responsive: true, displaylogo: false, ...config } }).then(() => still && still.remove());
-}`;
+/** Draws each figure over its still image, again when a phone is turned; without scripts the image stays. */
+const drawScript = `const phone = matchMedia('(max-width: 640px)');
+const draw = () => {
+  for (const json of document.querySelectorAll('script[type="application/vnd.plotly.v1+json"]')) {
+    const place = json.previousElementSibling;
+    const { data, layout, narrow, config, frames } = JSON.parse(json.textContent);
+    const still = place.parentElement.querySelector('img');
+    const fitted = phone.matches ? narrow : layout;
+    place.style.minHeight = (fitted.height || 450) + 'px';
+    Plotly.newPlot(place, { data, layout: { ...fitted, width: undefined, autosize: true }, frames,
+      config: { ...${JSON.stringify(defaultConfig)}, ...config } }).then(() => still && still.remove());
+  }
+};
+draw();
+phone.addEventListener('change', draw);`;
 
 /** How a page is laid out, and its place among others. */
 export interface PageOptions {
@@ -71,7 +79,7 @@ const figureHtml = (
     `<figure role="group" aria-label="${title}">`,
     form.png === undefined ? '' : `<img src="data:image/png;base64,${form.png}" alt="${title}">`,
     '<div class="plot"></div>',
-    `<script type="application/vnd.plotly.v1+json">${scriptJson(form.figure)}</script>`,
+    `<script type="application/vnd.plotly.v1+json">${scriptJson({ ...form.figure, narrow: narrowLayout(form.figure) })}</script>`,
     '</figure>',
   ].join('');
 };
@@ -126,7 +134,7 @@ export const htmlPage = async (
   const folder = dirname(path);
   const headings: Heading[] = [];
   let cellOfImages: Cell = notebook.cells[0];
-  let figures = 0;
+  const figures: PlainFigure[] = [];
   const addresses: Addresses = {
     image: (source) => {
       const found = embeddedImage(cellOfImages, folder, source);
@@ -150,8 +158,8 @@ export const htmlPage = async (
   };
   const formHtml = (form: ChosenForm, text: string | undefined): string => {
     if (form.kind === 'figure') {
-      figures += 1;
-      return figureHtml(form, text ?? `figure ${figures}`);
+      figures.push(form.figure);
+      return figureHtml(form, text ?? `figure ${figures.length}`);
     }
     if (form.kind === 'image')
       return `<figure><img src="data:${form.mime};base64,${form.base64}" alt="output"></figure>`;
@@ -194,10 +202,12 @@ export const htmlPage = async (
   const body = cells.includes('</h1>') ? cells.replace('</h1>', () => `</h1>\n${nav}`) : `${nav}\n${cells}`;
   const around = neighbours(pages, basename(path));
   const plotly =
-    figures > 0
-      ? (await readFile(plotlyScript(), 'utf8')).replace(/\r\n?/g, '\n').replaceAll('</script', '<\\/script')
+    figures.length > 0
+      ? (await readFile(plotlyScript(figures), 'utf8'))
+          .replace(/\r\n?/g, '\n')
+          .replaceAll('</script', '<\\/script')
       : '';
-  const scripts = figures > 0 ? [plotly, drawScript] : [];
+  const scripts = figures.length > 0 ? [plotly, drawScript] : [];
   return `<!doctype html>
 <html lang="en">
 <head>

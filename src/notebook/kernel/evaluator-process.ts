@@ -48,7 +48,7 @@ export const startEvaluator = ({ onEvent, onRaw, onEnd }: EvaluatorListener): Ev
     [...flags, fileURLToPath(new URL('./evaluator.js', import.meta.url))],
     {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
-      env: { FORCE_COLOR: '0', BANDALIGN_RENDERER_IDLE: '600', ...process.env },
+      env: { FORCE_COLOR: '0', ...process.env },
       // its own group: Jupyter signals the kernel's whole group, and an interrupt must come once
       detached: true,
     },

@@ -1,16 +1,31 @@
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { findChromium } from '../../../src/figures/static/browser.js';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
 import { figureTitle, type PlotlyFigure, plainFigure } from '../../../src/figures/static/plain-figure.js';
-import { closeRenderer, renderFigure } from '../../../src/figures/static/render-figure.js';
+import { renderFigure } from '../../../src/figures/static/render-figure.js';
+import { packageRoot } from '../../../src/notebook/package-root.js';
 import { requireBuild } from '../../notebook/built.js';
-
-requireBuild();
 
 const lines = {
   data: [{ type: 'scatter', mode: 'lines', x: [1, 2, 3], y: new Float32Array([0.1, 0.5, 0.2]) }],
   layout: { title: { text: 'Surface <i>reflectance</i>' }, width: 420, height: 300 },
 };
-const points = { data: [{ type: 'scattergl', mode: 'markers', x: [1, 2], y: [1, 2] }], layout: {} };
+const map = {
+  data: [
+    {
+      type: 'heatmap',
+      z: [
+        [0, 1],
+        [2, 3],
+      ],
+    },
+  ],
+  layout: { width: 420, height: 300 },
+};
+const redDot =
+  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==';
+const picture = { data: [{ type: 'image', source: redDot }], layout: { width: 420, height: 300 } };
 
 /** Width and height in a PNG's header. */
 const sizeOf = (png: Uint8Array): [number, number] => {
@@ -21,99 +36,92 @@ const sizeOf = (png: Uint8Array): [number, number] => {
 const svgOf = async (figure: PlotlyFigure): Promise<string> =>
   Buffer.from(await renderFigure(figure, { format: 'svg' })).toString('utf8');
 
-const withoutBrowser = async <T>(use: () => Promise<T>): Promise<T> => {
-  const before = process.env['BANDALIGN_CHROMIUM'];
-  process.env['BANDALIGN_CHROMIUM'] = '';
-  try {
-    return await use();
-  } finally {
-    if (before === undefined) delete process.env['BANDALIGN_CHROMIUM'];
-    else process.env['BANDALIGN_CHROMIUM'] = before;
-  }
-};
-
 describe('renderFigure', () => {
   afterEach(() => expect(lines.data[0].y).toBeInstanceOf(Float32Array)); // a figure is not changed by drawing it
-  afterAll(closeRenderer);
 
-  const browser = findChromium();
-  if (browser === undefined) console.warn('no Chromium here: its tests are left out');
+  it('gives the size asked for, else that of the layout, at two dots a pixel', async () => {
+    expect(sizeOf(await renderFigure(lines))).toEqual([840, 600]);
+    expect(sizeOf(await renderFigure(lines, { width: 500, height: 250, scale: 1 }))).toEqual([500, 250]);
+    expect(sizeOf(await renderFigure({ data: lines.data }, { scale: 1 }))).toEqual([900, 540]);
+  });
 
-  it.skipIf(browser === undefined)(
-    'draws in Chromium, the same bytes each time, one after the other',
-    async () => {
-      const [one, two, larger] = await Promise.all([
-        renderFigure(lines),
-        renderFigure(lines),
-        renderFigure(lines, { width: 500, height: 250, scale: 1 }),
-      ]);
-      expect(sizeOf(one)).toEqual([840, 600]);
-      expect(Buffer.compare(one, two)).toBe(0);
-      expect(sizeOf(larger)).toEqual([500, 250]);
-      const svg = await svgOf(lines);
-      expect(svg).toMatch(/^<svg[\s\S]*reflectance/);
-      expect(await svgOf(lines)).toBe(svg);
-    },
-  );
-
-  it.skipIf(browser === undefined)('draws the same SVG amid images of other sizes', async () => {
+  it('gives the same bytes amid other figures, one after the other', async () => {
     const drawn = new Set<string>();
-    for (let round = 0; round < 20; round++) {
-      const [one, , two] = await Promise.all([
-        svgOf(lines),
-        renderFigure(lines, { width: 300 + 50 * (round % 7), height: 250, scale: 1 + (round % 2) }),
-        svgOf(lines),
-      ]);
+    for (const width of [300, 350, 400]) {
+      const [one, , two] = await Promise.all([svgOf(lines), renderFigure(map, { width }), svgOf(lines)]);
       drawn.add(one).add(two);
     }
     expect([...drawn]).toHaveLength(1);
-    expect([...drawn][0]).not.toContain(' style=""');
+    expect([...drawn][0]).toMatch(/^<svg[\s\S]*reflectance/);
   });
 
-  it.skipIf(browser === undefined)('draws the same SVG of colour bars', async () => {
-    const map = {
-      data: [
-        {
-          type: 'heatmap',
-          z: [
-            [0, 1],
-            [2, 3],
-          ],
-        },
+  it('gives the same bytes in a process without fonts, folders or programs', {
+    timeout: 60_000,
+  }, async () => {
+    requireBuild();
+    const script = `
+      const { renderFigure } = await import(process.argv[1]);
+      for (const format of ['svg', 'png'])
+        process.stdout.write(Buffer.from(await renderFigure(JSON.parse(process.argv[2]), { format })).toString('base64') + '\\n');`;
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      [
+        ...['--input-type=module', '-e', script],
+        join(packageRoot, 'dist/figures/static/render-figure.js'),
+        JSON.stringify(map),
       ],
-      layout: {},
-    };
-    const [one, two] = [await svgOf(map), await svgOf(map)];
-    expect(one).toMatch(/<linearGradient[^>]* id="/);
-    expect(two).toBe(one);
-    const [, gradient] = /<linearGradient[^>]* id="([^"]*)"/.exec(one) ?? [];
-    expect(one.split(gradient).length).toBe(3); // where it is defined, and where it is used
-  });
-
-  it.skipIf(browser === undefined)('draws WebGL traces in Chromium', async () => {
-    expect(sizeOf(await renderFigure(points, { scale: 1 }))).toEqual([900, 540]);
-  });
-
-  it('draws lines without a browser', async () => {
-    const png = await withoutBrowser(() => renderFigure(lines));
-    expect(sizeOf(png)).toEqual([840, 600]);
-    const svg = await withoutBrowser(() => svgOf(lines));
-    expect(svg).toContain('class="scatterlayer');
-  });
-
-  it('says what it cannot draw without one', async () => {
-    await withoutBrowser(() =>
-      expect(renderFigure(points)).rejects.toThrow(/no Chromium was found.*; scattergl traces need Chromium/),
+      { env: {}, encoding: 'utf8' },
     );
+    expect(stderr).toBe('');
+    const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((text) => digest(Buffer.from(text, 'base64'))),
+    ).toEqual([digest(await renderFigure(map, { format: 'svg' })), digest(await renderFigure(map))]);
   });
 
-  it('goes on without a browser that does not start', async () => {
-    process.env['BANDALIGN_CHROMIUM'] = '/bin/false';
-    try {
-      expect(sizeOf(await renderFigure(lines))).toEqual([840, 600]);
-    } finally {
-      delete process.env['BANDALIGN_CHROMIUM'];
+  it('embeds heat maps and pictures, and keeps their pixels when they are enlarged', async () => {
+    for (const figure of [map, picture]) {
+      const svg = await svgOf(figure);
+      const [image] = /<image [^>]*>/.exec(svg) ?? [''];
+      expect(image).toContain('href="data:image/png;base64,');
+      expect(image).toContain('image-rendering: pixelated');
     }
+    expect(await svgOf(picture)).toContain(redDot);
+  });
+
+  it('names what one figure refers to unlike that of another: both may stand on one page', async () => {
+    const ids = async (figure: PlotlyFigure): Promise<string[]> =>
+      [...(await svgOf(figure)).matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
+    const [one, two] = [await ids(map), await ids(picture)];
+    expect(one.length).toBeGreaterThan(0);
+    expect(one.filter((id) => two.includes(id))).toEqual([]);
+  });
+
+  it('draws WebGL points as plain ones', async () => {
+    const points = { data: [{ type: 'scattergl', mode: 'markers', x: [1, 2], y: [1, 2] }], layout: {} };
+    expect(await svgOf(points)).toContain('class="scatterlayer');
+  });
+
+  it('draws traces of the whole plotly too', async () => {
+    const funnel = { data: [{ type: 'funnel', x: [3, 2], y: ['all', 'clear'] }], layout: {} };
+    expect(await svgOf(funnel)).toContain('class="funnellayer');
+  });
+
+  it('keeps the width of text where another font shows it, unless the font lacks its letters', async () => {
+    const titled = (title: string) => svgOf({ data: [], layout: { title: { text: title } } });
+    expect(await titled('Reflectance')).toMatch(
+      /textLength="[\d.]+" lengthAdjust="spacingAndGlyphs">Reflectance</,
+    );
+    expect(await titled('反射率')).not.toMatch(/textLength="[^>]*>反射率</);
+  });
+
+  it('says what it cannot draw', async () => {
+    await expect(renderFigure({ data: [{ type: 'surface', z: [[1]] }], layout: {} })).rejects.toThrow(
+      'figure: no image of surface traces; open its interactive form',
+    );
   });
 });
 

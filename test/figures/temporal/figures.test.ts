@@ -19,7 +19,7 @@ describe('the figures of an analysis', () => {
     expect(figures.map(({ name }) => name)).toEqual(['gain', 'gap-ecdf', 'months', 'calendar', 'map']);
     for (const { figure } of figures) {
       expect(JSON.parse(JSON.stringify(figure.layout))).toEqual(figure.layout);
-      expect(JSON.stringify(figure.layout['annotations'])).toContain('simulated acquisitions');
+      expect(JSON.stringify(figure.layout['title'])).toContain('(simulated acquisitions)');
       expect(JSON.stringify(figure.layout)).toMatch(/\[(days|°|mean of tiles|UTC)/);
     }
   });
