@@ -48,7 +48,7 @@ const run = (input: ExperimentInput, tag: string, more: Partial<RunOptions> = {}
 
 const weights = (tag: string) => readSafetensors(runFolder(tag, join(folder, 'outputs')).best);
 const epochs = (tag: string) => readLines<EpochRecord>(runFolder(tag, join(folder, 'outputs')).metrics);
-const timeless = (records: EpochRecord[]) => records.map(({ seconds: _, ...rest }) => rest);
+const timeless = (records: EpochRecord[]) => records.map(({ seconds: _, time: _t, ...rest }) => rest);
 
 describe.each([
   ['statistics', small],
