@@ -1,4 +1,9 @@
-import type { GeoKeys } from './georeference.js';
+/** The CRS as GeoTIFF keys, as they stand in the file, so that a writer can carry them over whole. */
+export interface GeoKeys {
+  directory: readonly number[];
+  doubles: readonly number[];
+  ascii: string;
+}
 
 /** A CRS by its EPSG code, as GeoTIFF keys say it: model, pixel is area, the code. */
 export const epsgKeys = (epsg: number, kind: 'projected' | 'geographic'): GeoKeys => ({

@@ -1,12 +1,5 @@
 import type { GeoTIFFImage } from 'geotiff';
-import { epsgKeys } from './crs.js';
-
-/** The CRS as GeoTIFF keys, as they stand in the file, so that a writer can carry them over whole. */
-export interface GeoKeys {
-  directory: readonly number[];
-  doubles: readonly number[];
-  ascii: string;
-}
+import { epsgKeys, type GeoKeys } from './crs.js';
 
 /** Where a raster lies on the ground. */
 export interface Georeference {

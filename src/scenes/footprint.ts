@@ -1,7 +1,7 @@
 import { globals } from 'geotiff';
 import { toProj4 } from 'geotiff-geokeys-to-proj4';
 import proj4 from 'proj4';
-import type { GeoKeys, Georeference } from '../raster/georeference.js';
+import type { GeoKeys, Georeference } from '../raster/crs.js';
 
 type Point = [number, number];
 

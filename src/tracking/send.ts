@@ -97,6 +97,9 @@ export const trackingDestination = (
   );
 };
 
+const pairs = (entries: readonly [string, string][]): { key: string; value: string }[] =>
+  entries.map(([key, value]) => ({ key, value }));
+
 /** A promise that is asked for once and kept, unless it fails. */
 const remember = <T>(map: Map<string, Promise<T>>, key: string, ask: () => Promise<T>): Promise<T> => {
   const known = map.get(key);
@@ -120,10 +123,12 @@ const findOrCreateExperiment = async ({ client }: Destination, name: string): Pr
   const id = await find();
   if (id !== undefined) return id;
   try {
-    const tags = [
-      { key: 'mlflow.experiment.primaryMetric.name', value: 'test/rmse/mean' },
-      { key: 'mlflow.experiment.primaryMetric.greaterIsBetter', value: 'False' },
-    ];
+    const tags = pairs([
+      // how MLflow's pages show it
+      ['mlflow.experimentKind', 'custom_model_development'],
+      ['mlflow.experiment.primaryMetric.name', 'test/rmse/mean'],
+      ['mlflow.experiment.primaryMetric.greaterIsBetter', 'False'],
+    ]);
     return await client.createExperiment(name, tags);
   } catch (error) {
     // somebody was faster, or an earlier try went through although its answer was lost
@@ -176,9 +181,6 @@ const wantedTags = (source: Source, parent: Session | null): [string, string][] 
   ...(parent ? [['mlflow.parentRunId', parent.runId] as [string, string]] : []),
   ...Object.entries(source.tags),
 ];
-
-const pairs = (entries: readonly [string, string][]): { key: string; value: string }[] =>
-  entries.map(([key, value]) => ({ key, value }));
 
 /** What the server has of a run, which is made there where it has nothing. */
 const ensureSession = async (destination: Destination, source: Source): Promise<Session> => {

@@ -145,10 +145,10 @@ const gapEnds = async (
 
 const sourceTags = (
   environment: Partial<Environment> | null,
+  words: readonly string[],
   state: RunState | null,
 ): Record<string, string | undefined> => {
   const git = environment?.git;
-  const words = environment?.argv ?? [];
   const isNotebook = words.length === 1 && /kernel[^/]*\.json$/.test(words[0]);
   return {
     'mlflow.user': state?.user,
@@ -239,19 +239,18 @@ const readRunSource = async (path: string): Promise<Source | null> => {
   const trial = sweep?.trials.find(({ tag }) => tag === folder.tag);
   const parent = sweep && trial ? await readSweepSource(dirname(folder.folder)) : null;
   const data = state?.data ?? result?.data;
+  // a trial's own call is its executor's
+  const words = sweep && trial ? ['sweep', sweep.name] : (environment?.argv ?? []);
   const gap = result && (await gapEnds({ experiment, result }, folder.folder, trial ? sweep : null));
   const tiles = result ? await readTiles(folder.tiles).catch(() => []) : [];
   const model = experiment.model.conv ? `${experiment.model.kind}+conv` : experiment.model.kind;
   const tags: Record<string, string | undefined> = {
-    ...sourceTags(environment, state),
+    ...sourceTags(environment, words, state),
     model,
     dataset: data && basename(data.root),
     synthetic: data && String(await exists(join(data.root, syntheticMarker))),
     regions: regionCounts(tiles),
-    'mlflow.note.content': describeRun(experiment, environment?.argv ?? [], result, gap, state).slice(
-      0,
-      5000,
-    ),
+    'mlflow.note.content': describeRun(experiment, words, result, gap, state).slice(0, 5000),
     'bandalign.failure': state?.ended?.status === 'failed' ? state.ended.reason.slice(0, 5000) : undefined,
     ...(sweep && trial
       ? {

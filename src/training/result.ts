@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Score, TileRecord } from '../evaluation/tile-record.js';
@@ -25,7 +26,7 @@ export interface RunResult {
 /** Reads a run's result; null where there is none or it is not whole: the run is not finished then. */
 export const readResult = async (path: string): Promise<RunResult | null> => {
   try {
-    const result = JSON.parse(await readFile(path, 'utf8')) as RunResult;
+    const result = JSON.parse(readFileSync(path, 'utf8')) as RunResult;
     return typeof result.tag === 'string' && result.scores?.test !== undefined ? result : null;
   } catch {
     return null;

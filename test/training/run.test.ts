@@ -47,12 +47,8 @@ const run = (input: ExperimentInput, tag: string, more: Partial<RunOptions> = {}
   });
 
 const weights = (tag: string) => readSafetensors(runFolder(tag, join(folder, 'outputs')).best);
-/** What a run has logged of its epochs, the time of day aside. */
-const epochs = async (tag: string) =>
-  (await readLines<EpochRecord>(runFolder(tag, join(folder, 'outputs')).metrics)).map(
-    ({ time: _, ...record }) => record,
-  );
-const timeless = (records: EpochRecord[]) => records.map(({ seconds: _, ...rest }) => rest);
+const epochs = (tag: string) => readLines<EpochRecord>(runFolder(tag, join(folder, 'outputs')).metrics);
+const timeless = (records: EpochRecord[]) => records.map(({ seconds: _, time: _t, ...rest }) => rest);
 
 describe.each([
   ['statistics', small],
