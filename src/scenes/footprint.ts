@@ -1,7 +1,8 @@
 import { globals } from 'geotiff';
 import { toProj4 } from 'geotiff-geokeys-to-proj4';
 import proj4 from 'proj4';
-import type { GeoKeys, Georeference } from '../raster/crs.js';
+import type { GeoKeys } from '../raster/crs.js';
+import type { Georeference } from '../raster/georeference.js';
 
 type Point = [number, number];
 
