@@ -100,7 +100,7 @@ export const intervalPlot = (
               {
                 type: 'line',
                 xref: panelAxes(panel).xaxis,
-                yref: 'paper',
+                yref: `${panelAxes(panel).yaxis} domain`,
                 x0: reference,
                 x1: reference,
                 y0: 0,

@@ -44,12 +44,17 @@ const panelsOf = (layout: Layout, headings: number): Panel[] => {
     : panels.toSorted((a, b) => a.left - b.left || b.bottom - a.bottom);
 };
 
-/** An axis title, wrapped to `length` CSS pixels. */
-const axisTitle = (title: FigureValue, length: number): FigureValue => {
+const textOf = (title: FigureValue): string | undefined => {
   const text = typeof title === 'string' ? title : record(title)['text'];
-  return typeof text === 'string'
-    ? { ...(typeof title === 'string' ? {} : record(title)), text: wrapped(text, 13, length).join('<br>') }
-    : title;
+  return typeof text === 'string' ? text : undefined;
+};
+
+/** The title of the first axis that has one, wrapped to `length` CSS pixels. */
+const axisTitle = (axes: readonly Layout[], length: number): FigureValue => {
+  const title = axes.map((axis) => axis['title']).find((one) => textOf(one) !== undefined);
+  return title === undefined
+    ? undefined
+    : { ...record(title), text: wrapped(textOf(title)!, 13, length).join('<br>') };
 };
 
 const legendHeight = ({ data, layout = {} }: PlotlyFigure, width: number): number => {
@@ -67,7 +72,8 @@ const [panelHeight, between] = [200, 70];
 
 /**
  * The layout of a figure for a phone: panels stacked, each with its own axis titles and tick labels, the title wrapped,
- * legend and colour bar at the bottom. Everything else of the layout is kept.
+ * legend and colour bar at the bottom. Panels stay where they are if an annotation or shape is placed by `paper`
+ * coordinates, which would not follow them.
  *
  * @param width available width, CSS pixels
  */
@@ -75,10 +81,14 @@ export const narrowLayout = (figure: PlotlyFigure, width = 358): Layout => {
   const layout = record(figure.layout);
   const annotations = list(layout['annotations']);
   const headings = annotations.filter(({ name }) => name === headingName).length;
-  const panels = panelsOf(layout, headings);
+  // what is placed on the whole figure would not follow its panel
+  const tied = [...annotations, ...list(layout['shapes'])].some(
+    ({ xref, yref }) => xref === 'paper' || yref === 'paper',
+  );
+  const panels = tied ? [] : panelsOf(layout, headings);
   const title = layout['title'];
-  const text = typeof title === 'string' ? title : record(title)['text'];
-  const lines = typeof text === 'string' ? wrapped(text, 14, width - 28) : [];
+  const text = textOf(title);
+  const lines = text === undefined ? [] : wrapped(text, 14, width - 28);
   const [menus, sliders] = [list(layout['updatemenus']), list(layout['sliders'])];
   const legend = legendHeight(figure, width - 20);
   const bar = layout['coloraxis'] ? 64 : 0;
@@ -87,7 +97,7 @@ export const narrowLayout = (figure: PlotlyFigure, width = 358): Layout => {
   const foot = 58 + legend + bar + slider;
   const plot = panels.length * panelHeight + (panels.length - 1) * between;
   const own = typeof layout['height'] === 'number' ? layout['height'] : 450;
-  const height = panels.length > 1 ? plot + top + foot : Math.min(own, 260) + top + foot;
+  const height = panels.length > 1 ? plot + top + foot : tied ? own : Math.min(own, 260) + top + foot;
   const axes: Record<string, FigureValue> = {};
   for (const [index, { x, y, left, bottom }] of panels.entries()) {
     const below = panels.filter((one) => one.left === left).toSorted((a, b) => a.bottom - b.bottom)[0];
@@ -98,14 +108,14 @@ export const narrowLayout = (figure: PlotlyFigure, width = 358): Layout => {
       ...xAxis,
       domain: [0, 1],
       showticklabels: true,
-      title: axisTitle(xAxis['title'] ?? record(layout[below.x])['title'], width - 80),
+      title: axisTitle([xAxis, record(layout[below.x])], width - 80),
       automargin: true,
     };
     axes[y] = {
       ...yAxis,
       domain: [Math.max(0, from), Math.min(1, from + panelHeight / plot)],
       showticklabels: true,
-      title: axisTitle(yAxis['title'] ?? record(layout[beside.y])['title'], panelHeight),
+      title: axisTitle([yAxis, record(layout[beside.y])], panelHeight),
       automargin: true,
     };
   }

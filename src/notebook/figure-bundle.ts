@@ -81,7 +81,7 @@ const withoutControls = ({ layout = {}, ...figure }: PlotlyFigure): PlotlyFigure
 export const figureBundle = async (figure: PlotlyFigure): Promise<MimeBundle> => {
   const title = figureTitle(figure) ?? 'figure';
   const plain = plainFigure(figure);
-  const image = await renderFigure(withoutControls(figure), { format: 'png' }).then(
+  const image = await renderFigure(withoutControls(figure), { format: 'png', scale: 1.5 }).then(
     (png) => ({ png: Buffer.from(png).toString('base64') }),
     (error: unknown) => ({ why: reason(error) }),
   );
