@@ -135,7 +135,7 @@ const mostBands = 65535;
 const metadataOf = async (source: ByteSource, text: string, bands: number): Promise<GdalMetadata> => {
   if (text === '') return { bands: Array.from({ length: bands }, () => silentBand), items: {} };
   try {
-    return readGdalMetadata(text, bands);
+    return await readGdalMetadata(text, bands);
   } catch (error) {
     throw damaged(source.path, `damaged: its GDAL metadata are not XML (${reason(error)})`);
   }
