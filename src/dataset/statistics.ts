@@ -12,7 +12,7 @@ export interface Moments {
 
 /**
  * All that the squared error of a LUT on one band depends on: `SSE(L) = LᵀAL − 2bᵀL + c`, A tridiagonal
- * (design §3: a LUT read by linear interpolation is linear in its knots).
+ * (a LUT read by linear interpolation is linear in its knots).
  */
 export interface BandStatistics {
   /** Valid pixels. */

@@ -49,12 +49,12 @@ export interface GdalMetadata {
  * that is merely called so is not.
  * @throws Error where it is not XML
  */
-export const readGdalMetadata = (text: string, bands: number): GdalMetadata => {
+export const readGdalMetadata = async (text: string, bands: number): Promise<GdalMetadata> => {
   const found: GdalMetadata = {
     bands: Array.from({ length: bands }, () => ({ ...silentBand })),
     items: {},
   };
-  for (const item of elements(parseXml(text), 'Item')) {
+  for (const item of elements(await parseXml(text), 'Item')) {
     const value = unescapeAgain(textOf(item) ?? '');
     const sample = attribute(item, 'sample');
     if (sample === null) {

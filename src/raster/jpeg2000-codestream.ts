@@ -130,6 +130,12 @@ export const openCodestream = async (source: ByteSource): Promise<Codestream> =>
   );
   const components = view.getUint16(38);
   const depth = siz[40];
+  for (let component = 0; component < components; component++) {
+    const at = 40 + 3 * component;
+    if (at + 2 >= siz.length) throw damaged(source.path, `damaged: ${components} components`);
+    if (siz[at] !== depth || siz[at + 1] !== 1 || siz[at + 2] !== 1)
+      throw rasterFault(source.path, 'components of different size or depth', 'write it as GeoTIFF');
+  }
   if (tileWidth === 0 || tileHeight === 0 || x1 <= x0 || y1 <= y0)
     throw damaged(source.path, 'damaged: its size is nothing');
   if (x0 !== 0 || y0 !== 0 || tileX0 !== 0 || tileY0 !== 0)

@@ -4,8 +4,7 @@ import type { ByteSource } from './byte-source.js';
 import { type GdalMetadata, readGdalMetadata, silentBand } from './gdal-metadata.js';
 import { placeOf } from './georeference.js';
 import { firstImage, metadataText, nodataOf, photometricColours, sampleTypeOf } from './image-directory.js';
-import type { ImageFile } from './image-file.js';
-import { type Pixels, pixelArrays, type RasterWindow } from './raster.js';
+import { type ImageFile, type Pixels, pixelArrays, type RasterWindow } from './raster.js';
 import { damaged, rasterFault } from './raster-fault.js';
 
 const blocksAtOnce = 8;
@@ -135,7 +134,7 @@ const mostBands = 65535;
 const metadataOf = async (source: ByteSource, text: string, bands: number): Promise<GdalMetadata> => {
   if (text === '') return { bands: Array.from({ length: bands }, () => silentBand), items: {} };
   try {
-    return readGdalMetadata(text, bands);
+    return await readGdalMetadata(text, bands);
   } catch (error) {
     throw damaged(source.path, `damaged: its GDAL metadata are not XML (${reason(error)})`);
   }

@@ -5,10 +5,9 @@ import type { ByteSource } from './byte-source.js';
 import { epsgKeys } from './crs.js';
 import { silentBand } from './gdal-metadata.js';
 import { placeOf, type StatedPlace } from './georeference.js';
-import type { ImageFile } from './image-file.js';
 import { type Codestream, openCodestream } from './jpeg2000-codestream.js';
 import { checkRead } from './open-geotiff.js';
-import { type Pixels, type PixelType, pixelArrays, type RasterWindow } from './raster.js';
+import { type ImageFile, type Pixels, type PixelType, pixelArrays, type RasterWindow } from './raster.js';
 import { damaged, rasterFault } from './raster-fault.js';
 
 /** OpenJPEG in WebAssembly (@cornerstonejs/codec-openjpeg); it comes without types. */

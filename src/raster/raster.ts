@@ -1,4 +1,5 @@
-import type { Georeference } from './georeference.js';
+import type { BandStatement } from './gdal-metadata.js';
+import type { Georeference, StatedPlace } from './georeference.js';
 
 /** The pixels of one band, row by row. */
 export type Pixels =
@@ -78,3 +79,20 @@ export interface Raster {
 /** The sample that a nodata value means in a band of `type`: of float32 the nearest float. */
 export const nodataSample = (type: PixelType, nodata: number): number =>
   type === 'float32' ? Math.fround(nodata) : nodata;
+
+/** One image file of any format with what its own bytes say; sidecars are not looked at. */
+export interface ImageFile {
+  path: string;
+  width: number;
+  height: number;
+  type: PixelType;
+  /** One for each band. */
+  statements: readonly BandStatement[];
+  items: Readonly<Record<string, string>>;
+  place: StatedPlace;
+  blockSize: readonly [number, number];
+  compression: string;
+  read(options?: RasterReadOptions): Promise<Pixels[]>;
+  /** Valid pixels (1) by the transparency mask in the file; null without one. */
+  readMask: ((window: RasterWindow) => Promise<Uint8Array>) | null;
+}

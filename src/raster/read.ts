@@ -3,9 +3,8 @@ import { type ByteSource, openBytes } from './byte-source.js';
 import { crsOfText } from './crs.js';
 import type { BandStatement } from './gdal-metadata.js';
 import type { Georeference } from './georeference.js';
-import type { ImageFile } from './image-file.js';
 import { openGeoTiff } from './open-geotiff.js';
-import type { OwnMask, Raster, RasterWindow } from './raster.js';
+import type { ImageFile, OwnMask, Raster, RasterWindow } from './raster.js';
 import { damaged, rasterFault } from './raster-fault.js';
 import { type AuxiliaryFile, hasRpcFile, maskFileOf, readAuxiliary, readWorldFile } from './sidecars.js';
 

@@ -62,7 +62,7 @@ export const readAuxiliary = async (path: string, bands: number): Promise<Auxili
   if (text === null) return null;
   let root: XmlNode;
   try {
-    root = parseXml(text);
+    root = await parseXml(text);
   } catch (error) {
     throw rasterFault(beside, `not XML (${reason(error)})`, 'mend it or remove it');
   }

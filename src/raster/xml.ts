@@ -1,5 +1,3 @@
-import { XMLParser } from 'fast-xml-parser';
-
 /** A parsed XML element or text. */
 export type XmlNode = unknown;
 
@@ -7,8 +5,10 @@ export type XmlNode = unknown;
  * Parses XML without namespaces; attributes are keys that begin with @, text is `#text`.
  * @throws Error where it is not XML, or declares entities of its own
  */
-export const parseXml = (text: string): XmlNode => {
+export const parseXml = async (text: string): Promise<XmlNode> => {
   if (/<!(?:DOCTYPE|ENTITY)/i.test(text)) throw new Error('it declares entities');
+  // here, as most rasters have no XML
+  const { XMLParser } = await import('fast-xml-parser');
   const parser = new XMLParser({
     ignoreAttributes: false,
     attributeNamePrefix: '@',

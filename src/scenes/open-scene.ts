@@ -5,7 +5,7 @@ import { addressOf } from '../raster/byte-source.js';
 import type { Georeference } from '../raster/georeference.js';
 import type { Pixels, PixelType, Raster } from '../raster/raster.js';
 import { openRaster } from '../raster/read.js';
-import { statedByTags, type Units } from '../raster/reflectance-units.js';
+import { type StatedUnits, statedByTags, type Units, unitsFrom } from '../raster/reflectance-units.js';
 import { bringToGrid } from './bring-to-grid.js';
 import { type ChosenBand, chooseBands, contradictedBands } from './choose-bands.js';
 import { type PixelCoding, pixelCoding } from './pixel-coding.js';
@@ -13,7 +13,6 @@ import { metadataOfImage, openProductFolder } from './product-folder.js';
 import { metadataName, type ProductMetadata, statedByProduct } from './product-metadata.js';
 import { maskRule, qaRule, type SceneMask, sclRule, sclValidDefault } from './scene-mask.js';
 import type { SceneRequest } from './scene-request.js';
-import { unitsOf } from './scene-units.js';
 
 /** One band of the model and where its pixels are. */
 export interface SceneBand {
@@ -87,6 +86,26 @@ const maskedRasters = (chosen: readonly ChosenBand[]): Set<Raster> =>
       return raster.ownMask === null || (raster.ownMask === 'alpha band' && alphaIsData) ? [] : [raster];
     }),
   );
+
+/**
+ * Units of a band by flag, else by what its file or product states; a text that says what is missing otherwise. Dates
+ * decide nothing: old scenes are reprocessed, and providers differ on whether they have applied the offset.
+ */
+const unitsOf = (
+  name: string,
+  flags: Pick<SceneRequest, 'boaOffset' | 'scale'>,
+  stated: StatedUnits | null,
+): Units | string => {
+  const boaOffset = flags.boaOffset ?? stated?.boaOffset ?? null;
+  if (boaOffset === null)
+    return `boa offset: unknown for ${name}; give --boa-offset -1000 for a Sentinel-2 product of baseline 04.00 or later as published, --boa-offset 0 for an older one or where the provider has applied it`;
+  const byFlag = [
+    flags.boaOffset === undefined ? '' : '--boa-offset',
+    flags.scale === undefined ? '' : '--scale',
+  ].filter(Boolean);
+  const origin = [...byFlag, byFlag.length < 2 && stated ? stated.origin : ''].filter(Boolean).join(', ');
+  return unitsFrom(boaOffset, flags.scale ?? stated?.scale ?? null, origin);
+};
 
 /** What the scale and offset of a file say against a flag that goes before them. */
 const overruled = (

@@ -34,7 +34,7 @@ const numberOf = (text: string | null): number | null =>
 export const readProductMetadata = async (path: string): Promise<ProductMetadata> => {
   let root: XmlNode;
   try {
-    root = parseXml(await readFile(path, 'utf8'));
+    root = await parseXml(await readFile(path, 'utf8'));
   } catch (error) {
     throw new Fault(`product metadata: ${path}; not XML (${reason(error)}): fetch it again`);
   }

@@ -36,7 +36,12 @@ const commonNames = new Set(['coastal', 'blue', 'green', 'red', 'nir', 'nir08', 
 const earliest = '2015-06-23T00:00:00Z';
 
 const nodataOf = (nodata: number | null): Record<string, unknown> =>
-  nodata === null ? {} : { nodata: Number.isNaN(nodata) ? 'nan' : nodata };
+  // JSON has none of these numbers; the raster extension spells them so
+  nodata === null
+    ? {}
+    : {
+        nodata: Number.isNaN(nodata) ? 'nan' : Number.isFinite(nodata) ? nodata : nodata > 0 ? 'inf' : '-inf',
+      };
 
 const assetOf = ({ path, type, title, roles, size, bands }: StacAsset) => ({
   href: `./${encodeURIComponent(basename(path))}`,

@@ -54,17 +54,19 @@ describe('numbers and metadata are taken as GDAL takes them', () => {
     expect(gdalNumber(text)).toBe(value);
   });
 
-  test('a scale is what has the role of one', () => {
+  test('a scale is what has the role of one', async () => {
     const item = (attributes: string, value: string): string => `<Item ${attributes}>${value}</Item>`;
-    const read = (...items: string[]) =>
-      readGdalMetadata(`<GDALMetadata>${items.join('')}</GDALMetadata>`, 2).bands[0];
-    expect(read(item('name="SCALE" sample="0" role="scale"', '0.5')).scale).toBe(0.5);
-    expect(read(item('name="foo" sample="0" role="Scale"', '0,0001')).scale).toBe(0.0001);
-    expect(read(item('name="SCALE" sample="0"', '0.5')).scale).toBeNull();
-    expect(read(item('name="Scale" sample="0" domain="FORCE"', '10000.000')).scale).toBeNull();
-    expect(read(item('name="SCALE" role="scale"', '0.5')).scale).toBeNull();
-    expect(read(item('name="COLORINTERP" sample="0" role="colorinterp"', 'Red')).colour).toBe('red');
-    expect(read(item('name="DESCRIPTION" sample="0" role="description"', 'a &amp;lt; b')).name).toBe('a < b');
+    const read = async (text: string) =>
+      (await readGdalMetadata(`<GDALMetadata>${text}</GDALMetadata>`, 2)).bands[0];
+    expect((await read(item('name="SCALE" sample="0" role="scale"', '0.5'))).scale).toBe(0.5);
+    expect((await read(item('name="foo" sample="0" role="Scale"', '0,0001'))).scale).toBe(0.0001);
+    expect((await read(item('name="SCALE" sample="0"', '0.5'))).scale).toBeNull();
+    expect((await read(item('name="Scale" sample="0" domain="FORCE"', '10000.000'))).scale).toBeNull();
+    expect((await read(item('name="SCALE" role="scale"', '0.5'))).scale).toBeNull();
+    expect((await read(item('name="COLORINTERP" sample="0" role="colorinterp"', 'Red'))).colour).toBe('red');
+    expect((await read(item('name="DESCRIPTION" sample="0" role="description"', 'a &amp;lt; b'))).name).toBe(
+      'a < b',
+    );
   });
 
   test('units of scale and offset', () => {

@@ -93,6 +93,8 @@ describe('scenes', () => {
           properties: Record<string, unknown>;
         },
     );
+    const colours = await withRaster(join(folder, 'pam-crs/out/a.tif'), async (raster) => raster.colours);
+    expect(colours).toEqual(['blue', 'green', 'red', 'undefined']);
     expect(items[0].properties['proj:code']).toBe('EPSG:32650');
     expect(items[0].geometry?.type).toBe('Polygon');
     expect(items[1].properties['proj:code']).toBeNull();
