@@ -343,6 +343,10 @@ describe("the paper's folders", () => {
     const { statistics } = analyse(await readCatalogs([root]), { sensors: ['s2', 'gf1'] });
     const bySet = statistics.get('21KYU')!;
     expect(['s2', 'gf1', 's2+gf1'].map((set) => bySet.get(set)!.n)).toEqual([3, 2, 3]);
+    await writeFile(join(root, 'SYNTHETIC.json'), '{}');
+    const synthetic = await readCatalogs([root]);
+    expect(synthetic.simulated).toBe(true);
+    expect(synthetic.notes.join()).toContain('paper: synthetic images (SYNTHETIC.json)');
     await writeFile(join(root, 'Brazil', 'S2', 'x.tif'), '');
     await writeFile(join(root, 'Brazil', 'GF1', '21KYU_20190931-00-00.tif'), '');
     const faults = await faultsOf(readCatalogs([root]));
