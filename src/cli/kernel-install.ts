@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Fault } from '../fault.js';
 import type { Command } from './command.js';
 
@@ -12,9 +13,10 @@ export const command: Command = {
     if (words.length > 0) throw new Fault(`call: ${words[0]}; kernel install takes options only`);
     if (options['user'] === true && options['prefix'] !== undefined)
       throw new Fault('call: --user and --prefix; give one of them');
-    const { installKernel } = await import('../notebook/kernelspec.js');
+    const { installKernel, jupyterPath } = await import('../notebook/kernelspec.js');
     const folder = await installKernel(options['prefix'] as string | undefined);
     print(`${folder}: TypeScript (bandalign) is registered`);
+    print(`with papermill: pip install ${join(jupyterPath, 'papermill')}`);
     json({ kernelspec: folder });
   },
 };

@@ -2,7 +2,7 @@
 export const msPerDay = 86_400_000;
 
 const form =
-  /^(\d{4})-?(\d{2})-?(\d{2})(?:[T ](\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?)?$/i;
+  /^(\d{4})[-/]?(\d{2})[-/]?(\d{2})(?:[T ](\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?)?$/i;
 
 const offsetMinutes = (zone: string | undefined): number => {
   if (zone === undefined || zone.toUpperCase() === 'Z') return 0;
@@ -16,7 +16,8 @@ const daysIn = (year: number, month: number): number => {
 };
 
 /**
- * An ISO 8601 date or date-time (extended or basic) as milliseconds UTC, or null where it is none.
+ * An ISO 8601 date or date-time (extended, basic, or with slashes as EarthExplorer writes it) as milliseconds UTC, or
+ * null where it is none.
  * Without a zone it is UTC, as catalogs of acquisitions mean it; a date alone is its midnight.
  * Days that do not exist (2023-02-29) and hours beyond 23 are refused, where `Date.parse` would roll them over.
  */

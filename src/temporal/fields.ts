@@ -24,6 +24,8 @@ export interface ReadContext {
   faults: string[];
   /** Cloud values read as percent, of the file at hand: how many, and the highest. */
   percents?: { count: number; highest: number };
+  /** Items of the file at hand that are of sensors nobody asked for and the program does not know: how many of each. */
+  others?: Map<string, number>;
 }
 
 const number = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
@@ -44,9 +46,15 @@ const share = (
 
 /**
  * One acquisition from its texts. Every fault is left in `context.faults`, behind `where` (file and line or item);
- * null where there is any.
+ * null where there is any, and for a sensor that is not known, which `context.others` counts.
  */
 export const readFields = (fields: Fields, where: string, context: ReadContext): Acquisition | null => {
+  const platform = platformName(fields.sensor ?? '', context.named);
+  const sensor = (fields.sensor ?? '').trim();
+  if (platform === null && sensor !== '' && context.others) {
+    context.others.set(sensor, (context.others.get(sensor) ?? 0) + 1);
+    return null;
+  }
   let sound = true;
   const report = (fault: string): void => {
     sound = false;
@@ -54,9 +62,7 @@ export const readFields = (fields: Fields, where: string, context: ReadContext):
   };
   const tile = tileName(fields.tile ?? '');
   if (tile === '') report('tile is absent; name the column or property that holds it');
-  const platform = platformName(fields.sensor ?? '', context.named);
-  if ((fields.sensor ?? '').trim() === '')
-    report('sensor is absent; name the column or property that holds it');
+  if (sensor === '') report('sensor is absent; name the column or property that holds it');
   else if (platform === null)
     report(
       `sensor ${fields.sensor} is unknown; known are ${knownSensors.join(', ')} and what --sensors names`,

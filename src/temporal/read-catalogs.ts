@@ -8,6 +8,7 @@ import { readCsv } from './read-csv.js';
 import { readNames } from './read-names.js';
 import { readPaperLayout } from './read-paper-layout.js';
 import { readStac } from './read-stac.js';
+import { knownSensors } from './sensors.js';
 
 const nothing = (): Catalog => ({ acquisitions: [], outlines: new Map(), simulated: false, notes: [] });
 
@@ -57,6 +58,21 @@ const fractionNotes = (path: string, { percents }: ReadContext): string[] =>
       ]
     : [];
 
+/** Items of sensors that nobody counts: left out and said, or a fault where a file holds no others. */
+const otherNotes = (path: string, { acquisitions }: Catalog, context: ReadContext): string[] => {
+  const others = [...(context.others ?? [])].sort(([, a], [, b]) => b - a);
+  if (others.length === 0) return [];
+  const total = others.reduce((sum, [, count]) => sum + count, 0);
+  const listed = others.slice(0, 5).map(([name, count]) => `${name} (${count})`);
+  const names = [...listed, ...(others.length > 5 ? [`${others.length - 5} more`] : [])].join(', ');
+  if (acquisitions.length > 0)
+    return [`${path}: ${total} items of other sensors are left out: ${names}; --sensors counts them`];
+  context.faults.push(
+    `${path}: no item is of a known sensor: ${names}; known are ${knownSensors.join(', ')} and what --sensors names`,
+  );
+  return [];
+};
+
 const readOne = async (path: string, columns: AssignedColumns, context: ReadContext): Promise<Catalog> => {
   const found = await stat(path).catch(() => null);
   if (found === null) {
@@ -100,8 +116,10 @@ export const readCatalogs = async (
   const catalogs: Catalog[] = [];
   for (const [index, path] of paths.entries()) {
     context.percents = { count: 0, highest: 0 };
+    context.others = new Map();
     const catalog = await readOne(path, assigned[index], context);
-    catalogs.push({ ...catalog, notes: [...catalog.notes, ...fractionNotes(path, context)] });
+    const notes = [...catalog.notes, ...fractionNotes(path, context), ...otherNotes(path, catalog, context)];
+    catalogs.push({ ...catalog, notes });
   }
   if (context.faults.length > 0) throw new Fault(context.faults);
   return joinCatalogs(catalogs);

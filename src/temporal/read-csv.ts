@@ -3,17 +3,40 @@ import type { Acquisition, Catalog, Outline } from './acquisition.js';
 import { type AssignedColumns, type ColumnPart, type Role, roles } from './columns.js';
 import { boxOutline, type Fields, type ReadContext, readFields } from './fields.js';
 
-/** Columns taken for a role that no mapping names, the first that the header has: ours, then STAC's names. */
-const usual: Record<Role, readonly string[]> = {
-  tile: ['tile', 's2:mgrs_tile', 'grid:code', 'mgrs_tile'],
-  sensor: ['sensor', 'platform'],
-  datetime: ['datetime', 'date', 'time'],
-  clear: ['clear_fraction', 'clear'],
-  cloud: ['eo:cloud_cover', 'cloud_cover', 'cloud'],
+/**
+ * Columns taken for a role that no mapping names, the first that the header has, several joined with a dash: ours, then
+ * the names of STAC, USGS EarthExplorer, the Copernicus Browser and CNSA's platform, in any case.
+ */
+const usual: Record<Role, readonly (readonly string[])[]> = {
+  tile: [
+    ...[['tile'], ['s2:mgrs_tile'], ['grid:code'], ['mgrs_tile'], ['tileId']],
+    ...[
+      ['landsat:wrs_path', 'landsat:wrs_row'],
+      ['WRS Path', 'WRS Row'],
+      ['wrs_path', 'wrs_row'],
+    ],
+    ['ScenePath', 'SceneRow'],
+  ],
+  sensor: [['sensor'], ['platform'], ['Satellite'], ['SatelliteID'], ['platformSerialIdentifier']],
+  datetime: [
+    ...[['datetime'], ['date'], ['time'], ['Acquisition Date'], ['Date Acquired'], ['beginningDateTime']],
+    ...[['ContentDate:Start'], ['Sensing time'], ['CenterTime'], ['ReceiveTime']],
+  ],
+  clear: [['clear_fraction'], ['clear']],
+  cloud: [
+    ...[['eo:cloud_cover'], ['cloud_cover'], ['cloud'], ['Scene Cloud Cover L1'], ['Land Cloud Cover']],
+    ...[['cloudCover'], ['CloudPercent']],
+  ],
   nodata: [],
-  id: ['id'],
-  bbox: ['bbox'],
+  id: [['id'], ['Landsat Product Identifier L2'], ['Landsat Product Identifier L1'], ['Name'], ['SceneID']],
+  bbox: [['bbox']],
 };
+
+/** WRS numbers in three digits, as in `033-032`; other parts as they are. */
+const joinParts = (columns: readonly string[], parts: readonly string[]): string =>
+  /wrs/i.test(columns[0]) && parts.every((part) => /^\d{1,3}$/.test(part.trim()))
+    ? parts.map((part) => part.trim().padStart(3, '0')).join('-')
+    : parts.join('-');
 
 type Reader = (row: readonly string[]) => string;
 
@@ -47,10 +70,24 @@ const resolve = (
     }
     if (told && (role === 'clear' || role === 'cloud')) continue;
     if (role === 'cloud' && readers.clear) continue;
-    const column = usual[role].find((name) => header.includes(name));
-    if (column === undefined) continue;
-    readers[role] = partReader({ column }, header);
-    if (column !== usual[role][0] || role === 'cloud') taken.push(`${role}=${column}`);
+    const spelt = (name: string): string | undefined =>
+      header.find((column) => column.toLowerCase() === name.toLowerCase());
+    const found = usual[role].find((names) => names.every((name) => spelt(name) !== undefined));
+    if (found === undefined) continue;
+    const columns = found.map((name) => spelt(name) as string);
+    const read = columns.map((column) => partReader({ column }, header));
+    readers[role] =
+      read.length === 1
+        ? // EarthExplorer names a Landsat by its number alone
+          role === 'sensor' && /^satellite$/i.test(columns[0])
+          ? (row) => read[0](row).replace(/^[4-9]$/, 'landsat-$&')
+          : read[0]
+        : (row) =>
+            joinParts(
+              columns,
+              read.map((one) => one(row)),
+            );
+    if (found !== usual[role][0] || role === 'cloud') taken.push(`${role}=${columns.join('+')}`);
   }
   const missing = (['tile', 'sensor', 'datetime'] as const).filter((role) => readers[role] === undefined);
   if (!readers.clear && !readers.cloud) missing.push('cloud' as never);

@@ -50,6 +50,16 @@ const datetimeOf = (properties: Json): string | undefined => {
   return from !== null && to !== null && dayOf(from) === dayOf(to) ? start : undefined;
 };
 
+/** What is wrong with an item that is made of images of several days. */
+const compositeFault = (properties: Json): string | undefined => {
+  if (text(properties['datetime']) !== undefined) return undefined;
+  const [start, end] = [text(properties['start_datetime']), text(properties['end_datetime'])];
+  const [from, to] = [parseTime(start ?? ''), parseTime(end ?? '')];
+  return from !== null && to !== null && dayOf(from) !== dayOf(to)
+    ? `a composite: start_datetime ${start} and end_datetime ${end} are days apart, so it has no day of its own; leave composites out, or take their start with --columns datetime=start_datetime`
+    : undefined;
+};
+
 /** The outer ring of a polygon, or of a multipolygon's first part, without the repeated last point. */
 const ringOf = (geometry: unknown): Outline | null => {
   if (!isObject(geometry) || !Array.isArray(geometry['coordinates'])) return null;
@@ -135,6 +145,11 @@ export const readStac = (
       return;
     }
     const where = `${file} item ${text(item['id']) ?? index + 1}`;
+    const composite = columns.named && columns.mapping.datetime ? undefined : compositeFault(properties);
+    if (composite !== undefined) {
+      context.faults.push(`${where}: ${composite}`);
+      return;
+    }
     const acquisition = readFields(fieldsOf(item, properties, columns), where, context);
     if (acquisition === null) return;
     acquisitions.push(acquisition);

@@ -191,6 +191,34 @@ describe.skipIf(jupyter === '')('a real Jupyter', { timeout: 300_000 }, () => {
     }),
   );
 
+  it.skipIf(!existsSync(besideJupyter('jupytext')))('reads a .ts file as Jupytext does', async () =>
+    inFolder(async (folder) => {
+      const text = [
+        ...[
+          '// %% [markdown]',
+          '// # Title',
+          '//',
+          '// text',
+          '',
+          '// %% tags=["parameters"]',
+          'let x = 1;',
+          '',
+        ],
+        ...['// %%', 'const y = x;', '', 'y', ''],
+      ].join('\n');
+      const path = join(folder, 'in.ts');
+      await writeFile(path, text);
+      await run(besideJupyter('jupytext'), ['--to', 'ipynb', path, '--output', join(folder, 'in.ipynb')]);
+      const cells = async (name: string): Promise<unknown> =>
+        (await readNotebook(join(folder, name))).cells.map(({ cell_type: kind, source, metadata }) => [
+          kind,
+          source,
+          metadata['tags'],
+        ]);
+      expect(await cells('in.ts')).toEqual(await cells('in.ipynb'));
+    }),
+  );
+
   it('is asked for input, or says that nobody can be asked', async () =>
     inFolder(async (folder) => {
       const script = `

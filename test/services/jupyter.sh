@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A real Jupyter for the tests: nbconvert and JupyterLab in a virtual environment of this checkout (.services/jupyter, about 250 MB).
+# A real Jupyter for the tests: nbconvert, JupyterLab, papermill and jupytext in a virtual environment of this checkout (.services/jupyter, about 250 MB).
 #
 #   jupyter.sh install   installs if needed; prints the path of `jupyter` and nothing else on stdout
 #
@@ -14,7 +14,8 @@ without() {
   exit 0
 }
 
-complete() { "$venv/bin/jupyter" nbconvert --version >/dev/null 2>&1 && "$venv/bin/jupyter" lab --version >/dev/null 2>&1; }
+complete() { "$venv/bin/jupyter" nbconvert --version >/dev/null 2>&1 && "$venv/bin/jupyter" lab --version >/dev/null 2>&1 &&
+  [ -x "$venv/bin/papermill" ] && [ -x "$venv/bin/jupytext" ]; }
 
 install() {
   complete && return
@@ -27,8 +28,8 @@ install() {
   complete && return
   rm -rf "$venv"
   python3 -m venv "$venv" >&2 || without "python3 -m venv failed (Debian: apt-get install python3-venv)"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check nbconvert jupyterlab >&2 ||
-    { rm -rf "$venv"; without "pip could not install nbconvert and jupyterlab"; }
+  "$venv/bin/pip" install --quiet --disable-pip-version-check nbconvert jupyterlab papermill jupytext >&2 ||
+    { rm -rf "$venv"; without "pip could not install nbconvert, jupyterlab, papermill and jupytext"; }
   exec 9>&-
 }
 

@@ -90,7 +90,7 @@ describe('STAC', () => {
         features: [
           item('good', good),
           item('no-date', { ...good, datetime: null }),
-          item('odd', { ...good, platform: 'sputnik', 'eo:cloud_cover': 130 }),
+          item('odd', { ...good, 'eo:cloud_cover': 130 }),
           item('no-cloud', { ...good, 'eo:cloud_cover': undefined }),
           item('no-tile', { ...good, 's2:mgrs_tile': undefined }),
           { type: 'Feature', id: 'bare' },
@@ -100,13 +100,43 @@ describe('STAC', () => {
     expect(await faultsOf(readCatalogs([path]))).toMatchInlineSnapshot(`
       [
         "bad.json item no-date: datetime is absent; give an ISO 8601 date or time",
-        "bad.json item odd: sensor sputnik is unknown; known are s2, gf1, gf6, landsat, hls, modis and what --sensors names",
         "bad.json item odd: cloud 130; give percent between 0 and 100",
         "bad.json item no-cloud: cloud is absent; give percent between 0 and 100",
         "bad.json item no-tile: tile is absent; name the column or property that holds it",
         "bad.json item 6: no properties; give STAC items",
       ]
     `);
+  });
+
+  it('leaves out items of other sensors and says how many, unless there are no others', async () => {
+    const text = await readFile(fixture('s2_13TDE_2024-04.json'), 'utf8');
+    const catalog = JSON.parse(text) as { features: { properties: Record<string, unknown> }[] };
+    const [first, second, ...rest] = catalog.features;
+    first.properties = { platform: 'sentinel-1a' };
+    second.properties = { platform: 'sputnik', datetime: 'never' };
+    const mixed = await readCatalogs([await write('mixed.json', JSON.stringify(catalog))]);
+    expect(mixed.acquisitions).toHaveLength(rest.length);
+    expect(mixed.notes.join().replaceAll(`${folder}/`, '')).toContain(
+      'mixed.json: 2 items of other sensors are left out: sentinel-1a (1), sputnik (1); --sensors counts them',
+    );
+    const others = await write('others.json', JSON.stringify({ ...catalog, features: [first] }));
+    expect(await faultsOf(readCatalogs([others]))).toEqual([
+      'others.json: no item is of a known sensor: sentinel-1a (1); known are s2, gf1, gf6, landsat, hls, modis and what --sensors names',
+    ]);
+  });
+
+  it('names a composite, which has no day, and takes its start when told to', async () => {
+    const text = await readFile(fixture('s2_13TDE_2024-04.json'), 'utf8');
+    const catalog = JSON.parse(text) as { features: { id: string; properties: Record<string, unknown> }[] };
+    Object.assign(catalog.features[0].properties, {
+      datetime: null,
+      start_datetime: '2024-01-01T00:00:00Z',
+      end_datetime: '2024-01-08T23:59:59Z',
+    });
+    const path = await write('composite.json', JSON.stringify(catalog));
+    expect(await faultsOf(readCatalogs([path]))).toEqual([
+      `composite.json item ${catalog.features[0].id}: a composite: start_datetime 2024-01-01T00:00:00Z and end_datetime 2024-01-08T23:59:59Z are days apart, so it has no day of its own; leave composites out, or take their start with --columns datetime=start_datetime`,
+    ]);
   });
 
   it('refuses what is cut short, empty or something else, all files at once', async () => {
@@ -160,6 +190,28 @@ describe('CSV', () => {
     expect(analyse(catalog, { threshold: 0.7 }).statistics.get('033-032')!.get('landsat')!.nClear).toBe(1);
   });
 
+  it.each([
+    [
+      'STAC, with WRS path and row',
+      'id,datetime,platform,landsat:wrs_path,landsat:wrs_row,eo:cloud_cover\nx,2024-11-27T17:37:29Z,landsat-8,33,032,25\n',
+      { tile: '033-032', platform: 'landsat-8', clear: 0.75, id: 'x' },
+    ],
+    [
+      'EarthExplorer',
+      'Landsat Product Identifier L2,WRS Path,WRS Row,Date Acquired,Satellite,Scene Cloud Cover L1\ny,033,032,2024/11/27,9,50\n',
+      { tile: '033-032', platform: 'landsat-9', clear: 0.5, id: 'y' },
+    ],
+    [
+      'CNSA',
+      'SceneID,SatelliteID,SensorID,ScenePath,SceneRow,ReceiveTime,CloudPercent\n1,GF1,WFV2,12,87,2020-07-01 11:20:30,10\n',
+      { tile: '12-87', platform: 'gf1', clear: 0.9, id: '1' },
+    ],
+  ])('reads columns of %s by their names', async (name, text, expected) => {
+    const { acquisitions, notes } = await readCatalogs([await write(`${name.slice(0, 4)}.csv`, text)]);
+    expect(acquisitions).toMatchObject([expected]);
+    expect(notes.join()).toContain('columns taken by name');
+  });
+
   it('lists every fault with its line, lines within quotes counted', async () => {
     const path = await write(
       'bad.csv',
@@ -172,7 +224,6 @@ describe('CSV', () => {
         "bad.csv line 5: sensor is absent; name the column or property that holds it",
         "bad.csv line 5: datetime is absent; give an ISO 8601 date or time",
         "bad.csv line 5: clear is absent; give a fraction between 0 and 1",
-        "bad.csv line 6: sensor s9 is unknown; known are s2, gf1, gf6, landsat, hls, modis and what --sensors names",
         "bad.csv line 7: 2 columns where the header has 4; mend the row",
       ]
     `);
@@ -292,6 +343,10 @@ describe("the paper's folders", () => {
     const { statistics } = analyse(await readCatalogs([root]), { sensors: ['s2', 'gf1'] });
     const bySet = statistics.get('21KYU')!;
     expect(['s2', 'gf1', 's2+gf1'].map((set) => bySet.get(set)!.n)).toEqual([3, 2, 3]);
+    await writeFile(join(root, 'SYNTHETIC.json'), '{}');
+    const synthetic = await readCatalogs([root]);
+    expect(synthetic.simulated).toBe(true);
+    expect(synthetic.notes.join()).toContain('paper: synthetic images (SYNTHETIC.json)');
     await writeFile(join(root, 'Brazil', 'S2', 'x.tif'), '');
     await writeFile(join(root, 'Brazil', 'GF1', '21KYU_20190931-00-00.tif'), '');
     const faults = await faultsOf(readCatalogs([root]));
