@@ -6,6 +6,7 @@ import { plotlyScript } from '../../figures/static/browser.js';
 import { figureTitle } from '../../figures/static/plain-figure.js';
 import { escapeHtml } from '../data-table.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
+import { scriptJson } from '../figure-bundle.js';
 import {
   type ChosenForm,
   chooseForm,
@@ -42,9 +43,6 @@ export interface PageLink {
   page: string;
   title: string;
 }
-
-/** JSON that may stand inside a script element. */
-export const scriptJson = (value: unknown): string => JSON.stringify(value).replace(/</g, '\\u003c');
 
 const scriptHash = (script: string): string =>
   `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
