@@ -51,7 +51,7 @@ const drawScript = `async (id, figure, packed) => {
 }`;
 
 /** JSON that may stand inside a script element. */
-const scriptJson = (value: unknown): string => JSON.stringify(value).replace(/</g, '\\u003c');
+export const scriptJson = (value: unknown): string => JSON.stringify(value).replace(/</g, '\\u003c');
 
 /**
  * A figure as HTML that needs nothing installed and asks nothing of a network: the still image, and a script that puts the

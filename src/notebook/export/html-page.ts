@@ -8,6 +8,7 @@ import { plotlyScript } from '../../figures/static/plotly-scripts.js';
 import { defaultConfig } from '../../figures/theme.js';
 import { escapeHtml } from '../data-table.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
+import { scriptJson } from '../figure-bundle.js';
 import {
   type ChosenForm,
   chooseForm,
@@ -50,9 +51,6 @@ export interface PageLink {
   page: string;
   title: string;
 }
-
-/** JSON that may stand inside a script element. */
-export const scriptJson = (value: unknown): string => JSON.stringify(value).replace(/</g, '\\u003c');
 
 const scriptHash = (script: string): string =>
   `'sha256-${createHash('sha256').update(script).digest('base64')}'`;

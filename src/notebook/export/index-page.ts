@@ -1,7 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import { escapeHtml } from '../data-table.js';
 import { cellTags, type Notebook } from '../document.js';
-import { type PageLink, policy, scriptJson } from './html-page.js';
+import { scriptJson } from '../figure-bundle.js';
+import { type PageLink, policy } from './html-page.js';
 import { pageStyle } from './page-style.js';
 
 /** Shows the pages that hold every word that is typed, each with the place of the first. */

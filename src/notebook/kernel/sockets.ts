@@ -54,7 +54,7 @@ export const bindSockets = async (
     for await (const frames of socket) {
       try {
         const message = decode(connection.key, frames);
-        if (typeof message.header?.msg_type !== 'string' || typeof message.content !== 'object')
+        if (typeof message.header?.msg_type !== 'string' || typeof (message.content ?? 0) !== 'object')
           throw new Error('wire: a message without header or content');
         // a copy of a message that was sent before carries its signature: somebody repeats what they cannot sign
         const sign = frames[message.identities.length + 1].toString('latin1');
