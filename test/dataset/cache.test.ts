@@ -398,7 +398,7 @@ const program = async (): Promise<string> => {
     path,
     `import { openCache } from ${at('dataset/cache.ts')};
 import { openDataset } from ${at('dataset/layout.ts')};
-import { resolveExperiment } from ${at('config/experiment.ts')};
+import { resolveExperiment } from ${at('experiments/experiment.ts')};
 const { data } = resolveExperiment({});
 const dataset = await openDataset(process.argv[2], data);
 const onProgress = ({ done }) => { if (done === 8 && process.argv[3] === 'die') process.kill(process.pid, 'SIGKILL'); };
