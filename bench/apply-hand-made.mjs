@@ -1,6 +1,6 @@
 // One scene through the library with LUTs of a simple form and, for `conv`, a conv module of given weights.
 //   node bench/apply-hand-made.mjs IN.tif OUT.tif lut|conv [LEVEL]
-import { resolveExperiment } from '../dist/config/experiment.js';
+import { resolveExperiment } from '../dist/experiments/experiment.js';
 import { applyScene } from '../dist/scenes/apply-scene.js';
 
 const [scene, out, kind, level] = process.argv.slice(2);

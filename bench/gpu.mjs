@@ -11,14 +11,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { resolveExperiment } from '../dist/config/experiment.js';
-import { unetLutShape } from '../dist/models/unet-lut.js';
-import { startTensorflow } from '../dist/ops/tensorflow.js';
-import { identityBands, inputBatch, statisticsBatch } from '../dist/training/batches.js';
-import { fitWeights } from '../dist/training/fit.js';
+import { resolveExperiment } from '../dist/experiments/experiment.js';
+import { fitWeights, statisticsBatch } from '../dist/training/fit.js';
+import { freshState, networkLayout } from '../dist/training/network.js';
+import { openBackend, openStepper } from '../dist/training/open-stepper.js';
 import { prepareData } from '../dist/training/prepare-data.js';
-import { stepGradient } from '../dist/training/step.js';
-import { freshState } from '../dist/training/train-unet-lut.js';
 import { describeMachine } from './machine.mjs';
 import { makeData } from './make-data.mjs';
 import { median, ratio, takeTurns } from './measure.mjs';
@@ -40,8 +37,9 @@ const batchSizes = values.batches.split(',').map(Number);
 const say = (text) => process.stderr.write(`${text}\n`);
 
 /** The published recipe with its losses, without validation. */
-const experimentOf = (kind, batchSize, epochs = 1) =>
+const experimentOf = (kind, batchSize, epochs = 1, backend = 'cpu') =>
   resolveExperiment({
+    backend,
     model: { kind: 'unet-lut', conv: kind === 'conv' },
     loss: { tv: 0.01, monotonicity: 0.01 },
     train: { epochs, batchSize, validateEvery: 1_000_000, checkpointEvery: 1_000_000 },
@@ -52,7 +50,7 @@ const findCards = async () => {
   const found = [];
   for (const name of values.backend ? [values.backend] : ['tensorflow', 'webgpu']) {
     try {
-      const { device, version, isGpu } = await startTensorflow(name);
+      const { device, version, isGpu } = await openBackend(experimentOf('conv', 4, 1, name));
       if (isGpu || values.imitation) found.push({ name, device, version, isGpu });
       else say(`${name}: ${device}; no graphics card`);
     } catch (error) {
@@ -77,20 +75,19 @@ const writeRaw = (folder, data) => {
 };
 
 /** The loss of the first batch at fresh weights, and these weights. */
-const firstLoss = async (kind, batchSize, data) => {
-  const experiment = experimentOf(kind, batchSize);
-  const shape = unetLutShape(experiment);
-  const { theta, running } = freshState(experiment, shape);
+const firstLoss = async (backend, kind, batchSize, data) => {
+  const experiment = experimentOf(kind, batchSize, 1, backend);
+  const layout = networkLayout(experiment);
+  const { theta, running } = freshState(experiment, layout);
   const rows = data.lists.train.slice(0, batchSize).map(data.row);
   const pixels = kind === 'conv' ? (await data.batches([rows])[Symbol.asyncIterator]().next()).value : null;
-  const identity = identityBands(data.table.bandMax, data.table.knots);
   const batch = {
-    input: inputBatch(experiment, rows.map(data.patchHistogram)),
-    samples: rows.length,
-    statistics: pixels ? null : statisticsBatch(data.table, rows, identity),
+    histograms: rows.map(data.patchHistogram),
+    statistics: pixels ? null : statisticsBatch(data.table, rows),
     pixels,
   };
-  const { loss } = await stepGradient(experiment, shape, { theta, running, base: null }, batch, 'batch');
+  const stepper = await openStepper(experiment, layout);
+  const { loss } = await stepper.gradient({ theta, running, constants: {} }, batch, 'batch', 0);
   return { loss, theta };
 };
 
@@ -99,18 +96,18 @@ const firstLoss = async (kind, batchSize, data) => {
  * not count, as it is one of 200 in a training.
  */
 const turnsOn = (backend, kind, batchSize, data) => {
-  const shape = unetLutShape(experimentOf(kind, batchSize));
-  let state = freshState(experimentOf(kind, batchSize), shape);
+  const layout = networkLayout(experimentOf(kind, batchSize));
+  let state = freshState(experimentOf(kind, batchSize), layout);
   const perEpoch = Math.ceil(data.lists.train.length / batchSize);
   const epochs = Math.ceil(8 / perEpoch);
   return async () => {
-    await startTensorflow(backend);
+    const stepper = await openStepper(experimentOf(kind, batchSize, 1, backend), layout);
     const first = state.epoch + 1;
     const taken = [];
     state = await fitWeights({
-      experiment: experimentOf(kind, batchSize, state.epoch + 1 + epochs),
-      shape,
-      base: null,
+      experiment: experimentOf(kind, batchSize, state.epoch + 1 + epochs, backend),
+      stepper,
+      constants: {},
       table: data.table,
       rows: data.lists.train.map(data.row),
       histogram: data.patchHistogram,
@@ -146,8 +143,7 @@ const measure = async (folder, cards) => {
       for (const kind of values.step ? [values.step] : ['lut', 'conv']) {
         say(`batch ${batchSize}, ${kind}`);
         for (const { name } of peer ? cards : []) {
-          await startTensorflow(name);
-          const { loss, theta } = await firstLoss(kind, batchSize, data);
+          const { loss, theta } = await firstLoss(name, kind, batchSize, data);
           const path = join(folder, 'theta.f32');
           writeFileSync(path, new Uint8Array(theta.buffer, theta.byteOffset, theta.byteLength));
           const other = await peer.ask({ do: 'loss', model: kind, theta: path });
@@ -178,7 +174,7 @@ const measure = async (folder, cards) => {
 };
 
 const render = async (cards, { rows, peer }) => {
-  const machine = await describeMachine();
+  const machine = describeMachine();
   const names = ['cpu', ...cards.map(({ name }) => name), ...(peer ? ['peer'] : [])];
   const heads = names.map((name) => (name === 'peer' ? `PyTorch, ${peer.card ?? peer.device}` : name));
   const against = peer ? names.filter((name) => name !== 'peer') : [];

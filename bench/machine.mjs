@@ -1,10 +1,7 @@
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
-import { opForms } from '../dist/ops/form.js';
-import { startTensorflow } from '../dist/ops/tensorflow.js';
 
 /** What the numbers were measured on. */
-export const describeMachine = async () => {
-  await startTensorflow('cpu');
+export const describeMachine = () => {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
@@ -13,6 +10,5 @@ export const describeMachine = async () => {
     node: process.version,
     // beyond the benchmark's own two or so, others were at work and the numbers are worse than they could be
     loadAverage: loadavg()[0],
-    ops: Object.fromEntries(Object.entries(opForms()).map(([op, { form }]) => [op, form])),
   };
 };

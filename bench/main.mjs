@@ -41,8 +41,6 @@ const measure = async () => {
   const training = await import('./training.mjs');
   const throughput = await import('./throughput.mjs');
   const { prepareData } = await import('../dist/training/prepare-data.js');
-  const { startTensorflow } = await import('../dist/ops/tensorflow.js');
-  await startTensorflow('cpu');
   const count = quick ? 16 : 32;
   const root = join(folder, 'data');
   mkdirSync(root);
@@ -89,13 +87,6 @@ const measure = async () => {
   } finally {
     peer?.close();
   }
-  say('composed form');
-  const rows = data.lists.train.slice(0, 4).map(data.row);
-  const composedOf = async (kind) => training.composed(training.trainingTurns(kind, data, { rows }))();
-  const composed = {
-    lut: await composedOf('lut'),
-    conv: quick ? null : await composedOf('conv'),
-  };
   say('statistics, packing, evaluation, application');
   const pixels = Array.from({ length: 4 }, (_, i) => drawPixels(i));
   const times = quick ? 5 : 15;
@@ -119,7 +110,7 @@ const measure = async () => {
   const middle = (name, key) => (turns[name][key] ? median(turns[name][key]) : null);
   return {
     quick,
-    machine: await describeMachine(),
+    machine: describeMachine(),
     data: { patches: count, size: [512, 512], bands: 4, batch: 4, megabytes: bytes / 1e6 },
     peer: peer
       ? `PyTorch ${peer.torch} with GDAL ${peer.gdal}, ${peer.threads} threads (${peer.python})`
@@ -133,7 +124,6 @@ const measure = async () => {
     },
     msPerStep: { lut: middle('lut', 'ours'), conv: middle('conv', 'ours') },
     msPerStepInMemory: { lut: middle('lut', 'ours'), conv: middle('conv', 'oursInMemory') },
-    msPerStepComposed: composed,
     msPerStepPeer: { lut: middle('lut', 'peer'), conv: middle('conv', 'peer') },
     msPerStepPeerInMemory: { lut: middle('lut', 'peerInMemory'), conv: middle('conv', 'peerInMemory') },
     msPerUnetStep: { ours: middle('unet', 'ours'), peer: middle('unet', 'peer') },

@@ -17,20 +17,18 @@ export const renderTable = (result) => {
   const step = (kind) => [
     number(result.msPerStep[kind], 1),
     number(result.msPerStepInMemory[kind], 1),
-    number(result.msPerStepComposed[kind], 0),
     number(result.msPerStepPeer[kind], 0),
     times(ratios[kind]),
     number(result.msPerStepPeerInMemory[kind], 0),
     times(ratios[`${kind}InMemory`]),
   ];
   const steps = columns([
-    ['training step, batch 4 × 512² (ms)', 'ours', 'in memory', 'composed', 'peer', '', 'peer in memory', ''],
+    ['training step, batch 4 × 512² (ms)', 'ours', 'in memory', 'peer', '', 'peer in memory', ''],
     ['UNet-LUT', ...step('lut')],
     ['UNet-LUT-conv', ...step('conv')],
     [
       'UNet alone, one core',
       number(result.msPerUnetStep.ours, 1),
-      '',
       '',
       '',
       '',

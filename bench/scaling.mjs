@@ -38,9 +38,7 @@ const tableOf = async (count) => {
 const children = {
   /** Epochs of the published recipe without conv module, on statistics. */
   train: async (count, epochs = 3) => {
-    const { startTensorflow } = await import('../dist/ops/tensorflow.js');
     const { trainingTurns } = await import('./training.mjs');
-    await startTensorflow('cpu');
     const table = await tableOf(count);
     const rows = Array.from({ length: count }, (_, row) => row);
     const width = 4 * table.bins;

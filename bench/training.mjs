@@ -1,20 +1,17 @@
 // Our side of the training comparison: the program's own loop, as `bandalign train` runs it.
-import * as tf from '@tensorflow/tfjs-core';
-import { resolveExperiment } from '../dist/config/experiment.js';
-import { unetLutShape } from '../dist/models/unet-lut.js';
-import * as adam from '../dist/ops/adam.js';
-import { insistOnForm } from '../dist/ops/form.js';
-import { startTensorflow } from '../dist/ops/tensorflow.js';
-import { unet } from '../dist/ops/unet.js';
-import { identityBands, inputBatch, statisticsBatch } from '../dist/training/batches.js';
-import { fitWeights } from '../dist/training/fit.js';
-import { stepGradient } from '../dist/training/step.js';
-import { freshState } from '../dist/training/train-unet-lut.js';
+import { adamStep, adamVectors } from '../dist/engine/adam.js';
+import { openEngine } from '../dist/engine/engine.js';
+import { unetLayout } from '../dist/engine/layout.js';
+import { resolveExperiment } from '../dist/experiments/experiment.js';
+import { fitWeights, statisticsBatch } from '../dist/training/fit.js';
+import { freshState, networkLayout } from '../dist/training/network.js';
+import { openStepper } from '../dist/training/open-stepper.js';
 
 /** The published recipe with its losses; `conv` adds the conv module. No validation, which is timed on its own. */
 export const experimentOf = (kind, epochs = 1) =>
   resolveExperiment({
     name: kind,
+    backend: 'cpu',
     model: { kind: 'unet-lut', conv: kind === 'conv' },
     loss: { tv: 0.01, monotonicity: 0.01 },
     train: { epochs, validateEvery: 1_000_000, checkpointEvery: 1_000_000 },
@@ -29,8 +26,8 @@ const noValidation = async () => ({ mse: 0, rmse: [] });
  */
 export const trainingTurns = (kind, data, { memory = false, epochs = 1, rows } = {}) => {
   const first = experimentOf(kind);
-  const shape = unetLutShape(first);
-  let state = freshState(first, shape);
+  const layout = networkLayout(first);
+  let state = freshState(first, layout);
   const trained = rows ?? data.lists.train.map(data.row);
   const held = memory
     ? new Map(
@@ -50,8 +47,8 @@ export const trainingTurns = (kind, data, { memory = false, epochs = 1, rows } =
     let [seconds, steps] = [0, 0];
     state = await fitWeights({
       experiment: experimentOf(kind, state.epoch + epochs),
-      shape,
-      base: null,
+      stepper: await openStepper(first, layout),
+      constants: {},
       table: data.table,
       rows: trained,
       histogram: data.patchHistogram,
@@ -71,70 +68,51 @@ export const trainingTurns = (kind, data, { memory = false, epochs = 1, rows } =
 /** The first batch's loss at fresh weights, and these weights: the peer must find the same. */
 export const firstLoss = async (kind, data) => {
   const experiment = experimentOf(kind);
-  const shape = unetLutShape(experiment);
-  const { theta, running } = freshState(experiment, shape);
+  const layout = networkLayout(experiment);
+  const { theta, running } = freshState(experiment, layout);
   const rows = data.lists.train.slice(0, experiment.train.batchSize).map(data.row);
   const pixels = kind === 'conv' ? (await data.batches([rows])[Symbol.asyncIterator]().next()).value : null;
   const batch = {
-    input: inputBatch(experiment, rows.map(data.patchHistogram)),
-    samples: rows.length,
-    statistics: pixels
-      ? null
-      : statisticsBatch(data.table, rows, identityBands(data.table.bandMax, data.table.knots)),
+    histograms: rows.map(data.patchHistogram),
+    statistics: pixels ? null : statisticsBatch(data.table, rows),
     pixels,
   };
-  const { loss } = await stepGradient(experiment, shape, { theta, running, base: null }, batch, 'batch');
+  const stepper = await openStepper(experiment, layout);
+  const { loss } = await stepper.gradient({ theta, running, constants: {} }, batch, 'batch', 0);
   return { loss, theta };
 };
 
 /** Milliseconds of one UNet step alone: forward, backward and Adam on a batch of 4; one core. */
 export const unetTurn = (steps) => {
   const experiment = experimentOf('lut');
-  const { spec, unet: layout } = unetLutShape(experiment);
-  const state = freshState(experiment, unetLutShape(experiment));
-  const vectors = adam.adamVectors(layout.parameterCount);
-  vectors.theta.set(state.theta);
-  const random = Float32Array.from({ length: 4 * spec.bands * spec.knots }, (_, i) =>
-    Math.abs(Math.sin(i * 12.9898)),
-  );
+  const { bands, bins } = { bands: experiment.data.bands.length, bins: experiment.data.bins };
+  const spec = { bands, knots: bins, width: 8, depth: 4, norm: 'batch', groups: 1 };
+  const layout = unetLayout(spec);
+  const { theta: fresh, running } = freshState(experiment, networkLayout(experiment));
+  const vectors = adamVectors(layout.parameterCount);
+  vectors.theta.set(fresh);
+  const input = Float32Array.from({ length: 4 * bands * bins }, (_, i) => Math.abs(Math.sin(i * 12.9898)));
+  const dout = input.map((value) => value - 0.5);
+  const [out, moved] = [new Float32Array(input.length), new Float32Array(running.length)];
+  const rates = { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-4, emaDecay: 0 };
   let step = 0;
-  const once = async () => {
-    const { grad, value } = tf.tidy(() => {
-      const x = tf.tensor3d(random, [4, spec.bands, spec.knots]);
-      const w = tf.sub(x, 0.5);
-      const running = tf.tensor1d(state.running);
-      return tf.valueAndGrad((theta) => {
-        const { out } = unet({ theta, running, x, spec, norm: 'batch' });
-        return tf.sum(tf.mul(out, w));
-      })(tf.tensor1d(vectors.theta));
-    });
-    vectors.gradient.set(await grad.data());
-    tf.dispose([grad, value]);
+  const once = (engine) => {
     const { theta, gradient, m, v } = vectors;
-    const rates = { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-4, emaDecay: 0 };
-    adam.adamStep({ theta, gradient, m, v, ema: null, step: ++step, ...rates });
+    const inputs = { spec, layout, theta, running, input, samples: 4, norm: 'batch' };
+    engine.unetForward(inputs, out, moved).backward(dout, gradient);
+    adamStep({ theta, gradient, m, v, ema: null, step: ++step, ...rates });
   };
   return async () => {
-    await startTensorflow('cpu');
+    const engine = await openEngine('cpu');
     const before = process.env.BANDALIGN_THREADS;
     process.env.BANDALIGN_THREADS = '1';
     try {
       const start = performance.now();
-      for (let i = 0; i < steps; i++) await once();
+      for (let i = 0; i < steps; i++) once(engine);
       return (performance.now() - start) / steps;
     } finally {
       if (before === undefined) delete process.env.BANDALIGN_THREADS;
       else process.env.BANDALIGN_THREADS = before;
     }
   };
-};
-
-/** A turn in the composed form. */
-export const composed = (turn) => async () => {
-  insistOnForm('composed');
-  try {
-    return await turn();
-  } finally {
-    insistOnForm(null);
-  }
 };

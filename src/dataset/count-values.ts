@@ -1,4 +1,4 @@
-import { hasKernel, hasSimd, kernelMemory, loadKernel, memoryPlan } from '../kernels.js';
+import { kernelMemory, loadKernel, memoryPlan } from '../kernels.js';
 
 /** Index of value 0 in the arrays of {@link ValueCounts}. */
 export const valueZero = 32768;
@@ -31,29 +31,6 @@ export const clearValueCounts = (counts: ValueCounts): void => {
   if (from < to) for (const values of [source, target, targetSum]) values.fill(0, from, to);
   counts.from = valueCount;
   counts.to = 0;
-};
-
-/** {@link countValues} in JavaScript. */
-export const countInLoop = (
-  source: Int16Array,
-  target: Int16Array,
-  mask: Uint8Array,
-  out: ValueCounts,
-): void => {
-  const { source: sourceCount, target: targetCount, targetSum } = out;
-  let [from, to] = [out.from, out.to];
-  for (let i = 0; i < mask.length; i++) {
-    if (mask[i] === 0) continue;
-    const x = source[i] + valueZero;
-    const y = target[i] + valueZero;
-    sourceCount[x]++;
-    targetSum[x] += y - valueZero;
-    targetCount[y]++;
-    from = Math.min(from, x, y);
-    to = Math.max(to, x + 1, y + 1);
-  }
-  out.from = from;
-  out.to = to;
 };
 
 /** kernels/statistics.entry.ts */
@@ -124,20 +101,11 @@ const makeCounter = (): Counter => {
 
 let counter: Counter | undefined;
 
-/** Counting in WebAssembly; null where the host has no SIMD, the kernel is not built or BANDALIGN_OPS=composed. */
-export const kernelCounter = (): Counter | null => {
-  if (process.env['BANDALIGN_OPS'] === 'composed') return null;
-  if (!counter && hasSimd() && hasKernel('statistics')) counter = makeCounter();
-  return counter ?? null;
-};
-
 /**
  * Adds the valid pixels of one band to `out`, which the caller has zeroed. All statistics of the band follow from
- * these counts, exactly: sums of integers below 2⁵³. In WebAssembly where the host has SIMD; the counts are the same.
+ * these counts, exactly: sums of integers below 2⁵³. In WebAssembly.
  */
-export const countValues = (
-  source: Int16Array,
-  target: Int16Array,
-  mask: Uint8Array,
-  out: ValueCounts,
-): void => (kernelCounter() ?? countInLoop)(source, target, mask, out);
+export const countValues: Counter = (source, target, mask, out) => {
+  counter ??= makeCounter();
+  counter(source, target, mask, out);
+};
