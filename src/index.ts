@@ -5,6 +5,7 @@
 
 // Configuration: what a run is
 
+export { z } from 'zod';
 export { seededRandom } from './config/random.js';
 export type { Experiment, ExperimentInput } from './experiments/experiment.js';
 export { defineExperiment, resolveExperiment } from './experiments/experiment.js';
@@ -23,11 +24,11 @@ export { type GeoTiffImage, writeGeoTiff } from './raster/write-geotiff.js';
 export { histogram } from './dataset/histogram.js';
 export { openDataset } from './dataset/layout.js';
 export { type Patch, type PatchPixels, tileKey } from './dataset/patch.js';
-export { bandCentres, bandReflectance } from './dataset/spectra/band-reflectance.js';
-export type { SensorName } from './dataset/spectra/responses.js';
-export { synthesizeDataset } from './dataset/synth.js';
-export { drawLandscape } from './dataset/synth-landscape.js';
-export { regions as simulatedRegions } from './dataset/synth-regions.js';
+export { drawLandscape } from './dataset/synth/landscape.js';
+export { regions as simulatedRegions } from './dataset/synth/regions.js';
+export { bandCentres, bandReflectance } from './dataset/synth/spectra/band-reflectance.js';
+export type { SensorName } from './dataset/synth/spectra/responses.js';
+export { synthesizeDataset } from './dataset/synth/synth.js';
 export { type PreparedData, prepareData } from './training/prepare-data.js';
 
 // Models: a mapping for each tile
@@ -40,6 +41,18 @@ export { histogramInput } from './models/histogram-input.js';
 export { defineModel } from './models/index.js';
 export type { Knots } from './models/mapping.js';
 export { type Affine, alignPixels, type Mapping, type Polynomial } from './models/mapping.js';
+export type {
+  FitInput,
+  ForwardInput,
+  Model,
+  ModelContext,
+  Network,
+  Tile,
+} from './models/model.js';
+export { z } from './models/model.js';
+export { bestLuts } from './models/oracle.js';
+export { smoothLuts } from './models/smooth-lut.js';
+export { fitClosedForm } from './training/fit-closed-form.js';
 
 // Runs: training, and what it left
 

@@ -1,4 +1,4 @@
-import { synthDefaults, synthesizeDataset } from '../dataset/synth.js';
+import { synthDefaults, synthesizeDataset } from '../dataset/synth/synth.js';
 import { Fault } from '../fault.js';
 import type { Command } from './command.js';
 import { version } from './version.js';

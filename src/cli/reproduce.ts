@@ -1,7 +1,7 @@
 import { access, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { synthesizeDataset } from '../dataset/synth.js';
-import { syntheticMarker } from '../dataset/synth-marker.js';
+import { syntheticMarker } from '../dataset/synth/marker.js';
+import { synthesizeDataset } from '../dataset/synth/synth.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
 import { markdownTable, writeTables } from '../evaluation/render-table.js';
 import { loadTyped } from '../experiments/load.js';

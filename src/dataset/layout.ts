@@ -7,7 +7,7 @@ import { type ListedPatch, type ListName, listNames, readLists } from './lists.j
 import { cutPair } from './pair.js';
 import type { Patch, RasterRef } from './patch.js';
 import { resplit } from './split.js';
-import { syntheticMarker } from './synth-marker.js';
+import { syntheticMarker } from './synth/marker.js';
 
 type Data = DataSettings;
 

@@ -1,7 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
 import { override } from '../config/override.js';
 import { seededRandom } from '../config/random.js';
 import { didYouMean } from '../config/spelling.js';
@@ -10,6 +9,7 @@ import { exists, fileDigest } from '../files.js';
 import { definePenalty } from '../losses/index.js';
 import { defineMetric, isBuiltInMetric, metrics } from '../metrics/index.js';
 import { defineModel, models } from '../models/index.js';
+import { z } from '../models/model.js';
 import { smoothLuts } from '../models/smooth-lut.js';
 import {
   type Definition,

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import * as zod from 'zod';
 import type { Random } from '../config/random.js';
 import type { DataSettings, TrainSettings } from '../config/schema.js';
 import type { StatisticsTable, SummedRows } from '../dataset/statistics-table.js';
@@ -7,6 +7,9 @@ import type { UnetSpec } from '../engine/layout.js';
 import { type Mapping, valuesIn } from './mapping.js';
 import { mappingTensors, readMapping } from './mapping-tensors.js';
 import type { Tensor } from './tensor-file.js';
+
+/** Zod, in which a model's settings are written: `z.int().min(1).default(64)`. */
+export const z = zod.z;
 
 /** Settings of a model as an experiment resolves them: every model has `kind` and `knots`, a network also `conv`. */
 export interface ModelSettings {
@@ -19,10 +22,13 @@ export interface ModelSettings {
 }
 
 /** Settings of the model, typed by its own schema. */
-export type SettingsOf<S extends z.ZodRawShape> = z.output<z.ZodObject<S>> & { kind: string; knots: number };
+export type SettingsOf<S extends zod.ZodRawShape> = zod.output<zod.ZodObject<S>> & {
+  kind: string;
+  knots: number;
+};
 
 /** What a model knows beside the data: its settings, and how the data is described. */
-export interface ModelContext<S extends z.ZodRawShape = z.ZodRawShape> {
+export interface ModelContext<S extends zod.ZodRawShape = zod.ZodRawShape> {
   settings: SettingsOf<S>;
   data: DataSettings;
 }
@@ -40,7 +46,7 @@ export interface ModelPatches {
 }
 
 /** What a model is fitted on. */
-export interface FitInput<S extends z.ZodRawShape = z.ZodRawShape> extends ModelContext<S> {
+export interface FitInput<S extends zod.ZodRawShape = zod.ZodRawShape> extends ModelContext<S> {
   /** Sums over all training pixels: moments, histograms and the quadratic error of a LUT, for each band. */
   sums: SummedRows;
   patches: ModelPatches;
@@ -57,11 +63,11 @@ export interface Tile {
 /** Tensors by name, as a weights file holds them. */
 export type Tensors = ReadonlyMap<string, Tensor>;
 
-interface ModelBase<S extends z.ZodRawShape> {
+interface ModelBase<S extends zod.ZodRawShape> {
   /** Names the model in experiments, weights and tables. */
   kind: string;
   /** Its settings beside `kind` and `knots`, each with a default: a zod object, or the fields of one. */
-  settings: S | z.ZodObject<S>;
+  settings: S | zod.ZodObject<S>;
   /** What of its settings does not go with the rest of the experiment: path under `model`, value, what is allowed. */
   check?: (
     context: ModelContext<S> & { train: TrainSettings },
@@ -71,14 +77,14 @@ interface ModelBase<S extends z.ZodRawShape> {
 }
 
 /** A model with one mapping for all tiles, in closed form. */
-export interface GlobalModel<S extends z.ZodRawShape> extends ModelBase<S> {
+export interface GlobalModel<S extends zod.ZodRawShape> extends ModelBase<S> {
   fit: (input: FitInput<S>) => Mapping | Promise<Mapping>;
   /** Values that were fitted; by default all of the mapping's. */
   parameters?: (fitted: Mapping) => number;
 }
 
 /** A model with a mapping for each tile, in closed form. */
-export interface TileModel<S extends z.ZodRawShape, Fitted> extends ModelBase<S> {
+export interface TileModel<S extends zod.ZodRawShape, Fitted> extends ModelBase<S> {
   fit: (input: FitInput<S>) => Fitted | Promise<Fitted>;
   mapping: (fitted: Fitted, tile: Tile, context: ModelContext<S>) => Mapping | Promise<Mapping>;
   /** What a weights file holds of it; absent for a model that keeps nothing, such as a bound. */
@@ -92,7 +98,7 @@ export interface TileModel<S extends z.ZodRawShape, Fitted> extends ModelBase<S>
 export type NamedValues = Record<string, { shape: readonly number[]; values: ArrayLike<number> }>;
 
 /** What a network computes with, in TensorFlow.js; what it makes on the way is disposed of for it. */
-export interface ForwardInput<S extends z.ZodRawShape = z.ZodRawShape> extends ModelContext<S> {
+export interface ForwardInput<S extends zod.ZodRawShape = zod.ZodRawShape> extends ModelContext<S> {
   tf: typeof tf;
   /** Its trainable tensors, and those of `running` and `constants`, by name. */
   weights: Record<string, tf.Tensor>;
@@ -109,7 +115,7 @@ export interface ForwardInput<S extends z.ZodRawShape = z.ZodRawShape> extends M
 }
 
 /** A network that the framework trains: what it is, and how a LUT comes out of a histogram. */
-export interface Network<S extends z.ZodRawShape> {
+export interface Network<S extends zod.ZodRawShape> {
   /** Trainable tensors before the first step. `random` makes a seed give the same ones. */
   init: (context: ModelContext<S> & { random: Random }) => NamedValues;
   /** Tensors that follow the batches without a gradient, such as batch norm's running statistics. */
@@ -141,7 +147,7 @@ export interface EngineNetwork {
 }
 
 /** A model that is trained by gradient. */
-export interface NetworkModel<S extends z.ZodRawShape> extends ModelBase<S> {
+export interface NetworkModel<S extends zod.ZodRawShape> extends ModelBase<S> {
   network: Network<S>;
 }
 
@@ -158,39 +164,41 @@ export interface Model extends ModelBase<Any> {
   parameters?: (fitted: unknown) => number;
   network?: Network<Any>;
   /** The schema of `model` in an experiment. */
-  schema: z.ZodType<ModelSettings>;
+  schema: zod.ZodType<ModelSettings>;
 }
 
 /** An experiment's `model` for one kind; TypeScript knows its settings. */
-export type Configured<S extends z.ZodRawShape> = { readonly configured: true } & z.input<z.ZodObject<S>> & {
+export type Configured<S extends zod.ZodRawShape> = { readonly configured: true } & zod.input<
+  zod.ZodObject<S>
+> & {
     kind: string;
   };
 
 /** A definition, and its settings as an experiment takes them. */
-export type Defined<S extends z.ZodRawShape> = Model & {
+export type Defined<S extends zod.ZodRawShape> = Model & {
   /** `model` of an experiment: this model with these settings, the others at their defaults. */
-  configure: (settings?: z.input<z.ZodObject<S>> & { knots?: number; conv?: boolean }) => Configured<S>;
+  configure: (settings?: zod.input<zod.ZodObject<S>> & { knots?: number; conv?: boolean }) => Configured<S>;
 };
 
 const schemaOf = (
   kind: string,
-  settings: z.ZodRawShape | z.ZodObject,
+  settings: zod.ZodRawShape | zod.ZodObject,
   isNetwork: boolean,
-): z.ZodType<ModelSettings> =>
+): zod.ZodType<ModelSettings> =>
   z.strictObject({
     kind: z.literal(kind).default(kind),
     knots: z.int().min(2).max(4096).default(256),
     ...(isNetwork ? { conv: z.boolean().default(false) } : {}),
     ...(settings instanceof z.ZodObject ? settings.shape : settings),
-  }) as unknown as z.ZodType<ModelSettings>;
+  }) as unknown as zod.ZodType<ModelSettings>;
 
 /**
  * A model from its parts: in closed form with one mapping (`fit`), in closed form with a mapping for each tile (`fit`,
  * `mapping`, `tensors`, `restore`), or a network that the framework trains (`network`).
  */
-export function makeModel<S extends z.ZodRawShape>(model: NetworkModel<S>): Defined<S>;
-export function makeModel<S extends z.ZodRawShape, Fitted>(model: TileModel<S, Fitted>): Defined<S>;
-export function makeModel<S extends z.ZodRawShape>(model: GlobalModel<S>): Defined<S>;
+export function makeModel<S extends zod.ZodRawShape>(model: NetworkModel<S>): Defined<S>;
+export function makeModel<S extends zod.ZodRawShape, Fitted>(model: TileModel<S, Fitted>): Defined<S>;
+export function makeModel<S extends zod.ZodRawShape>(model: GlobalModel<S>): Defined<S>;
 export function makeModel(model: GlobalModel<Any> | TileModel<Any, Any> | NetworkModel<Any>): Defined<Any> {
   const isNetwork = 'network' in model;
   const isGlobal = !isNetwork && !('mapping' in model);

@@ -1,6 +1,6 @@
 import { access, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { syntheticMarker } from '../dataset/synth-marker.js';
+import { syntheticMarker } from '../dataset/synth/marker.js';
 import type { Acquisition, Catalog } from './acquisition.js';
 import { tileName } from './acquisition.js';
 import { parseTime } from './days.js';

@@ -2,7 +2,7 @@ import { openAsBlob } from 'node:fs';
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { flatten } from '../config/override.js';
-import { syntheticMarker } from '../dataset/synth-marker.js';
+import { syntheticMarker } from '../dataset/synth/marker.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { resolveExperiment } from '../experiments/experiment.js';

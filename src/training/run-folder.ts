@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { Fault } from '../fault.js';
 
-/** The files of one run (design: runs). A run without a valid `result.json` is not finished. */
+/** The files of one run. A run without a valid `result.json` is not finished. */
 export interface RunFolder {
   folder: string;
   tag: string;

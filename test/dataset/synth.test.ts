@@ -8,11 +8,11 @@ import { openDataset } from '../../src/dataset/layout.js';
 import { listNames } from '../../src/dataset/lists.js';
 import { tileKey } from '../../src/dataset/patch.js';
 import { readPatch } from '../../src/dataset/read-patch.js';
-import { bandCentres, bandReflectance } from '../../src/dataset/spectra/band-reflectance.js';
-import { endmember, endmemberNames } from '../../src/dataset/spectra/endmembers.js';
-import { synthesizeDataset } from '../../src/dataset/synth.js';
-import { synthLists } from '../../src/dataset/synth-split.js';
-import { drawTile, planTile } from '../../src/dataset/synth-tile.js';
+import { bandCentres, bandReflectance } from '../../src/dataset/synth/spectra/band-reflectance.js';
+import { endmember, endmemberNames } from '../../src/dataset/synth/spectra/endmembers.js';
+import { synthLists } from '../../src/dataset/synth/split.js';
+import { synthesizeDataset } from '../../src/dataset/synth/synth.js';
+import { drawTile, planTile } from '../../src/dataset/synth/tile.js';
 import { digest } from '../../src/files.js';
 import { dataOf, emptyFolder, faultsOf } from './dataset-on-disk.js';
 

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { synthesizeDataset } from '../../src/dataset/synth.js';
+import { synthesizeDataset } from '../../src/dataset/synth/synth.js';
 import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { prepareData } from '../../src/training/prepare-data.js';
 import { runExperiment } from '../../src/training/run.js';

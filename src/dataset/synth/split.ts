@@ -1,7 +1,7 @@
-import { seededRandom } from '../config/random.js';
-import type { ListName } from './lists.js';
-import { patchesAcross, planTile, type SynthParameters } from './synth-tile.js';
-import { patchFile } from './synth-write.js';
+import { seededRandom } from '../../config/random.js';
+import type { ListName } from '../lists.js';
+import { patchesAcross, planTile, type SynthParameters } from './tile.js';
+import { patchFile } from './write.js';
 
 /** Share of tiles that test: 97 of 191 in the paper. */
 const testShare = 97 / 191;

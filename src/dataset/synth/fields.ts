@@ -1,4 +1,4 @@
-import type { Random } from '../config/random.js';
+import type { Random } from '../../config/random.js';
 
 /** Labels one row of {@link fieldMap}; a call a row, so that the engine optimises it at once. */
 const labelRow = (

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectedGeoreference } from '../raster/georeference.js';
-import { encodeGeoTiff } from '../raster/write-geotiff.js';
-import { drawTile, pixelSize, planTile, type SynthParameters, type TileTruth } from './synth-tile.js';
+import { projectedGeoreference } from '../../raster/georeference.js';
+import { encodeGeoTiff } from '../../raster/write-geotiff.js';
+import { drawTile, pixelSize, planTile, type SynthParameters, type TileTruth } from './tile.js';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 const bandNames = ['blue', 'green', 'red', 'nir'];

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { reason } from '../fault.js';
-import type { SynthParameters } from './synth-tile.js';
-import { type WrittenTile, writeTile } from './synth-write.js';
+import { reason } from '../../fault.js';
+import type { SynthParameters } from './tile.js';
+import { type WrittenTile, writeTile } from './write.js';
 
 /** What a worker answers to the number of a tile. */
 export type WorkerAnswer = { written: WrittenTile } | { failed: string; code?: string };

@@ -1,7 +1,7 @@
-import type { Random } from '../config/random.js';
+import type { Random } from '../../config/random.js';
+import type { Region } from './regions.js';
 import { bandCentres } from './spectra/band-reflectance.js';
 import type { SensorName } from './spectra/responses.js';
-import type { Region } from './synth-regions.js';
 
 /** How one sensor saw one tile. */
 export interface View {

@@ -1,4 +1,4 @@
-import type { Random } from '../config/random.js';
+import type { Random } from '../../config/random.js';
 
 /** Mixes 32 bits (Wellons's `lowbias32`): neighbouring inputs give unrelated outputs. */
 const mix = (value: number): number => {

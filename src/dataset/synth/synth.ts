@@ -4,13 +4,13 @@
  * Real are the 24 reflectance spectra and the spectral responses of Sentinel-2A MSI and of the four Gaofen-1 WFV
  * cameras over their full range (`spectra/`). The rest is a simulation:
  *
- * - *Ground* (`synth-landscape.ts`): a tile stands for the 110 km of a real one and so holds several kinds of land cover,
+ * - *Ground* (`landscape.ts`): a tile stands for the 110 km of a real one and so holds several kinds of land cover,
  *   in shares that vary about those of its region, on one date and so in one season. Fields are angular blocks, under
  *   plants or bare as the season has it, each a linear mixture of a soil and a plant spectrum whose shares vary
  *   smoothly; moisture darkens the soils of a tile, canopies cast shadows, there are ponds and rivers. Drawn at 8 m.
  * - *Spectral response*: each sensor's bands are the ground's spectra weighted with its own responses; a region
  *   lies in the swath of one of the four cameras.
- * - *Air* (`synth-sensing.ts`): one haze lies over both images. Each atmospheric correction assumes a standard haze,
+ * - *Air* (`sensing.ts`): one haze lies over both images. Each atmospheric correction assumes a standard haze,
  *   mends a part of the departure from it and leaves the rest in (all of it for Gaofen-1, which has no band to see haze
  *   by), plus a small error of its own. What is left adds scattered light and takes away transmitted light, both ∝ λ^−1.2.
  * - *Calibration and view*: a constant calibration difference between the sensors; a bidirectional remainder of about
@@ -32,15 +32,15 @@
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { Fault, reason, refuse } from '../fault.js';
-import { isAlive } from '../files.js';
-import { ignoreProgress, type OnProgress } from '../progress.js';
-import { listNames } from './lists.js';
-import { drawTiles } from './synth-crew.js';
-import { syntheticMarker } from './synth-marker.js';
-import { synthLists } from './synth-split.js';
-import { planTile, type SynthParameters } from './synth-tile.js';
-import type { WrittenTile } from './synth-write.js';
+import { Fault, reason, refuse } from '../../fault.js';
+import { isAlive } from '../../files.js';
+import { ignoreProgress, type OnProgress } from '../../progress.js';
+import { listNames } from '../lists.js';
+import { drawTiles } from './crew.js';
+import { syntheticMarker } from './marker.js';
+import { synthLists } from './split.js';
+import { planTile, type SynthParameters } from './tile.js';
+import type { WrittenTile } from './write.js';
 
 export const synthDefaults: SynthParameters = { tiles: 800, patches: 2, size: 64, seed: 2022 };
 

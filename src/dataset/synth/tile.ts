@@ -1,9 +1,9 @@
-import { seededRandom } from '../config/random.js';
-import { type Clouds, cloudReflectance, drawClouds } from './synth-clouds.js';
-import { drawLandscape } from './synth-landscape.js';
-import { whiteNoise } from './synth-noise.js';
-import { type Region, regions } from './synth-regions.js';
-import { drawViews, hazeEffect, resample, type View, type Views } from './synth-sensing.js';
+import { seededRandom } from '../../config/random.js';
+import { type Clouds, cloudReflectance, drawClouds } from './clouds.js';
+import { drawLandscape } from './landscape.js';
+import { whiteNoise } from './noise.js';
+import { type Region, regions } from './regions.js';
+import { drawViews, hazeEffect, resample, type View, type Views } from './sensing.js';
 
 /** What a synthetic dataset is made from. */
 export interface SynthParameters {

@@ -1,5 +1,5 @@
-import type { Random } from '../config/random.js';
-import { smoothNoise } from './synth-noise.js';
+import type { Random } from '../../config/random.js';
+import { smoothNoise } from './noise.js';
 
 /** Clouds over a square of `size` pixels. */
 export interface Clouds {

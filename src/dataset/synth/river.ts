@@ -1,4 +1,4 @@
-import { between, type Random } from '../config/random.js';
+import { between, type Random } from '../../config/random.js';
 
 /** A river's share of each fine pixel and of its bank, along a meandering line across the square. */
 export const riverOf = (random: Random, size: number, pixel: number) => {

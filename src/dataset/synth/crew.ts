@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { Fault, reason } from '../fault.js';
-import { processors } from '../processors.js';
-import type { SynthParameters } from './synth-tile.js';
-import type { WorkerAnswer } from './synth-worker.js';
-import { type WrittenTile, writeTile } from './synth-write.js';
+import { Fault, reason } from '../../fault.js';
+import { processors } from '../../processors.js';
+import type { SynthParameters } from './tile.js';
+import type { WorkerAnswer } from './worker.js';
+import { type WrittenTile, writeTile } from './write.js';
 
-const workerFile = new URL('./synth-worker.js', import.meta.url);
+const workerFile = new URL('./worker.js', import.meta.url);
 
 const failure = (problem: string, code?: string): Fault =>
   new Fault(

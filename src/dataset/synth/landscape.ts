@@ -1,12 +1,12 @@
-import { between, type Random } from '../config/random.js';
+import { between, type Random } from '../../config/random.js';
+import { fieldMap } from './fields.js';
+import { smoothNoise } from './noise.js';
+import { floodPixels, type Mixture, mixPixels, paintPixels } from './paint.js';
+import { type Cover, type CoverName, covers, type Region } from './regions.js';
+import { riverOf } from './river.js';
 import { bandReflectance } from './spectra/band-reflectance.js';
 import { type EndmemberName, endmember } from './spectra/endmembers.js';
 import type { SensorName } from './spectra/responses.js';
-import { fieldMap } from './synth-fields.js';
-import { smoothNoise } from './synth-noise.js';
-import { floodPixels, type Mixture, mixPixels, paintPixels } from './synth-paint.js';
-import { type Cover, type CoverName, covers, type Region } from './synth-regions.js';
-import { riverOf } from './synth-river.js';
 
 /** Band reflectance of the ground, seen without air or blur: `planes[sensor·4 + band]`, fine pixels row by row. */
 export interface Landscape {
