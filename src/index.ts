@@ -5,7 +5,6 @@
 
 // Configuration: what a run is
 
-export { z } from 'zod';
 export { seededRandom } from './config/random.js';
 export type { Experiment, ExperimentInput } from './experiments/experiment.js';
 export { defineExperiment, resolveExperiment } from './experiments/experiment.js';

@@ -1,0 +1,166 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  alignPixels,
+  applyScene,
+  comparedModels,
+  comparisonTable,
+  defineMetric,
+  defineModel,
+  finishedRuns,
+  fitClosedForm,
+  ignoreProgress,
+  loadAligner,
+  loadExperiment,
+  lutsWithHistograms,
+  markdownTable,
+  prepareData,
+  projectedGeoreference,
+  renderFigure,
+  resolveExperiment,
+  runExperiment,
+  synthesizeDataset,
+  testWeights,
+  tileKey,
+  writeGeoTiff,
+  z,
+} from 'bandalign';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+// What a researcher does with the library, each in a few lines; everything is imported by the package's name.
+
+let folder: string;
+let root: string;
+let outputDir: string;
+const quiet = { onProgress: ignoreProgress, onNote: () => {} };
+const run = (experiment: Parameters<typeof runExperiment>[0]['experiment'], tag: string) =>
+  runExperiment({ experiment, root, tag, outputDir, resume: true, ...quiet });
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'bandalign-guide-'));
+  process.env['BANDALIGN_CACHE'] = join(folder, 'cache');
+  [root, outputDir] = [join(folder, 'data'), join(folder, 'outputs')];
+  await synthesizeDataset(root, {
+    version: '0',
+    tiles: 12,
+    patches: 2,
+    size: 48,
+    seed: 3,
+    progress: ignoreProgress,
+  });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('load data: lists, histograms and statistics, read once', async () => {
+  const data = await prepareData(resolveExperiment({}), root, quiet);
+  const [patch] = data.lists.train;
+  expect(data.tileHistogram(tileKey(patch))).toHaveLength(4 * 256);
+  expect(data.sum(data.lists.train).bands.map(({ n }) => n > 0)).toEqual([true, true, true, true]);
+  await data.close();
+});
+
+test('fit a closed form: the global LUT of the training pixels', async () => {
+  const experiment = await loadExperiment('global-lut');
+  const data = await prepareData(experiment, root, quiet);
+  const mapping = fitClosedForm(experiment, data.sum(data.lists.train));
+  expect(mapping).toMatchObject({ form: 'lut', knots: 256 });
+  await data.close();
+});
+
+test('train a network, and find its scores again from its weights', async () => {
+  const experiment = await loadExperiment('demo/unet-lut', ['train.epochs=2', 'model.unet.width=4']);
+  const { result } = await run(experiment, 'unet');
+  const { score } = await testWeights({
+    weights: result.weights!.file,
+    root,
+    split: 'test',
+    words: [],
+    ...quiet,
+  });
+  expect(score).toEqual(result.scores.test);
+});
+
+test('align a patch with fitted weights', async () => {
+  const aligner = await loadAligner(join(outputDir, 'unet/checkpoints/best.safetensors'));
+  const data = await prepareData(aligner.experiment, root, quiet);
+  const [patch] = data.lists.test;
+  const pixels = await data.read(patch);
+  const mapping = await aligner.mapping(data.tileHistogram(tileKey(patch)));
+  expect(alignPixels(mapping, aligner.conv, pixels)).toHaveLength(pixels.source.length);
+  await data.close();
+});
+
+test('compare runs in a table with intervals', async () => {
+  for (const name of ['global-lut', 'oracle']) await run(await loadExperiment(name), name);
+  const runs = await finishedRuns(['global-lut', 'unet', 'oracle'], outputDir);
+  const table = comparisonTable('test tiles', comparedModels(runs), runs[0].experiment.data.bands);
+  expect(markdownTable(table)).toMatch(/\| global-lut \|.*±/);
+});
+
+test('draw what a model made of a tile', async () => {
+  const aligner = await loadAligner(join(outputDir, 'unet/checkpoints/best.safetensors'));
+  const { data, model } = aligner.experiment;
+  const prepared = await prepareData(aligner.experiment, root, quiet);
+  const tile = tileKey(prepared.lists.test[0]);
+  const histogram = prepared.tileHistogram(tile);
+  const lut = await aligner.mapping(histogram);
+  if (lut.form !== 'lut') throw new Error('a UNet-LUT gives LUTs');
+  const all = fitClosedForm(
+    resolveExperiment({ model: { kind: 'global-lut', knots: model.knots } }),
+    prepared.sum(prepared.lists.train),
+  );
+  const figure = lutsWithHistograms(
+    [{ label: tile, histogram, lut }],
+    { name: 'all tiles', mapping: all },
+    data.bands,
+  );
+  expect(await renderFigure(figure, { format: 'svg' })).toMatch(/^<svg/);
+  await prepared.close();
+});
+
+test('define a model of one’s own in a script or a notebook', async () => {
+  const offset = defineModel({
+    kind: 'guide-offset',
+    settings: { by: z.number().default(0) },
+    fit: ({ settings, data }) => ({
+      form: 'affine',
+      slope: data.bands.map(() => 1),
+      intercept: data.bands.map(() => settings.by),
+    }),
+  });
+  const experiment = resolveExperiment({ model: offset.configure({ by: 25 }) });
+  const { result } = await run(experiment, 'offset');
+  expect(result).toMatchObject({ kind: 'guide-offset', parameters: 8 });
+});
+
+test('define a metric of one’s own: it is scored like any other', async () => {
+  defineMetric({
+    name: 'guide-cv',
+    label: 'CV',
+    digits: 3,
+    best: 'low',
+    of: ({ n, squared, target }) => Math.sqrt(squared / n) / (target / n),
+  });
+  const { result } = await run(await loadExperiment('identity'), 'identity');
+  expect(result.scores.test.bands[0]).toHaveProperty('guide-cv');
+});
+
+test('align a whole scene to a cloud-optimised GeoTIFF', async () => {
+  const scene = join(folder, 'scene.tif');
+  await writeGeoTiff(scene, {
+    width: 64,
+    height: 64,
+    bands: [400, 600, 700, 2500].map((level) =>
+      Uint16Array.from({ length: 4096 }, (_, i) => level + (i % 300)),
+    ),
+    georeference: projectedGeoreference(32650, 500000, 4400000, 16),
+  });
+  const weights = join(outputDir, 'unet/checkpoints/best.safetensors');
+  const { width, quality } = await applyScene(
+    { inputs: [scene], out: join(folder, 'aligned.tif'), boaOffset: 0 },
+    { aligner: await loadAligner(weights), weights },
+  );
+  expect(width).toBe(64);
+  expect(quality.bands).toHaveLength(4);
+});
