@@ -62,7 +62,7 @@ const contentsOf = async (at: string): Promise<Record<string, string>> => {
       isText
         ? bytes
             .toString()
-            .replace(/"(seconds|finished|stepsPerSecond)": ?("[^"]*"|[\d.e+-]+)/g, '"$1":0')
+            .replace(/"(seconds|finished|time|created|id|stepsPerSecond)": ?("[^"]*"|[\d.e+-]+)/g, '"$1":0')
             .replaceAll(at, '')
         : bytes,
     );

@@ -115,7 +115,8 @@ test('draw what a model made of a tile', async () => {
     { name: 'all tiles', mapping: all },
     data.bands,
   );
-  expect(await renderFigure(figure, { format: 'svg' })).toMatch(/^<svg/);
+  const svg = await renderFigure(figure, { format: 'svg' });
+  expect(Buffer.from(svg).toString()).toMatch(/^<svg/);
   await prepared.close();
 });
 
