@@ -6,18 +6,20 @@ import type { StatisticsTable, SummedRows } from '../dataset/statistics-table.js
 import type { UnetSpec } from '../engine/layout.js';
 import { type Mapping, valuesIn } from './mapping.js';
 import { mappingTensors, readMapping } from './mapping-tensors.js';
+import type { PaperSettings } from './paper-settings.js';
 import type { Tensor } from './tensor-file.js';
 
 /** Zod, in which a model's settings are written: `z.int().min(1).default(64)`. */
 export const z = zod.z;
 
-/** Settings of a model as an experiment resolves them: every model has `kind` and `knots`, a network also `conv`. */
-export interface ModelSettings {
+/**
+ * Settings of a model as an experiment resolves them. Every model has `kind` and `knots`; those of the paper and networks
+ * also `conv`, whether the residual conv module stands behind the LUT.
+ */
+export interface ModelSettings extends Partial<PaperSettings> {
   kind: string;
   /** Knots of a LUT, equally spaced over [0, bandMax − 1]; the statistics of the data have as many. */
   knots: number;
-  /** Whether the residual conv module stands behind the network's LUT. */
-  conv?: boolean;
   readonly [setting: string]: unknown;
 }
 

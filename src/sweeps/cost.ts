@@ -8,7 +8,7 @@ import { digest } from '../files.js';
 import { modelOf } from '../models/index.js';
 import { type EpochRecord, fitWeights } from '../training/fit.js';
 import { listRuns } from '../training/list-runs.js';
-import { constantsOf, contextOf, freshState, networkLayout } from '../training/network.js';
+import { contextOf, freshState, networkConstants, networkLayout } from '../training/network.js';
 import { openStepper } from '../training/open-stepper.js';
 import { readLines } from '../training/result.js';
 import type { RunFolder } from '../training/run-folder.js';
@@ -90,7 +90,7 @@ const measureStep = async (
     const count = (warmUpSteps + timedSteps) * train.batchSize;
     const layout = networkLayout(experiment);
     const histogram = (row: number): Float64Array => counts.get(table.ids[row])!;
-    const constants = constantsOf(experiment, {
+    const constants = networkConstants(experiment, {
       ...contextOf(experiment),
       sums: sumRows(table, rows),
       patches: {

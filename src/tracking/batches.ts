@@ -1,10 +1,10 @@
-import type { Batch, MlflowClient, ServerMetric, ServerPair } from './client.js';
+import type { LoggedBatch, MlflowClient, ServerMetric, ServerPair } from './client.js';
 import { MlflowError } from './http.js';
 
 /** Limits of one log-batch call: items of each kind, and bytes. */
 export const limits = { metrics: 1000, params: 100, tags: 100, bytes: 1_000_000 } as const;
 
-type Kind = keyof Batch;
+type Kind = keyof LoggedBatch;
 type Item = ServerPair | ServerMetric;
 
 /** Runs of `items` that keep the limits of their kind. */
@@ -35,8 +35,8 @@ const lengths = [6000, 5000, 500, 250];
 export const sendBatch = async (
   client: Pick<MlflowClient, 'logBatch'>,
   runId: string,
-  batch: Batch,
-  onSent: (sent: Batch) => void,
+  batch: LoggedBatch,
+  onSent: (sent: LoggedBatch) => void,
   onRefused: (text: string) => void,
 ): Promise<void> => {
   let isHealthy = false;

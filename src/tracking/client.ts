@@ -68,7 +68,7 @@ const jsonNumber = (value: number): number | string => (Number.isFinite(value) ?
 const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
 /** What a run logs, by kind. */
-export interface Batch {
+export interface LoggedBatch {
   params?: readonly ServerPair[];
   tags?: readonly ServerPair[];
   metrics?: readonly ServerMetric[];
@@ -140,7 +140,7 @@ export const createClient = (settings: ServerSettings, signal?: AbortSignal) => 
       return all;
     },
     /** Not repeated on failure when it holds points: a server with a file store keeps what it is sent twice. */
-    logBatch: async (run_id: string, { metrics, ...pairs }: Batch): Promise<void> => {
+    logBatch: async (run_id: string, { metrics, ...pairs }: LoggedBatch): Promise<void> => {
       const numbers = metrics?.map((metric) => ({ ...metric, value: jsonNumber(metric.value) }));
       await post('runs/log-batch', { run_id, metrics: numbers, ...pairs }, numbers !== undefined);
     },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../fault.js';
 import { sendBatch } from './batches.js';
-import type { Batch } from './client.js';
+import type { LoggedBatch } from './client.js';
 import { artifactService, createClient, type MlflowClient, type ServerRun } from './client.js';
 import { backoff, hasCode, isServerDown, MlflowError } from './http.js';
 import { type Environment, serverSettings } from './settings.js';
@@ -213,7 +213,7 @@ const sendValues = async (
   { client, note, sent, onMove }: Destination,
   source: Source,
   session: Session,
-  { params = [], tags = [], metrics = [] }: Batch,
+  { params = [], tags = [], metrics = [] }: LoggedBatch,
 ): Promise<void> => {
   const about = `run ${source.name}`;
   const lacking = {

@@ -9,7 +9,7 @@ import { histogramInput } from '../models/histogram-input.js';
 import { type PixelTensors, pixelError, statisticsError } from '../models/unet-lut/definition.js';
 import type { BackendName } from './backends.js';
 import { contextOf, type NetworkLayout, type NetworkWeights, networkOf } from './network.js';
-import { type Batch, type Stepper, weightedPenalties } from './stepper.js';
+import { type Stepper, type TrainingBatch, weightedPenalties } from './stepper.js';
 
 type Named = Record<string, tf.Tensor>;
 
@@ -169,7 +169,7 @@ export const autogradStepper = (
 
   const gradient = async (
     weights: NetworkWeights,
-    batch: Batch,
+    batch: TrainingBatch,
     norm: 'batch' | 'running',
     seed: number,
   ): Promise<StepResult> => {

@@ -11,7 +11,7 @@ import type { OnProgress } from '../progress.js';
 import type { NetworkWeights } from './network.js';
 import { learningRate } from './schedule.js';
 import { snapshot, type TrainingState, workingCopy } from './state.js';
-import type { Batch, Stepper } from './stepper.js';
+import type { Stepper, TrainingBatch } from './stepper.js';
 
 /** What validation says of some weights. */
 export interface Validation {
@@ -41,7 +41,7 @@ export type EpochRecord = {
 };
 
 /** What {@link fitWeights} works on. */
-export interface FitInput {
+export interface TrainingInput {
   experiment: Experiment;
   stepper: Stepper;
   constants: NetworkWeights['constants'];
@@ -119,7 +119,7 @@ export const trainStep = async (
   stepper: Stepper,
   state: TrainingState,
   constants: NetworkWeights['constants'],
-  batch: Batch,
+  batch: TrainingBatch,
   lr: number,
 ): Promise<StepLosses> => {
   const { theta, running } = state;
@@ -148,7 +148,7 @@ export const trainStep = async (
   return losses;
 };
 
-const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<TrainingState> => {
+const fitEpochs = async (input: TrainingInput, store: PatchStore | null): Promise<TrainingState> => {
   const { experiment, stepper, constants, table, rows, signal } = input;
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
   const random = seededRandom(experiment.seed, 'shuffle');
@@ -233,7 +233,7 @@ const fitEpochs = async (input: FitInput, store: PatchStore | null): Promise<Tra
  * @throws Fault on a loss, weights or a validation that are not finite (with the step), and the signal's reason when
  *   aborted; the state of the last whole epoch has then been handed to `onEpoch`
  */
-export const fitWeights = async (input: FitInput): Promise<TrainingState> => {
+export const fitWeights = async (input: TrainingInput): Promise<TrainingState> => {
   const store = input.pixels && input.stepper.openPatches();
   try {
     return await fitEpochs(input, store);

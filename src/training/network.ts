@@ -119,7 +119,10 @@ export const freshState = (experiment: Experiment, layout: NetworkLayout): Train
 };
 
 /** The tensors that a network takes from the training data. */
-export const constantsOf = (experiment: Experiment, input: FitInput<never>): NetworkWeights['constants'] =>
+export const networkConstants = (
+  experiment: Experiment,
+  input: FitInput<never>,
+): NetworkWeights['constants'] =>
   Object.fromEntries(
     Object.entries(networkOf(experiment).constants?.values(input) ?? {}).map(([name, values]) => [
       name,

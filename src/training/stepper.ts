@@ -16,7 +16,7 @@ import type { BackendName } from './backends.js';
 import { contextOf, type NetworkLayout, type NetworkWeights, networkOf } from './network.js';
 
 /** What one optimiser step sees: histograms, and the pixels' statistics or, with a conv module, the pixels. */
-export interface Batch {
+export interface TrainingBatch {
   /** Source counts of each patch, [bands·bins]. */
   histograms: readonly ArrayLike<number>[];
   statistics: StatisticsBatch | null;
@@ -38,7 +38,7 @@ export interface Stepper {
    */
   gradient: (
     weights: NetworkWeights,
-    batch: Batch,
+    batch: TrainingBatch,
     norm: 'batch' | 'running',
     seed: number,
   ) => Promise<StepResult>;

@@ -8,7 +8,7 @@ import { trainStep } from './fit.js';
 import { freshState, networkLayout } from './network.js';
 import { openBackend, openStepper } from './open-stepper.js';
 import { workingCopy } from './state.js';
-import type { Batch } from './stepper.js';
+import type { TrainingBatch } from './stepper.js';
 
 /** Milliseconds of a training step at the published size: 4 patches of 512², 4 bands, 256 knots. */
 export interface StepTimes {
@@ -21,7 +21,7 @@ export interface StepTimes {
 const samples = 4;
 
 /** A batch whose numbers are random, and whose sizes are those of the published recipe. */
-const randomBatch = ({ data, model, seed }: Experiment, side: number): Batch => {
+const randomBatch = ({ data, model, seed }: Experiment, side: number): TrainingBatch => {
   const { next } = seededRandom(seed, 'time-steps');
   const bands = data.bands.length;
   const rows = samples * bands;

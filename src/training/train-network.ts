@@ -9,10 +9,10 @@ import { logEpoch, rewindLog } from './epoch-log.js';
 import { type EpochRecord, fitWeights } from './fit.js';
 import { keepCheckpoints, nameCheckpoint } from './keep-checkpoints.js';
 import {
-  constantsOf,
   contextOf,
   freshState,
   type NetworkLayout,
+  networkConstants,
   networkLayout,
   networkOf,
 } from './network.js';
@@ -67,7 +67,7 @@ export const trainNetwork = async (
   { onProgress, signal }: { onProgress: OnProgress; signal?: AbortSignal },
 ): Promise<{ parameters: number; training: RunResult['training'] }> => {
   const layout = networkLayout(experiment);
-  const constants = constantsOf(experiment, fitInputOf(experiment, data));
+  const constants = networkConstants(experiment, fitInputOf(experiment, data));
   const stepper = await openStepper(experiment, layout);
   const state = await startState(experiment, layout, folder);
   const checkpoints = keepCheckpoints(folder, experiment, layout, constants);

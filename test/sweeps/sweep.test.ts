@@ -159,7 +159,7 @@ describe('bandalign sweep', () => {
     while (workers(folder).length === 0 && Date.now() < end) await pause(50);
     const other = await bandalign(folder, sweepWords('--resume', '--set', 'train.epochs=2000')).ended;
     expect(other.code).toBe(1);
-    expect(other.stderr).toContain('another process runs it');
+    expect(other.stderr).toContain('another process is running it');
     await pause(2500);
     sweep.kill('SIGTERM');
     const { code, stderr } = await sweep.ended;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { limits, splitItems } from '../../src/tracking/batches.js';
-import type { Batch } from '../../src/tracking/client.js';
+import type { LoggedBatch } from '../../src/tracking/client.js';
 import {
   artifactService,
   createClient,
@@ -261,7 +261,10 @@ describe('the client', () => {
             timestamp: 1,
             step,
           }));
-          for (const [kind, items] of Object.entries({ params, tags, metrics }) as [keyof Batch, Item[]][]) {
+          for (const [kind, items] of Object.entries({ params, tags, metrics }) as [
+            keyof LoggedBatch,
+            Item[],
+          ][]) {
             const parts = splitItems(kind, items);
             for (const part of parts) {
               expect(part.length).toBeLessThanOrEqual(limits[kind]);

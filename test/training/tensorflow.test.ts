@@ -12,7 +12,7 @@ import { trainStep } from '../../src/training/fit.js';
 import { freshState, networkLayout } from '../../src/training/network.js';
 import { openStepper } from '../../src/training/open-stepper.js';
 import { changedSettings } from '../../src/training/prepare-folder.js';
-import type { Batch, Stepper } from '../../src/training/stepper.js';
+import type { Stepper, TrainingBatch } from '../../src/training/stepper.js';
 import { disagreement, probe } from '../../src/training/tensorflow/probe.js';
 import { startTensorflow } from '../../src/training/tensorflow/start.js';
 import { distance } from '../distance.js';
@@ -38,7 +38,7 @@ const experimentOf = (conv: boolean, norm: 'batch' | 'group' = 'batch') =>
     loss: { tv: 0.01, monotonicity: 0.01 },
   });
 
-const batchOf = (conv: boolean): Batch => {
+const batchOf = (conv: boolean): TrainingBatch => {
   const { next } = seededRandom(3, 'backends');
   const [samples, bands, knots, side] = [2, 2, 16, 12];
   const rows = samples * bands;
