@@ -9,8 +9,13 @@ import { mappingTensors, readMapping } from './mapping-tensors.js';
 import type { PaperSettings } from './paper-settings.js';
 import type { Tensor } from './tensor-file.js';
 
+type ZodModule = typeof zod.z;
+
+/** Zod's builders; a name of ours, as a notebook cannot name the module that they come from. */
+export interface SettingBuilders extends ZodModule {}
+
 /** Zod, in which a model's settings are written: `z.int().min(1).default(64)`. */
-export const z = zod.z;
+export const z: SettingBuilders = zod.z;
 
 /**
  * Settings of a model as an experiment resolves them. Every model has `kind` and `knots`; those of the paper and networks
