@@ -98,7 +98,7 @@ const probe = (): PixelErrorInputs<PatchPixels> => {
 };
 
 /** ‖a − b‖ / ‖b‖; NaN where a value is. */
-const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+export const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   let [difference, norm] = [0, 0];
   for (let i = 0; i < b.length; i++) {
     difference += (a[i] - b[i]) ** 2;

@@ -5,8 +5,8 @@ import type { StatisticsBatch } from '../engine/statistics-error.js';
 import {
   predictLuts,
   type StepResult,
-  type StepShape,
   stepGradient,
+  stepShape,
   type WeightedPenalty,
 } from '../engine/step.js';
 import type { Experiment } from '../experiments/experiment.js';
@@ -71,13 +71,7 @@ export const engineStepper = (experiment: Experiment, layout: NetworkLayout, eng
   const { data } = experiment;
   const { spec, input, scale, base } = networkOf(experiment).engine!(contextOf(experiment));
   const bands = data.bands.length;
-  const shape: StepShape = {
-    spec,
-    unet: layout.network,
-    conv: layout.conv,
-    parameterCount: layout.parameterCount,
-    runningCount: layout.runningCount,
-  };
+  const shape = stepShape(spec, layout.conv !== null);
   const settings = { scale, bandMax: data.bandMax, penalties: weightedPenalties(experiment) };
   const own = ({ theta, running, constants }: NetworkWeights) => ({
     theta,

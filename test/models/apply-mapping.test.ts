@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { applyTables, expandKnots } from '../../src/engine/lut.js';
 import type { Knots } from '../../src/models/mapping.js';
@@ -14,33 +13,6 @@ const makeKnots = (knots: number, bandMax: number[], seed: number): Knots => {
     values: Float32Array.from({ length: knots * bandMax.length }, () => 4000 * next()),
   };
 };
-
-const shape = fc.record({
-  knots: fc.integer({ min: 2, max: 300 }),
-  bandMax: fc.array(fc.integer({ min: 2, max: 7000 }), { minLength: 1, maxLength: 4 }),
-  seed: fc.nat(),
-});
-
-test('a LUT is read by linear interpolation between equally spaced knots, its ends at 0 and bandMax − 1', () => {
-  fc.assert(
-    fc.property(shape, ({ knots, bandMax, seed }) => {
-      const mapping = makeKnots(knots, bandMax, seed);
-      const tables = expandKnots(mapping);
-      bandMax.forEach((max, band) => {
-        const values = mapping.values.subarray(band * knots, (band + 1) * knots);
-        expect(tables[band]).toHaveLength(max);
-        expect(tables[band][0]).toBe(values[0]);
-        expect(tables[band][max - 1]).toBe(values[knots - 1]);
-        for (let v = 0; v < max; v += 1 + (max >> 6)) {
-          const position = (v * (knots - 1)) / (max - 1);
-          const knot = Math.min(Math.floor(position), knots - 2);
-          const expected = values[knot] + (position - knot) * (values[knot + 1] - values[knot]);
-          expect(Math.abs(tables[band][v] - expected)).toBeLessThan(1e-3);
-        }
-      });
-    }),
-  );
-});
 
 test('values are clipped to [0, bandMax − 1] and truncated; every pixel type is read alike', () => {
   const mapping = makeKnots(16, [1000, 2000], 3);

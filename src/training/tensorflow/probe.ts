@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { distance } from '../../engine/engine.js';
 import {
   convLayout,
   initialise,
@@ -79,16 +80,6 @@ export const probe = async (): Promise<ProbeResult> => {
   const gradient = Float32Array.from(await grad.data());
   tf.dispose([value, grad]);
   return { loss, gradient };
-};
-
-/** ‖a − b‖ / ‖b‖; NaN where a value is. */
-const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
-  let [difference, norm] = [0, 0];
-  for (let i = 0; i < b.length; i++) {
-    difference += (a[i] - b[i]) ** 2;
-    norm += b[i] ** 2;
-  }
-  return Math.sqrt(difference / norm);
 };
 
 /** Why a backend's probe is not to be trusted, null where it agrees with `cpu`'s. */
