@@ -92,7 +92,7 @@ describe('synthesizeDataset', () => {
       '--input-type=module',
       '-e',
       `
-      const { synthesizeDataset } = await import(${JSON.stringify(new URL('../../dist/dataset/synth.js', import.meta.url).href)});
+      const { synthesizeDataset } = await import(${JSON.stringify(new URL('../../dist/dataset/synth/synth.js', import.meta.url).href)});
       await synthesizeDataset(${JSON.stringify(again)}, ${JSON.stringify({ ...shape, version: 'test', workers: 3 })});
     `,
     ]);
