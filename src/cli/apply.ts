@@ -2,6 +2,7 @@ import { override } from '../config/override.js';
 import { loadDefinitions } from '../experiments/load.js';
 import { checkSlurm, type SlurmSettings } from '../experiments/sweep.js';
 import { Fault, refuse } from '../fault.js';
+import { compressionsWritten } from '../raster/tiff-compression.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
 import { type ExecutorName, executors } from '../sweeps/executor.js';
 import type { Call, Command } from './command.js';
@@ -65,9 +66,9 @@ const commonOf = (call: Call, faults: string[]): Omit<SceneRequest, 'inputs' | '
     resample: call.options['resample'] === true || undefined,
     type: oneOf(call, 'type', ['uint16', 'int16', 'float32'] as const, faults),
     uncertainty: call.options['uncertainty'] === true || undefined,
-    window: number(call, 'window', faults),
-    compression: oneOf(call, 'compression', ['deflate', 'zstd', 'none'] as const, faults),
+    compression: oneOf(call, 'compress', compressionsWritten, faults),
     level: number(call, 'level', faults),
+    overviews: oneOf(call, 'overviews', ['yes', 'none'], faults) === 'none' ? false : undefined,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 };
@@ -220,13 +221,13 @@ export const command: Command = {
     resample: { type: 'boolean', help: 'repeat the pixels of coarser bands on the finest grid' },
     type: { type: 'string', value: 'TYPE', help: 'uint16, int16 or float32 (default: as the input)' },
     uncertainty: { type: 'boolean', help: 'also write the expected error of each pixel' },
-    window: {
+    compress: { type: 'string', value: 'NAME', help: 'deflate, zstd, lzw or none (default deflate)' },
+    level: {
       type: 'string',
       value: 'N',
-      help: 'edge of the conv module’s windows; changes no pixel (default 512)',
+      help: 'compression level: deflate 1–9 (default 3), zstd 1–22 (default 9)',
     },
-    compression: { type: 'string', value: 'NAME', help: 'deflate, zstd or none (default deflate)' },
-    level: { type: 'string', value: 'N', help: 'compression level (default: deflate 3, zstd 9)' },
+    overviews: { type: 'string', value: 'none', help: 'write no overviews' },
     set: {
       type: 'string',
       multiple: true,

@@ -15,11 +15,12 @@ import { holds, type OutputType, outputTypeOf } from './output-values.js';
 import { type Quality, qualityOf } from './quality.js';
 import { qualityHtml } from './quality-html.js';
 import { sceneAssets } from './scene-assets.js';
+import { sceneCrew } from './scene-crew.js';
 import { sceneFingerprint } from './scene-fingerprint.js';
 import { type SceneOutputs, sceneOutputs } from './scene-outputs.js';
 import type { SceneRequest } from './scene-request.js';
-import { rowsAtOnce } from './scene-rows.js';
 import { statisticsWarnings } from './scene-warnings.js';
+import { rowsAtOnce } from './scene-windows.js';
 import { softwareVersion } from './software-version.js';
 import { stacItem } from './stac-item.js';
 import { likelierOrder, tileDistance } from './tile-distance.js';
@@ -42,14 +43,13 @@ export interface ApplyContext {
   weights: string;
   onProgress?: OnProgress;
   signal?: AbortSignal;
-  /** Rows read at once; only tests set it. */
+  /** Rows read at once, and threads; only tests set them. */
   step?: number;
+  threads?: number;
 }
 
 const checkRequest = (request: SceneRequest): void => {
   const faults: string[] = [];
-  const window = request.window ?? 512;
-  if (!(Number.isInteger(window) && window >= 1)) faults.push(`window: ${window}; a positive integer`);
   if (request.scale !== undefined && !(request.scale > 0))
     faults.push(`scale: ${request.scale}; stored values per unit of reflectance: 10000, 1000 or 1`);
   if (request.boaOffset !== undefined && !Number.isFinite(request.boaOffset))
@@ -185,13 +185,14 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
   const outputs = await prepare(request);
   const fingerprint = await sceneFingerprint(request, aligner);
   const scene = await openScene(request, names);
+  const crew = sceneCrew(scene, request, names, context.threads);
   try {
     const type = request.type ?? outputTypeOf(scene.type);
     checkType(scene, type);
     // known before the scene is read, not after it
     await checkFolder(request.out);
     const step = context.step ?? rowsAtOnce(scene);
-    const counts = await countValues(scene, step, onProgress, signal);
+    const counts = await countValues(scene, crew, step, onProgress, signal);
     checkCounts(scene, counts, bandMax, request);
     const codings = scene.bands.map(({ coding }) => coding);
     const values = codings.map((coding) => coding.values);
@@ -205,12 +206,12 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
     });
     const alignment = await alignScene({
       scene,
+      crew,
       counts,
       mapping,
       conv: aligner.conv,
       type,
       step,
-      window: request.window ?? 512,
       outputs,
       uncertainty:
         request.uncertainty && residuals ? uncertaintyCodes(residuals, bandMax, bins, codings) : null,
@@ -220,7 +221,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
         ALIGNMENT_WEIGHTS_SHA256: aligner.weightsDigest,
         ALIGNMENT_BOA_ADD_OFFSET: scene.bands.map(({ units }) => units.boaOffset).join(' '),
       },
-      cog: { compression: request.compression, level: request.level },
+      cog: { compression: request.compression, level: request.level, overviews: request.overviews },
       onProgress,
       signal,
     });
@@ -285,6 +286,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
       quality,
     };
   } finally {
+    await crew.close();
     await scene.close();
   }
 };

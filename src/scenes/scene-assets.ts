@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import type { Alignment } from './align-scene.js';
+import type { AlignedFiles } from './align-scene.js';
 import type { Scene } from './open-scene.js';
 import type { OutputType } from './output-values.js';
 import type { SceneOutputs } from './scene-outputs.js';
@@ -13,7 +13,7 @@ export const sceneAssets = async (
   outputs: SceneOutputs,
   scene: Scene,
   type: OutputType,
-  alignment: Alignment,
+  alignment: AlignedFiles,
 ): Promise<Record<string, StacAsset>> => {
   const scaled = { scale: 1e-4, offset: 0 };
   const text = async (path: string, media: string, title: string): Promise<StacAsset> => ({

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { Fault, reason, refuse } from '../fault.js';
 import { addressOf } from '../raster/byte-source.js';
 import { decodeText } from '../raster/text.js';
+import { compressionsWritten } from '../raster/tiff-compression.js';
 import type { SceneRequest } from './scene-request.js';
 
 const integers = z.array(z.int());
@@ -31,9 +32,9 @@ const entrySchema = z.strictObject({
   resample: z.boolean().optional(),
   type: z.enum(['uint16', 'int16', 'float32']).optional(),
   uncertainty: z.boolean().optional(),
-  window: z.int().positive().optional(),
-  compression: z.enum(['deflate', 'zstd', 'none']).optional(),
+  compression: z.enum(compressionsWritten).optional(),
   level: z.int().optional(),
+  overviews: z.boolean().optional(),
 });
 
 const isUrl = (path: string): boolean => addressOf(path) !== null;

@@ -38,9 +38,10 @@ export interface SceneRequest {
   type?: 'uint16' | 'int16' | 'float32';
   /** Also write a COG of the expected error of each pixel. */
   uncertainty?: boolean;
-  /** Edge of the windows of the conv module, pixels; the result does not depend on it. @default 512 */
-  window?: number;
   /** @default 'deflate' */
   compression?: Compression;
+  /** 1–9 for deflate, 1–22 for zstd. @default deflate 3, zstd 9 */
   level?: number;
+  /** Write overviews. @default true */
+  overviews?: boolean;
 }
