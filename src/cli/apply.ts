@@ -225,7 +225,7 @@ export const command: Command = {
     level: {
       type: 'string',
       value: 'N',
-      help: 'compression level: deflate 1–9 (default 3), zstd 1–22 (default 9)',
+      help: 'compression level: deflate 1 (fastest) to 9 (default 3), zstd 1 to 22 (default 9)',
     },
     overviews: { type: 'string', value: 'none', help: 'write no overviews' },
     set: {

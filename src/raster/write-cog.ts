@@ -185,14 +185,16 @@ export const createCog = async (
     });
   };
 
+  const cutOut = info.bands.map(() => new arrays[info.type](tile * tile));
+
   /** Packs the rows that a level holds into tiles. */
   const flush = async (index: number): Promise<void> => {
     const level = levels[index];
     const height = level.filled;
     for (let x = 0; x < level.width; x += tile) {
       const width = Math.min(tile, level.width - x);
-      const bands = rowsOf(level).map((band) => {
-        const out = new arrays[info.type](width * height);
+      const bands = rowsOf(level).map((band, b) => {
+        const out = cutOut[b].subarray(0, width * height);
         for (let row = 0; row < height; row++)
           out.set(band.subarray(row * level.width + x, row * level.width + x + width), row * width);
         return out;

@@ -82,18 +82,18 @@ const countCodes = (bands: number) => {
   };
 };
 
-/** Cuts a window out of the ring, with the neighbours that a conv module sees. */
+/** Copies a window out of the ring, with the neighbours that a conv module sees, into the start of `out`. */
 const cut = <T extends Uint8Array | Uint16Array>(
   band: T,
   { rows, width }: RowRing,
   [x, y, columns, height]: RasterWindow,
+  out: T,
 ): T => {
-  const out = new (band.constructor as new (length: number) => T)(columns * height);
   for (let row = 0; row < height; row++) {
     const from = ((y + row) % rows) * width + x;
     out.set(band.subarray(from, from + columns) as never, row * columns);
   }
-  return out;
+  return out.subarray(0, columns * height) as T;
 };
 
 const noHalo = { left: 0, top: 0, right: 0, bottom: 0 } as const;
@@ -118,6 +118,9 @@ export const sceneWork = (scene: Scene): SceneWork => {
   let current: AlignmentPlan;
   let align: ReturnType<typeof windowAligner>;
   let packers: ReturnType<typeof packersOf>;
+  // used again: fresh pages cost more time than the copying
+  let memory: Uint16Array[] = [];
+  let validMemory = new Uint8Array(0);
   const after = outputCounts(codings.length);
 
   return {
@@ -163,14 +166,12 @@ export const sceneWork = (scene: Scene): SceneWork => {
         width + halo.left + halo.right,
         height + halo.top + halo.bottom,
       ];
-      const aligned = align({
-        width,
-        height,
-        halo,
-        codes: ring.codes.map((band) => cut(band, ring, around)),
-      });
-      const { bands, codes, missing } = aligned;
-      const valid = ring.valid && cut(ring.valid, ring, window);
+      const size = around[2] * around[3];
+      if (!(memory[0]?.length >= size)) memory = codings.map(() => new Uint16Array(size));
+      if (ring.valid && validMemory.length < size) validMemory = new Uint8Array(size);
+      const cuts = ring.codes.map((band, b) => cut(band, ring, around, memory[b]));
+      const { bands, codes, missing } = align({ width, height, halo, codes: cuts });
+      const valid = ring.valid && cut(ring.valid, ring, window, validMemory);
       const place = { x, y, width, height };
       const { uncertainty } = current;
       const parts = {
