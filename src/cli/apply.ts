@@ -30,6 +30,21 @@ const integers = (call: Call, name: string, faults: string[]): number[] | undefi
   return undefined;
 };
 
+const four = (
+  call: Call,
+  name: string,
+  faults: string[],
+): readonly [number, number, number, number] | undefined => {
+  const value = text(call, name);
+  if (value === undefined) return undefined;
+  const [a, b, c, d, ...rest] = value
+    .split(',')
+    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (rest.length === 0 && [a, b, c, d].every(Number.isFinite)) return [a, b, c, d];
+  faults.push(`--${name}: ${value}; four numbers with commas between`);
+  return undefined;
+};
+
 const oneOf = <T extends string>(
   call: Call,
   name: string,
@@ -64,6 +79,10 @@ const commonOf = (call: Call, faults: string[]): Omit<SceneRequest, 'inputs' | '
     qa: text(call, 'qa'),
     qaBits: integers(call, 'qa-bits', faults),
     resample: call.options['resample'] === true || undefined,
+    grid: text(call, 'grid'),
+    window: four(call, 'window', faults),
+    bbox: four(call, 'bbox', faults),
+    quicklook: call.options['quicklook'] === true || undefined,
     type: oneOf(call, 'type', ['uint16', 'int16', 'float32'] as const, faults),
     uncertainty: call.options['uncertainty'] === true || undefined,
     compression: oneOf(call, 'compress', compressionsWritten, faults),
@@ -219,6 +238,22 @@ export const command: Command = {
     },
     'qa-bits': { type: 'string', value: '10,11', help: 'bits that count, 0 the lowest' },
     resample: { type: 'boolean', help: 'repeat the pixels of coarser bands on the finest grid' },
+    grid: {
+      type: 'string',
+      value: 'LIKE.tif',
+      help: 'align on the grid of this raster, such as a GF-1 image of 16 m: means by area of the pixels beneath',
+    },
+    window: {
+      type: 'string',
+      value: 'X,Y,W,H',
+      help: 'align a part: column, row, width and height in pixels',
+    },
+    bbox: {
+      type: 'string',
+      value: 'L,B,R,T',
+      help: 'align a part: left, bottom, right, top in the scene’s coordinates',
+    },
+    quicklook: { type: 'boolean', help: 'also write a small picture in true colour, OUT.quicklook.png' },
     type: { type: 'string', value: 'TYPE', help: 'uint16, int16 or float32 (default: as the input)' },
     uncertainty: { type: 'boolean', help: 'also write the expected error of each pixel' },
     compress: { type: 'string', value: 'NAME', help: 'deflate, zstd, lzw or none (default deflate)' },

@@ -14,6 +14,7 @@ import { openScene, type Scene } from './open-scene.js';
 import { holds, type OutputType, outputTypeOf } from './output-values.js';
 import { type Quality, qualityOf } from './quality.js';
 import { qualityHtml } from './quality-html.js';
+import { checkQuicklook, quicklook } from './quicklook.js';
 import { sceneAssets } from './scene-assets.js';
 import { sceneCrew } from './scene-crew.js';
 import { sceneFingerprint } from './scene-fingerprint.js';
@@ -138,6 +139,7 @@ const provenanceOf = (scene: Scene, request: SceneRequest, { aligner, weights }:
   nodata: scene.nodata === null ? null : String(scene.nodata),
   masks: scene.masks.map(({ kind, path }) => ({ kind, file: basename(path) })),
   resampled: request.resample === true,
+  grid: request.grid === undefined ? null : basename(request.grid),
 });
 
 const realPath = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
@@ -147,7 +149,7 @@ const prepare = async (request: SceneRequest): Promise<SceneOutputs> => {
   const outputs = sceneOutputs(request.out);
   const status = await stat(request.out).catch(() => null);
   if (status?.isDirectory()) throw new Fault(`out: ${request.out}; is a folder, give a file`);
-  const read = [...request.inputs, request.mask, request.scl, request.qa].filter(
+  const read = [...request.inputs, request.mask, request.scl, request.qa, request.grid].filter(
     (path) => path !== undefined,
   );
   const inputs = new Set(await Promise.all(read.map(realPath)));
@@ -181,6 +183,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
   const { aligner, onProgress = ignoreProgress, signal } = context;
   const { bands: names, bandMax, bins } = aligner.experiment.data;
   checkRequest(request);
+  checkQuicklook(request);
   const residuals = request.uncertainty ? residualsOf(aligner.residuals) : aligner.residuals;
   const outputs = await prepare(request);
   const fingerprint = await sceneFingerprint(request, aligner);
@@ -256,6 +259,8 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
     );
     try {
       await writeAtomic(outputs.luts, mappingCsv(mapping, names));
+      if (request.quicklook)
+        await writeAtomic(outputs.quicklook, await quicklook(outputs.cog, names, scene.nodata));
       await writeJson(outputs.qualityJson, quality);
       await writeAtomic(outputs.qualityHtml, qualityHtml(quality, provenance));
       await writeJson(
@@ -270,7 +275,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
           version,
           lineage: `bandpass alignment of ${scene.inputs.map((input) => basename(input)).join(', ')} by a ${provenance.model} model`,
           provenance: { ...provenance, fingerprint, warnings: quality.warnings },
-          assets: await sceneAssets(outputs, scene, type, alignment),
+          assets: await sceneAssets(outputs, scene, type, alignment, request.quicklook === true),
         }),
       );
     } catch (error) {

@@ -12,7 +12,9 @@ import { type PixelCoding, pixelCoding } from './pixel-coding.js';
 import { metadataOfImage, openProductFolder } from './product-folder.js';
 import { metadataName, type ProductMetadata, statedByProduct } from './product-metadata.js';
 import { maskRule, qaRule, readValidity, type SceneMask, sclRule, sclValidDefault } from './scene-mask.js';
+import { partGeoreference, scenePart } from './scene-part.js';
 import type { SceneRequest } from './scene-request.js';
+import { warpedRaster } from './warped-raster.js';
 
 /** One band of the model and where its pixels are. */
 export interface SceneBand {
@@ -185,10 +187,22 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     // without its images there is nothing to compare
     if (images.length < paths.length) throw new Fault(faults);
 
-    const chosen = chooseBands(images, names, request, faults);
-    if (chosen.length < names.length) throw new Fault(faults);
+    const found = chooseBands(images, names, request, faults);
+    if (found.length < names.length) throw new Fault(faults);
+    const grid = request.grid === undefined ? null : (await openAll([request.grid]))[0];
+    if (request.grid !== undefined && !grid) throw new Fault(faults);
+    const onGrid = new Map(
+      grid
+        ? [...new Set(found.map(({ raster }) => raster))].map((raster) => [
+            raster,
+            warpedRaster(raster, grid, 'average'),
+          ])
+        : [],
+    );
+    const chosen = found.map(({ raster, band }) => ({ raster: onGrid.get(raster) ?? raster, band }));
     const finest = chosen.reduce((a, b) => (b.raster.width > a.raster.width ? b : a)).raster;
-    const { width, height, georeference, type } = finest;
+    const { type } = finest;
+    const georeference = finest.georeference;
     const fitted = new Map(
       [...new Set(chosen.map(({ raster }) => raster))].map((raster) => [
         raster,
@@ -221,10 +235,15 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     const masks = requests.flatMap(({ kind, path }, index): SceneMask[] => {
       const raster = maskRasters[index];
       if (!raster) return [];
-      const onGrid = bringToGrid(raster, kind, finest, true, faults);
-      return [{ kind, path, raster: onGrid, isValid: ruleOf(kind, raster, request) }];
+      const fitting = grid
+        ? warpedRaster(raster, grid, 'nearest')
+        : bringToGrid(raster, kind, finest, true, faults);
+      return [{ kind, path, raster: fitting, isValid: ruleOf(kind, raster, request) }];
     });
     refuse(faults);
+    const part = scenePart(request, finest) ?? ([0, 0, finest.width, finest.height] as const);
+    const [left, top, width, height] = part;
+    const read = codeReader(bands, masks, new Set([...masked].map((raster) => fitted.get(raster)!)));
 
     return {
       inputs: paths,
@@ -233,7 +252,7 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
       type,
       // integers have no NaN: 0 where masked pixels need a value and the file states none
       nodata: nodata.find((value) => value !== null) ?? (masked.size > 0 && !/^float/.test(type) ? 0 : null),
-      georeference,
+      georeference: partGeoreference(georeference, part),
       bands,
       masks,
       metadata,
@@ -245,12 +264,12 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
           : []),
         ...contradictedBands(chosen, names, request),
       ],
-      origin: [0, 0],
+      origin: [left, top],
       blockSize: [0, 1].map((side) => Math.max(...bands.map(({ raster }) => raster.blockSize[side]))) as [
         number,
         number,
       ],
-      read: codeReader(bands, masks, new Set([...masked].map((raster) => fitted.get(raster)!))),
+      read: ([x, y, columns, rows]) => read([left + x, top + y, columns, rows]),
       close,
     };
   } catch (error) {

@@ -17,7 +17,9 @@ export const sceneFingerprint = async (
   request: SceneRequest,
   { weightsDigest, experiment }: Pick<Aligner, 'weightsDigest' | 'experiment'>,
 ): Promise<string> => {
-  const others = [request.mask, request.scl, request.qa].flatMap((path) => (path ? [path] : []));
+  const others = [request.mask, request.scl, request.qa, request.grid].flatMap((path) =>
+    path ? [path] : [],
+  );
   const files = await Promise.all([...request.inputs, ...others].map(identity));
   return digest(JSON.stringify([Object.entries(request).sort(), files, weightsDigest, experiment]));
 };

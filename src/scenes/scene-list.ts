@@ -35,6 +35,10 @@ const entrySchema = z.strictObject({
   compression: z.enum(compressionsWritten).optional(),
   level: z.int().optional(),
   overviews: z.boolean().optional(),
+  quicklook: z.boolean().optional(),
+  grid: z.string().optional(),
+  window: z.tuple([z.int(), z.int(), z.int(), z.int()]).optional(),
+  bbox: z.tuple([z.number(), z.number(), z.number(), z.number()]).optional(),
 });
 
 const isUrl = (path: string): boolean => addressOf(path) !== null;
@@ -88,7 +92,7 @@ export const readSceneList = async (
     }
     const { inputs, out, ...rest } = parsed.data;
     const own = { ...rest };
-    for (const key of ['mask', 'scl', 'qa'] as const) {
+    for (const key of ['mask', 'scl', 'qa', 'grid'] as const) {
       const file = own[key];
       if (file) own[key] = from(file);
     }
