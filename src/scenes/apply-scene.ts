@@ -1,9 +1,10 @@
 import { access, constants, realpath, rm, stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Aligner } from '../experiments/aligner.js';
 import { Fault, refuse } from '../fault.js';
 import { makeFolder, writeAtomic, writeJson } from '../files.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
+import { addressOf } from '../raster/byte-source.js';
 import { darkest, nearlyAll } from '../raster/reflectance-units.js';
 import { writeFault } from '../raster/write-cog.js';
 import { acquisitionTime } from './acquisition-time.js';
@@ -12,6 +13,7 @@ import { countValues, tileHistogram, type ValueCounts } from './count-values.js'
 import { mappingCsv } from './lut-csv.js';
 import { openScene, type Scene } from './open-scene.js';
 import { holds, type OutputType, outputTypeOf } from './output-values.js';
+import { unpackProduct } from './product-zip.js';
 import { type Quality, qualityOf } from './quality.js';
 import { qualityHtml } from './quality-html.js';
 import { checkQuicklook, quicklook } from './quicklook.js';
@@ -119,13 +121,22 @@ const zeroShare = (scene: Scene, counts: ValueCounts): number =>
     ? 0
     : Math.min(...counts.bands.map((band) => band[0] / counts.pixels));
 
-const provenanceOf = (scene: Scene, request: SceneRequest, { aligner, weights }: ApplyContext) => ({
+const provenanceOf = (
+  scene: Scene,
+  given: SceneRequest,
+  request: SceneRequest,
+  { aligner, weights }: ApplyContext,
+) => ({
   model: aligner.experiment.model.kind,
   conv: aligner.conv !== null,
   weights: basename(weights),
   weights_sha256: aligner.weightsDigest,
   experiment: aligner.experiment,
-  inputs: [...scene.inputs],
+  // files of an archive by its own name
+  inputs:
+    given === request
+      ? [...scene.inputs]
+      : scene.inputs.map((file) => join(given.inputs[0], relative(request.inputs[0], file))),
   bands: scene.bands.map(({ name, band, raster, units }) => ({
     name,
     file: basename(raster.path),
@@ -171,22 +182,18 @@ const checkFolder = async (path: string): Promise<void> => {
   }
 };
 
-/**
- * Aligns one scene: two passes over the input, then the COG, its mask and uncertainty, the LUTs, the quality report
- * and last the STAC Item, all beside `request.out`. Memory does not grow with the scene's height; each file appears
- * complete or not at all, and nothing is left after a failure or an abort.
- *
- * @throws Fault for every fault of the request and the input at once; a full disk; a connection that stays broken
- */
-export const applyScene = async (request: SceneRequest, context: ApplyContext): Promise<AppliedScene> => {
+/** Aligns a scene whose files can be opened as they are. @param given the request as it came */
+const applyOpenable = async (
+  given: SceneRequest,
+  request: SceneRequest,
+  context: ApplyContext,
+): Promise<AppliedScene> => {
   const started = performance.now();
   const { aligner, onProgress = ignoreProgress, signal } = context;
   const { bands: names, bandMax, bins } = aligner.experiment.data;
-  checkRequest(request);
-  checkQuicklook(request);
   const residuals = request.uncertainty ? residualsOf(aligner.residuals) : aligner.residuals;
   const outputs = await prepare(request);
-  const fingerprint = await sceneFingerprint(request, aligner);
+  const fingerprint = await sceneFingerprint(given, aligner);
   const scene = await openScene(request, names);
   const crew = sceneCrew(scene, request, names, context.threads);
   try {
@@ -202,7 +209,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
     const histogram = tileHistogram(counts.bands, values, bandMax, bins);
     const mapping = await aligner.mapping(histogram);
     const version = await softwareVersion();
-    const provenance = provenanceOf(scene, request, context);
+    const provenance = provenanceOf(scene, given, request, context);
     // an item of an earlier run would vouch for files that are about to change
     await rm(outputs.item, { force: true }).catch((error: unknown) => {
       throw writeFault(outputs.item, error);
@@ -293,5 +300,26 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
   } finally {
     await crew.close();
     await scene.close();
+  }
+};
+
+/**
+ * Aligns one scene: two passes over the input, then the COG, its mask and uncertainty, the LUTs, the quality report
+ * and last the STAC Item, all beside `request.out`. Memory does not grow with the scene's height; each file appears
+ * complete or not at all, and nothing is left after a failure or an abort.
+ *
+ * @throws Fault for every fault of the request and the input at once; a full disk; a connection that stays broken
+ */
+export const applyScene = async (request: SceneRequest, context: ApplyContext): Promise<AppliedScene> => {
+  checkRequest(request);
+  checkQuicklook(request);
+  const [input] = request.inputs;
+  if (request.inputs.length !== 1 || !/\.zip$/i.test(input) || addressOf(input) !== null)
+    return applyOpenable(request, request, context);
+  const product = await unpackProduct(input, context.aligner.experiment.data.bands, request.out);
+  try {
+    return await applyOpenable(request, { ...request, inputs: [product.folder] }, context);
+  } finally {
+    await product.remove();
   }
 };

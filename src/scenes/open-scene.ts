@@ -14,6 +14,7 @@ import { metadataName, type ProductMetadata, statedByProduct } from './product-m
 import { maskRule, qaRule, readValidity, type SceneMask, sclRule, sclValidDefault } from './scene-mask.js';
 import { partGeoreference, scenePart } from './scene-part.js';
 import type { SceneRequest } from './scene-request.js';
+import { isStacItem, openStacItem } from './stac-input.js';
 import { warpedRaster } from './warped-raster.js';
 
 /** One band of the model and where its pixels are. */
@@ -177,7 +178,12 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     if (request.qa && !request.qaBits?.length)
       faults.push('--qa: which bits count is unknown; give --qa-bits');
     const productFolder = await folderOf(request);
-    const folder = productFolder === null ? null : await openProductFolder(productFolder, names);
+    const isItem = request.inputs.length === 1 && isStacItem(request.inputs[0]);
+    const folder = isItem
+      ? await openStacItem(request.inputs[0], names)
+      : productFolder === null
+        ? null
+        : await openProductFolder(productFolder, names);
     const paths = folder?.files ?? request.inputs;
     const metadata = folder?.metadata ?? (await metadataOfImage(paths[0]));
     const images = await openAll(paths);

@@ -46,7 +46,7 @@ const isUrl = (path: string): boolean => addressOf(path) !== null;
 /** `SCENE_aligned.tif` in `folder`; a band file stands for its folder when there are several. */
 const nameOf = (inputs: readonly string[], folder: string): string => {
   const path = inputs.length === 1 ? inputs[0] : dirname(inputs[0]);
-  const name = basename(path.split(/[?#]/)[0]).replace(/\.SAFE$/i, '');
+  const name = basename(path.split(/[?#]/)[0]).replace(/(?:\.SAFE)?(?:\.zip|\.(?:geo)?json)?$/i, '');
   const stem = /\.(tiff?|jp2)$/i.test(name) ? basename(name, extname(name)) : name;
   return join(folder, `${stem}_aligned.tif`);
 };
