@@ -18,6 +18,7 @@ import { addErrors, noErrors } from '../metrics/error-sums.js';
 import { r2 as r2Of } from '../metrics/r2.js';
 import { rmse as rmseOf } from '../metrics/rmse.js';
 import { alignPixels, type Knots } from '../models/mapping.js';
+import type { Tile } from '../models/model.js';
 import type { EpochRecord } from '../training/fit.js';
 import type { FinishedRun } from '../training/list-runs.js';
 import { loadAligner } from '../training/load-weights.js';
@@ -46,8 +47,8 @@ const someTiles = (run: FinishedRun, count: number): string[] => {
   return tiles.filter((_, i) => i % step === 0).slice(0, count);
 };
 
-const asLut = async (path: string, histogram: Float64Array): Promise<Knots> => {
-  const mapping = await (await loadAligner(path)).mapping(histogram);
+const asLut = async (path: string, tile: Tile): Promise<Knots> => {
+  const mapping = await (await loadAligner(path)).mapping(tile);
   if (mapping.form !== 'lut') throw new Error(`${path} holds no LUT`);
   return mapping;
 };
@@ -135,7 +136,7 @@ const exampleTile = async (
 ): Promise<Figure> => {
   const { bands } = aligner.experiment.data;
   const patches = await pixelsOf(data, tile);
-  const mapping = await aligner.mapping(data.tileHistogram(tile));
+  const mapping = await aligner.mapping(data.tile(tile));
   const sources = patches.map(({ source }) => source);
   const targets = patches.map(({ target }) => target);
   const aligned = patches.map((patch) => alignPixels(mapping, aligner.conv, patch));
@@ -161,7 +162,7 @@ const galleryOf = async (data: PreparedData, aligner: Aligner, tiles: readonly s
   for (const tile of tiles) {
     const [patch] = await pixelsOf(data, tile);
     const histogram = data.tileHistogram(tile);
-    const lut = (await aligner.mapping(histogram)) as Knots;
+    const lut = (await aligner.mapping(data.tile(tile))) as Knots;
     shown.push({ image: { heading: tile, values: patch.source, ...patch }, histogram, lut });
   }
   return tileGallery(shown, aligner.experiment.data.bands, {
@@ -182,7 +183,7 @@ const errorsOf = async (
     signal?.throwIfAborted();
     const patches = await pixelsOf(data, tile);
     for (const [at, aligner] of aligners.entries()) {
-      const mapping = await aligner.mapping(data.tileHistogram(tile));
+      const mapping = await aligner.mapping(data.tile(tile));
       for (const patch of patches)
         countErrors(series[at].errors, alignPixels(mapping, aligner.conv, patch), patch);
     }
@@ -230,9 +231,9 @@ export const drawResults = async (
     const aligner = await loadAligner(adaptive.folder.best);
     const tiles = someTiles(adaptive, tilesShown);
     const luts = await Promise.all(
-      tiles.map(async (tile) => ({ tile, lut: (await aligner.mapping(data.tileHistogram(tile))) as Knots })),
+      tiles.map(async (tile) => ({ tile, lut: (await aligner.mapping(data.tile(tile))) as Knots })),
     );
-    const global = await asLut(run('global-lut').folder.best, data.tileHistogram(tiles[0]));
+    const global = await asLut(run('global-lut').folder.best, data.tile(tiles[0]));
     const shares = tiles.map((tile) => data.tileHistogram(tile));
     const compared = ['linear', 'global-lut', 'unet-lut'].map(run);
     const figures: Record<string, Figure> = {

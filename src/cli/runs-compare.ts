@@ -68,7 +68,7 @@ const compareRows = async (
 ): Promise<unknown> => {
   const models = seededModels(rows, { split, region: text(call, 'region') });
   const labels = models.map(({ label }) => label);
-  const baseline = text(call, 'baseline') ?? models.find(({ isBound }) => !isBound)?.label ?? labels[0];
+  const baseline = text(call, 'baseline') ?? models.find(({ bound }) => !bound)?.label ?? labels[0];
   if (!labels.includes(baseline)) throw new Fault(`--baseline: ${baseline}; one of ${labels.join('; ')}`);
   const file = text(call, 'paper');
   const paper = file === undefined ? undefined : await readPaperValues(file);

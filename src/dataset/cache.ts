@@ -20,6 +20,7 @@ import {
   refreshManifest,
   writeManifest,
 } from './cache-inputs.js';
+import type { JointShape } from './joint-statistics.js';
 import type { Dataset } from './layout.js';
 import { addPacked, filesOf, packPatches } from './pack.js';
 import { type PackedIndex, type PackedReader, packedReader } from './packed.js';
@@ -32,6 +33,8 @@ export interface CacheOptions {
   data: Pick<DataSettings, 'bands' | 'bandMax' | 'bins'>;
   /** Knots of the statistics. */
   knots: number;
+  /** Statistics of all bands together too, of this shape. */
+  joint?: JointShape;
   /** True: packed pixels too. */
   pixels: boolean;
   onProgress?: OnProgress;
@@ -100,12 +103,12 @@ interface Location {
   patches: Patch[];
 }
 
-const locate = async ({ dataset, data, knots }: CacheOptions): Promise<Location> => {
+const locate = async ({ dataset, data, knots, joint }: CacheOptions): Promise<Location> => {
   const sorted = [...dataset.all].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   const patches = await withRealPaths(sorted);
   // version of what is computed: raise it when reading or counting changes what it makes of the same files
   const key = digest(JSON.stringify(['bandalign patches', 1, data.bands.length, patches.map(patchKey)]));
-  const shape = { knots, bins: data.bins, bandMax: [...data.bandMax] };
+  const shape = { knots, bins: data.bins, bandMax: [...data.bandMax], ...(joint && { joint }) };
   return { folder: join(cacheRoot(), key.slice(0, 32)), key, shape, patches };
 };
 

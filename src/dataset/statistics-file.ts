@@ -50,8 +50,7 @@ export const statisticsWriter = async (
 ): Promise<StatisticsWriter> => {
   const held = makeColumns(shape, Math.min(rowsPerWrite, capacity));
   const width = columnWidths(shape);
-  const bytesPerRow = (name: keyof TableColumns): number =>
-    shape.bandMax.length * width[name] * held[name].BYTES_PER_ELEMENT;
+  const bytesPerRow = (name: keyof TableColumns): number => width[name]! * held[name]!.BYTES_PER_ELEMENT;
   const total = columnNames(shape).reduce((sum, name) => sum + capacity * bytesPerRow(name), 0);
   const writer = await createCacheFile(folder, () => total);
   const columns = Object.fromEntries(
@@ -64,7 +63,7 @@ export const statisticsWriter = async (
   const flush = async (): Promise<void> => {
     for (const name of columnNames(shape)) {
       const size = bytesPerRow(name);
-      const rows = bytesOf(held[name]).subarray(0, waiting * size);
+      const rows = bytesOf(held[name]!).subarray(0, waiting * size);
       const column = columns[name];
       await writer.write(rows, column.offset + written * size);
       column.checksum = crc32(rows, column.checksum);
@@ -115,7 +114,7 @@ export const readStatistics = async (
       throw removeDamaged(path, 'its index');
     const columns = makeColumns(shape, ids.length);
     for (const name of columnNames(shape)) {
-      const bytes = bytesOf(columns[name]);
+      const bytes = bytesOf(columns[name]!);
       const { offset, checksum } = index.columns[name] ?? {};
       await readBytes(file, bytes, offset).catch((error: unknown) => {
         throw removeDamaged(path, `column ${name}: ${reason(error)}`);

@@ -1,5 +1,6 @@
 import { clearValueCounts, countValues, makeValueCounts, type ValueCounts } from './count-values.js';
 import { addHistogram } from './histogram.js';
+import { type JointColumns, type JointShape, jointColumns, jointWidths } from './joint-statistics.js';
 import { type Patch, type PatchPixels, tileKey } from './patch.js';
 import { type BandStatistics, foldCounts, type Moments, timesA } from './statistics.js';
 
@@ -36,6 +37,11 @@ export interface StatisticsTable {
   sourceHistogram: Uint32Array;
   /** The same of target values, over the same bins. */
   targetHistogram: Uint32Array;
+  /** Statistics of all bands together, where they were asked for. */
+  joint?: JointShape;
+  sourceMoments?: Float64Array;
+  crossMoments?: Float64Array;
+  jointHistogram?: Uint32Array;
 }
 
 /** Knots of the LUT that changes nothing: k·(bandMax − 1)/(knots − 1), [knots]. */
@@ -48,10 +54,20 @@ export interface SummedRows {
   /** [bins] for each band. */
   sourceHistogram: Float64Array[];
   targetHistogram: Float64Array[];
+  /** Sums of the joint statistics, where the table has them. */
+  joint?: JointSums;
+}
+
+/** Joint statistics of some pixels: the columns of {@link JointColumns}, summed. */
+export interface JointSums extends JointShape {
+  bandMax: readonly number[];
+  sourceMoments: Float64Array;
+  crossMoments: Float64Array;
+  jointHistogram: Float64Array;
 }
 
 /** What the columns of a table depend on; `bandMax` has an entry for each band. */
-export type TableShape = Pick<StatisticsTable, 'knots' | 'bins' | 'bandMax'>;
+export type TableShape = Pick<StatisticsTable, 'knots' | 'bins' | 'bandMax' | 'joint'>;
 
 /** The numbers of a table; those of one patch are a table of one row. */
 export type TableColumns = Pick<
@@ -64,36 +80,47 @@ export type TableColumns = Pick<
   | 'moments'
   | 'sourceHistogram'
   | 'targetHistogram'
->;
+> &
+  Partial<JointColumns>;
 
-/** Values for each patch and band in each column, in the order in which they are stored. */
+/** Numbers of each patch in each column, in the order in which they are stored. */
 export const columnWidths = ({
   knots,
   bins,
-}: Pick<TableShape, 'knots' | 'bins'>): Record<keyof TableColumns, number> => ({
-  constant: 1,
-  count: 1,
-  moments: 6,
-  diagonal: knots,
-  offDiagonal: knots,
-  linear: knots,
-  sourceHistogram: bins,
-  targetHistogram: bins,
+  bandMax: { length: bands },
+  joint,
+}: TableShape): Partial<Record<keyof TableColumns, number>> => ({
+  constant: bands,
+  count: bands,
+  moments: 6 * bands,
+  diagonal: knots * bands,
+  offDiagonal: knots * bands,
+  linear: knots * bands,
+  sourceHistogram: bins * bands,
+  targetHistogram: bins * bands,
+  ...(joint && jointWidths(bands, joint)),
 });
 
 /** Empty columns for `rows` patches. */
 export const makeColumns = (shape: TableShape, rows: number): TableColumns => {
   const width = columnWidths(shape);
-  const cells = rows * shape.bandMax.length;
+  const floats = (name: keyof TableColumns) => new Float32Array(rows * width[name]!);
+  const doubles = (name: keyof TableColumns) => new Float64Array(rows * width[name]!);
+  const counts = (name: keyof TableColumns) => new Uint32Array(rows * width[name]!);
   return {
-    diagonal: new Float32Array(cells * width.diagonal),
-    offDiagonal: new Float32Array(cells * width.offDiagonal),
-    linear: new Float32Array(cells * width.linear),
-    constant: new Float64Array(cells * width.constant),
-    count: new Float64Array(cells * width.count),
-    moments: new Float64Array(cells * width.moments),
-    sourceHistogram: new Uint32Array(cells * width.sourceHistogram),
-    targetHistogram: new Uint32Array(cells * width.targetHistogram),
+    diagonal: floats('diagonal'),
+    offDiagonal: floats('offDiagonal'),
+    linear: floats('linear'),
+    constant: doubles('constant'),
+    count: doubles('count'),
+    moments: doubles('moments'),
+    sourceHistogram: counts('sourceHistogram'),
+    targetHistogram: counts('targetHistogram'),
+    ...(shape.joint && {
+      sourceMoments: doubles('sourceMoments'),
+      crossMoments: doubles('crossMoments'),
+      jointHistogram: counts('jointHistogram'),
+    }),
   };
 };
 
@@ -134,14 +161,14 @@ export const patchColumns = (pixels: PatchPixels, shape: TableShape): TableColum
     addHistogram(counts.source, shape.bandMax[band], bins(columns.sourceHistogram));
     addHistogram(counts.target, shape.bandMax[band], bins(columns.targetHistogram));
   }
-  return columns;
+  return shape.joint ? { ...columns, ...jointColumns(pixels, shape.bandMax, shape.joint) } : columns;
 };
 
 /** Copies the columns of one patch into row `row`. */
 export const setRow = (columns: TableColumns, shape: TableShape, row: number, patch: TableColumns): void => {
   const width = columnWidths(shape);
   for (const name of Object.keys(width) as (keyof TableColumns)[])
-    columns[name].set(patch[name], row * shape.bandMax.length * width[name]);
+    columns[name]!.set(patch[name]!, row * width[name]!);
 };
 
 /** A table of some patches whose pixels are at hand, row by row. */
@@ -157,6 +184,7 @@ export const buildTable = (
     knots: shape.knots,
     bins: shape.bins,
     bandMax: shape.bandMax,
+    ...(shape.joint && { joint: shape.joint }),
     ids: patches.map(({ id }) => id),
     tiles: patches.map(tileKey),
     ...columns,
@@ -171,13 +199,27 @@ const sumMoments = (table: StatisticsTable, cells: readonly number[]): Moments =
 };
 
 const sumCells = (
-  column: Float32Array | Uint32Array,
+  column: Float32Array | Float64Array | Uint32Array,
   width: number,
   cells: readonly number[],
 ): Float64Array => {
   const sum = new Float64Array(width);
   for (const cell of cells) for (let k = 0; k < width; k++) sum[k] += column[cell * width + k];
   return sum;
+};
+
+/** Sums the joint statistics of rows; undefined where the table has none. */
+export const sumJoint = (table: StatisticsTable, rows: readonly number[]): JointSums | undefined => {
+  const { joint, bandMax, sourceMoments, crossMoments, jointHistogram } = table;
+  if (!joint || !sourceMoments || !crossMoments || !jointHistogram) return undefined;
+  const widths = jointWidths(bandMax.length, joint);
+  return {
+    ...joint,
+    bandMax,
+    sourceMoments: sumCells(sourceMoments, widths.sourceMoments, rows),
+    crossMoments: sumCells(crossMoments, widths.crossMoments, rows),
+    jointHistogram: sumCells(jointHistogram, widths.jointHistogram, rows),
+  };
 };
 
 /**
@@ -205,5 +247,6 @@ export const sumRows = (table: StatisticsTable, rows: Iterable<number>): SummedR
     sums.sourceHistogram.push(sumCells(table.sourceHistogram, bins, cells));
     sums.targetHistogram.push(sumCells(table.targetHistogram, bins, cells));
   }
-  return sums;
+  const joint = sumJoint(table, list);
+  return joint ? { ...sums, joint } : sums;
 };

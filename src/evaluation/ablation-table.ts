@@ -1,7 +1,7 @@
 import { findMetric } from '../metrics/index.js';
 import type { Metric } from '../metrics/metric.js';
 import { rmse } from '../metrics/rmse.js';
-import { columnMetrics, metricColumn, unitNote } from './comparison-table.js';
+import { columnMetrics, gapBound, gapNote, metricColumn, unitNote } from './comparison-table.js';
 import type { PairedDifference } from './paired-comparison.js';
 import type { PaperValues } from './paper-values.js';
 import {
@@ -56,15 +56,15 @@ const isMean = (measure: Measure, metric: Metric): boolean =>
   measure.name === metric.name && measure.channel === 'mean';
 
 const baselineOf = (models: readonly SeededModel[], wish?: string): string =>
-  wish ?? (models.find(({ isBound }) => !isBound) ?? models[0]).label;
+  wish ?? (models.find(({ bound }) => !bound) ?? models[0]).label;
 
 /** With fewer tiles, intervals and p-values over them say little. */
 const fewTiles = 10;
 
 /** Bounds stand last. */
 const inOrder = (models: readonly SeededModel[]): SeededModel[] => [
-  ...models.filter(({ isBound }) => !isBound),
-  ...models.filter(({ isBound }) => isBound),
+  ...models.filter(({ bound }) => !bound),
+  ...models.filter(({ bound }) => bound),
 ];
 
 const isShown = ({ measure: { name, channel } }: RowStatistics): boolean =>
@@ -94,7 +94,8 @@ export const ablationTable = (
   const rows = inOrder(models);
   const baseline = baselineOf(rows, wish);
   const statistics = rowStatistics(rows, bands, { baseline, draws });
-  const hasGap = rows.some(({ isBound }) => isBound);
+  const errors = statistics.filter(({ measure }) => isMean(measure, rmse));
+  const end = rows[gapBound(rows, (row) => errors[row].mean)];
   const first = statistics.filter(({ label }) => label === rows[0].label).filter(isShown);
   const own = ownColumns();
   const paperColumns = paper?.columns ?? [];
@@ -111,7 +112,7 @@ export const ablationTable = (
       { label: `${label} 95 % interval` },
       { label: `Δ ${label} mean` },
     ]),
-    ...(hasGap ? [{ label: 'gap closed', unit: '%', digits: 0, best: 'high' } as Column] : []),
+    ...(end ? [{ label: 'gap closed', unit: '%', digits: 0, best: 'high' } as Column] : []),
     ...paperColumns.map((column): Column => ({ label: `paper: ${column}`, digits: paper!.digits(column) })),
     { label: 'runs' },
   ];
@@ -128,7 +129,7 @@ export const ablationTable = (
       const { paired } = mean;
       const missing = model.missing ?? [];
       return {
-        competes: !model.isBound,
+        competes: !model.bound,
         cells: [
           model.label,
           model.parameters === null ? null : String(model.parameters),
@@ -145,7 +146,7 @@ export const ablationTable = (
             const { digits } = columnOf(one.measure);
             return [intervalText(one, digits!), one.paired && differenceText(one.paired, digits! + 1)];
           }),
-          ...(hasGap ? [mean.gap === null ? null : 100 * mean.gap] : []),
+          ...(end ? [mean.gap === null ? null : 100 * mean.gap] : []),
           ...paperColumns.map((column) => paper!.value(model.label, column)),
           bracedTags(model.runs),
         ],
@@ -161,11 +162,7 @@ export const ablationTable = (
       ...(tiles.length < fewTiles
         ? [`Only ${tiles.length} tiles: intervals and p-values over so few say little.`]
         : []),
-      ...(hasGap
-        ? [
-            `Gap closed: 0 % is ${baseline}, 100 % the oracle, the best LUT of each tile fitted on its own target (a bound, no method).`,
-          ]
-        : []),
+      ...(end ? [gapNote(baseline, end)] : []),
       ...(paper ? [`Columns "paper": values from ${paper.source}, on the paper's own data.`] : []),
       ...rows
         .filter(({ missing = [] }) => missing.length > 0)

@@ -23,8 +23,8 @@ export interface EvaluationInput {
   patches: readonly Patch[];
   /** Decoded pixels of a patch. */
   read: (patch: Patch) => PatchPixels | Promise<PatchPixels>;
-  /** The mapping of a tile (`tile_date`). */
-  mapping: (tile: string) => Promise<Mapping>;
+  /** The mapping of a tile (`tile_date`); a cross-fitted bound has another one for each half of its patches. */
+  mapping: (tile: string, patch: Patch) => Promise<Mapping>;
   conv: ConvModule | null;
   /** Receives the residuals by source value. */
   residuals?: ResidualSums;
@@ -120,7 +120,8 @@ export const evaluate = async (input: EvaluationInput): Promise<TileRecord[]> =>
   let done = 0;
   let turn = performance.now();
   for (const [tile, group] of byTile(patches)) {
-    const align = alignerOf(await input.mapping(tile));
+    let mapping: Mapping | null = null;
+    let align: ReturnType<typeof alignerOf>;
     const record: TileRecord = {
       split,
       tile,
@@ -132,8 +133,11 @@ export const evaluate = async (input: EvaluationInput): Promise<TileRecord[]> =>
     };
     for (const patch of group) {
       signal?.throwIfAborted();
+      const own = await input.mapping(tile, patch);
+      if (own !== mapping) align = alignerOf(own);
+      mapping = own;
       const pixels = await read(patch);
-      const prediction = align(pixels);
+      const prediction = align!(pixels);
       const errors = record.bands.map((_, band) => bandErrors(prediction, pixels, band));
       for (const [band, sums] of record.bands.entries()) addErrors(sums, errors[band]);
       onPatch?.(patch, errors);

@@ -1,6 +1,6 @@
 import { rmse } from '../metrics/rmse.js';
 import { type Interval, percentileInterval, tileDraws } from './bootstrap.js';
-import { columnMetrics, gapClosed } from './comparison-table.js';
+import { type Bound, columnMetrics, gapBound, gapClosed } from './comparison-table.js';
 import { holm, type PairedDifference, pairedDifference } from './paired-comparison.js';
 import { pooledDraws, scoreDraws, scoresOf, tileScores, tileSums } from './pooled-draws.js';
 import type { TileRecord } from './tile-record.js';
@@ -8,8 +8,8 @@ import type { TileRecord } from './tile-record.js';
 /** One row of a table: a configuration with all its seeds. */
 export interface SeededModel {
   label: string;
-  /** Bounds compete for nothing. */
-  isBound?: boolean;
+  /** What it sees of the target that it is tested on; bounds compete for nothing. */
+  bound?: Bound;
   parameters: number | null;
   /** Per-tile records of each seed, in the same order of tiles everywhere. */
   seeds: readonly (readonly TileRecord[])[];
@@ -94,7 +94,6 @@ export const rowStatistics = (
   const pooled = sums.map((seeds) => seeds.map((seed) => pooledDraws(seed, samples)));
   const hasNdvi = sums.flat().every((seed) => seed.hasNdvi);
   const reference = models.findIndex(({ label }) => label === baseline);
-  const bound = models.findIndex(({ isBound }) => isBound);
   const channels: [string, number | null][] = [
     ...bands.map((band, i): [string, number] => [band, i]),
     ['mean', null],
@@ -119,8 +118,9 @@ export const rowStatistics = (
           tiles: average(seeds.map((seed) => pick(seed.tiles, at, bands.length))),
         };
       });
+      const bound = gapBound(models, (i) => sampled[i].all);
       const compared = sampled.map((one, i) =>
-        reference < 0 || i === reference || models[i].isBound
+        reference < 0 || i === reference || models[i].bound
           ? null
           : pairedDifference(one, sampled[reference]),
       );

@@ -1,6 +1,6 @@
-import type { SummedRows } from '../dataset/statistics-table.js';
 import type { ConvModule } from '../engine/conv.js';
 import type { Mapping } from '../models/mapping.js';
+import type { Tile } from '../models/model.js';
 import type { Experiment } from './experiment.js';
 
 /** What training saw, kept with the weights so that a new tile can be compared with it. */
@@ -27,12 +27,8 @@ export interface Aligner {
   experiment: Experiment;
   /** SHA-256 of the weights file, hexadecimal. */
   weightsDigest: string;
-  /**
-   * The mapping of a tile with this source histogram: counts, [bands·bins].
-   *
-   * @param sums of the tile's pairs of source and target, for a bound that looks at them
-   */
-  mapping(histogram: Float64Array, sums?: () => SummedRows): Promise<Mapping>;
+  /** The mapping of a tile, from what its source pixels say of it. */
+  mapping(tile: Tile): Promise<Mapping>;
   /** The conv module behind the LUT, in evaluation mode; null without one. */
   conv: ConvModule | null;
   /** Null where the weights carry none (the original's .pth). */

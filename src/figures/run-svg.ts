@@ -1,4 +1,5 @@
 import type { Experiment } from '../experiments/experiment.js';
+import { modelOf } from '../models/index.js';
 import type { Knots } from '../models/mapping.js';
 import { loadAligner } from '../training/load-weights.js';
 import { lossCurveOf } from '../training/loss-curve.js';
@@ -137,9 +138,10 @@ export const runFigures = async (run: {
   if (run.result.training) figures['loss'] = lossSvg(await lossCurveOf(run));
   // weights that cannot be read, or no longer: the rest of the run is worth showing
   const aligner = run.result.weights && (await loadAligner(run.folder.best).catch(() => null));
-  if (!aligner?.domain) return figures;
+  // a mean tile has a histogram, but no joint ones
+  if (!aligner?.domain || modelOf(run.experiment).joint) return figures;
   const shares = aligner.domain.meanHistogram;
-  const mapping = await aligner.mapping(Float64Array.from(shares, (share) => 1e6 * share));
+  const mapping = await aligner.mapping({ histogram: Float64Array.from(shares, (share) => 1e6 * share) });
   if (mapping.form === 'lut') figures['lut'] = lutSvg(mapping, run.experiment.data.bands, shares);
   return figures;
 };

@@ -1,10 +1,13 @@
 import { registry } from '../config/definitions.js';
 import { Fault } from '../fault.js';
+import { crossFittedLinear } from './cross-fitted-linear.js';
+import { crossFittedLut } from './cross-fitted-lut.js';
 import { globalLut } from './global-lut.js';
 import { histogramMatching } from './histogram-matching.js';
 import { identity } from './identity.js';
 import { linear } from './linear.js';
 import { type Model, type ModelSettings, makeModel } from './model.js';
+import { multiBand } from './multi-band.js';
 import { oracle } from './oracle.js';
 import { unetLut } from './unet-lut/unet-lut.js';
 
@@ -14,8 +17,11 @@ export const models = registry<'kind', Model>('model', 'kind', [
   linear,
   histogramMatching,
   globalLut,
+  multiBand,
   unetLut,
   oracle,
+  crossFittedLut,
+  crossFittedLinear,
 ]);
 
 /**
@@ -38,5 +44,5 @@ export const modelOf = ({ model: { kind } }: { model: Pick<ModelSettings, 'kind'
   return found;
 };
 
-/** Whether models of this kind are bounds, which see the target of what they are tested on and compete for nothing. */
-export const isBound = (kind: string): boolean => models.get(kind)?.isBound ?? false;
+/** What models of this kind see of the target that they are tested on; undefined for a model that competes. */
+export const boundOf = (kind: string): Model['bound'] => models.get(kind)?.bound;

@@ -1,5 +1,6 @@
+import { polynomialTerms } from '../dataset/polynomial-terms.js';
 import { Fault } from '../fault.js';
-import { type Mapping, polynomialTerms } from './mapping.js';
+import type { Mapping } from './mapping.js';
 import type { Tensor } from './tensor-file.js';
 
 const doubles = (values: ArrayLike<number>, ...shape: number[]): Tensor => ({

@@ -1,4 +1,5 @@
 import type { PatchPixels } from '../dataset/patch.js';
+import { polynomialTerms } from '../dataset/polynomial-terms.js';
 import { applyConv, type ConvModule } from '../engine/conv.js';
 import { applyTables, expandKnots, type KnotTables } from '../engine/lut.js';
 import { pixelsPerCall } from '../metrics/error-sums.js';
@@ -19,15 +20,16 @@ export interface Affine {
 }
 
 /**
- * Every target band a polynomial of all source bands, unclipped. With x = v/scale, band b becomes
- * Σ coefficients[b·terms + t]·xᵗ over the terms of {@link polynomialTerms}.
+ * Every target band a polynomial of all source bands. With x = v/scale, clipped to [0, 1], band b becomes
+ * Σ coefficients[b·terms + t]·xᵗ over the terms of {@link polynomialTerms}: beyond the values that it was fitted on a cubic
+ * would run away.
  */
 export interface Polynomial {
   form: 'polynomial';
   /** Highest total degree of a term. */
   degree: 1 | 2 | 3;
   bands: number;
-  /** What each source band is divided by, such as its bandMax, so that powers stay near 1. */
+  /** What each source band is divided by, and clipped to: its bandMax. */
   scale: readonly number[];
   /** Stored units, [bands · terms]. */
   coefficients: Float64Array;
@@ -59,22 +61,6 @@ export const valuesIn = (mapping: Mapping): number =>
     : mapping.form === 'affine'
       ? 2 * mapping.slope.length
       : mapping.coefficients.length;
-
-/**
- * The terms of a polynomial of all bands, each as the bands that it multiplies: by total degree, then lexicographically,
- * the constant (`[]`) first. Four bands have 5, 15, 35 terms at degree 1, 2, 3.
- */
-export const polynomialTerms = (bands: number, degree: number): number[][] => {
-  const terms: number[][] = [[]];
-  let before: number[][] = [[]];
-  for (let power = 1; power <= degree; power++) {
-    before = before.flatMap((term) =>
-      Array.from({ length: bands - (term.at(-1) ?? 0) }, (_, i) => [...term, (term.at(-1) ?? 0) + i]),
-    );
-    terms.push(...before);
-  }
-  return terms;
-};
 
 type Pixels = Int16Array | Uint16Array | Float32Array;
 type Mapped = Float32Array | Float64Array;
@@ -128,7 +114,10 @@ const applyTerms = (
 ): void => {
   values[0] = 1;
   for (let i = from; i < to; i++) {
-    for (let b = 0; b < bands; b++) x[b] = source[b * pixelsPerBand + i] / scale[b];
+    for (let b = 0; b < bands; b++) {
+      const share = source[b * pixelsPerBand + i] / scale[b];
+      x[b] = share < 0 ? 0 : share > 1 ? 1 : share;
+    }
     for (let t = 1; t < terms; t++) values[t] = values[earlier[t]] * x[band[t]];
     for (let b = 0; b < bands; b++) {
       let sum = 0;
@@ -142,8 +131,8 @@ const applyTerms = (
 export type CompiledMapping = (source: Pixels, pixelsPerBand: number, out: Mapped) => void;
 
 /**
- * Makes a mapping ready. A LUT clips to [0, bandMax − 1], truncates and interpolates in float32; lines and polynomials take
- * values as they are and compute in float64. NaN stays NaN.
+ * Makes a mapping ready. A LUT clips to [0, bandMax − 1], truncates and interpolates in float32; a polynomial clips to
+ * [0, scale], a line takes values as they are, and both compute in float64. NaN stays NaN.
  */
 export const compileMapping = (mapping: Mapping): CompiledMapping => {
   if (mapping.form === 'lut') {

@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import * as zod from 'zod';
 import type { Random } from '../config/random.js';
 import type { DataSettings, TrainSettings } from '../config/schema.js';
+import type { JointShape } from '../dataset/joint-statistics.js';
 import type { StatisticsTable, SummedRows } from '../dataset/statistics-table.js';
 import type { UnetSpec } from '../engine/layout.js';
 import { type Mapping, valuesIn } from './mapping.js';
@@ -48,6 +49,8 @@ export interface ModelPatches {
   /** Source counts of a row's patch, and of a whole tile (`tile_date`), [bands·bins]. */
   histogram: (row: number) => Float64Array;
   tileHistogram: (tile: string) => Float64Array;
+  /** A tile of the dataset (`tile_date`) as a mapping is asked for it, without its target. */
+  tile: (tile: string) => Tile;
   /** Sums over some rows. */
   sum: (rows: Iterable<number>) => SummedRows;
 }
@@ -63,8 +66,13 @@ export interface FitInput<S extends zod.ZodRawShape = zod.ZodRawShape> extends M
 export interface Tile {
   /** Source counts, [bands·bins]. */
   histogram: Float64Array;
-  /** Sums over the tile's pairs of source and target; absent where there is no target, as in a scene. For bounds alone. */
-  sums?: () => SummedRows;
+  /** Counts of all pairs of source bands, [pairs·bins²] as in the joint statistics; for a model that asks for these. */
+  jointHistogram?: ArrayLike<number>;
+  /**
+   * Sums over pairs of source and target that a bound may look at: all of the tile's, or, for a cross-fitted one, those of
+   * the other half of its patches; null where that is empty. Absent where there is no target, as in a scene.
+   */
+  sums?: () => SummedRows | null;
 }
 
 /** Tensors by name, as a weights file holds them. */
@@ -79,8 +87,13 @@ interface ModelBase<S extends zod.ZodRawShape> {
   check?: (
     context: ModelContext<S> & { train: TrainSettings },
   ) => { path: readonly string[]; value: unknown; allowed: string }[];
-  /** It sees the target of what it is tested on: a bound that competes for nothing. */
-  isBound?: boolean;
+  /** It needs statistics of all bands together, of this shape. */
+  joint?: (context: ModelContext<S>) => JointShape;
+  /**
+   * It sees the target of what it is tested on: a bound that competes for nothing. `in-sample`: all of a tile's patches;
+   * `cross-fitted`: the half that is not scored, each half in turn.
+   */
+  bound?: 'in-sample' | 'cross-fitted';
 }
 
 /** A model with one mapping for all tiles, in closed form. */

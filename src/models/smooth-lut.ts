@@ -32,27 +32,28 @@ const solvePentadiagonal = (d0: Float64Array, d1: Float64Array, d2: Float64Array
 };
 
 /**
- * The LUT that minimises the squared error plus λ times its squared second differences:
- * (A + λD₂ᵀD₂) L = b, λ = `smoothness` × mean count per knot. Solved for the correction to the
- * identity LUT, which has no second difference; a ridge of 1e-9 of the mean count makes a band without pixels the
- * identity and leaves every other band unchanged to nine digits. Empty bins are filled by the smoothness term.
+ * The LUT L = base + c whose correction c minimises the squared error plus λ times the squared second differences of c, plus
+ * a ridge: (A + λD₂ᵀD₂ + ρ) c = b − A·base, λ and ρ being `smoothness` and `ridge` × the mean count per knot. Over the
+ * identity LUT, which has no second difference, it is the smooth LUT itself. The default ridge makes a band without pixels
+ * the base and leaves every other band unchanged to nine digits. Empty bins are filled by the smoothness term.
  *
- * @param identity the identity LUT's knots, stored units
+ * @param base knots in stored units
  * @returns knots in stored units, float64
  */
 export const smoothLut = (
   { n, diagonal, offDiagonal, linear }: BandStatistics,
-  identity: Float64Array,
+  base: ArrayLike<number>,
   smoothness: number,
+  ridge = 1e-9,
 ): Float64Array => {
-  const knots = identity.length;
+  const knots = base.length;
   const mean = Math.max(n, 1) / knots;
   const lambda = smoothness * mean;
   const d0 = new Float64Array(knots);
   const d1 = new Float64Array(knots);
   const d2 = new Float64Array(knots);
   for (let k = 0; k < knots; k++) {
-    d0[k] = diagonal[k] + 1e-9 * mean;
+    d0[k] = diagonal[k] + ridge * mean;
     d1[k] = k + 1 < knots ? offDiagonal[k] : 0;
   }
   for (let k = 0; k + 2 < knots; k++) {
@@ -63,16 +64,16 @@ export const smoothLut = (
     d1[k + 1] -= 2 * lambda;
     d2[k] += lambda;
   }
-  // b − A·I
+  // b − A·base
   const correction = linear.map(
     (b, k) =>
       b -
-      diagonal[k] * identity[k] -
-      (k > 0 ? offDiagonal[k - 1] * identity[k - 1] : 0) -
-      (k + 1 < knots ? offDiagonal[k] * identity[k + 1] : 0),
+      diagonal[k] * base[k] -
+      (k > 0 ? offDiagonal[k - 1] * base[k - 1] : 0) -
+      (k + 1 < knots ? offDiagonal[k] * base[k + 1] : 0),
   );
   solvePentadiagonal(d0, d1, d2, correction);
-  return correction.map((value, k) => value + identity[k]);
+  return correction.map((value, k) => value + base[k]);
 };
 
 /** The {@link smoothLut} of every band. */

@@ -196,7 +196,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
     const codings = scene.bands.map(({ coding }) => coding);
     const values = codings.map((coding) => coding.values);
     const histogram = tileHistogram(counts.bands, values, bandMax, bins);
-    const mapping = await aligner.mapping(histogram);
+    const mapping = await aligner.mapping({ histogram });
     const version = await softwareVersion();
     const provenance = provenanceOf(scene, request, context);
     // an item of an earlier run would vouch for files that are about to change

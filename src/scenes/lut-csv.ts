@@ -1,4 +1,5 @@
-import { type Mapping, polynomialTerms } from '../models/mapping.js';
+import { polynomialTerms } from '../dataset/polynomial-terms.js';
+import type { Mapping } from '../models/mapping.js';
 
 /**
  * The mapping that was applied, as CSV, in the model's units. A LUT: a line for each knot, `band,value,aligned`, linear in

@@ -2,7 +2,7 @@ import type { SeededModel } from '../evaluation/row-statistics.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { Fault, refuse } from '../fault.js';
-import { isBound } from '../models/index.js';
+import { boundOf } from '../models/index.js';
 import type { FinishedRun } from '../training/list-runs.js';
 
 /** A run and the row that it belongs to. */
@@ -53,7 +53,7 @@ export const seededModels = (
     const { result } = own[0];
     return {
       label,
-      isBound: isBound(result.kind),
+      bound: boundOf(result.kind),
       parameters: result.parameters,
       seeds: whole.map((group) =>
         group

@@ -1,6 +1,6 @@
 import type { ComparedModel } from '../evaluation/comparison-table.js';
 import { Fault } from '../fault.js';
-import { isBound } from '../models/index.js';
+import { boundOf } from '../models/index.js';
 import type { FinishedRun } from './list-runs.js';
 
 /** Runs as rows of a comparison: the records of one split, of one region if asked. @throws Fault when they differ in tiles */
@@ -11,7 +11,7 @@ export const comparedModels = (
 ): ComparedModel[] => {
   const models = runs.map(({ result, tiles }) => ({
     label: result.tag,
-    isBound: isBound(result.kind),
+    bound: boundOf(result.kind),
     parameters: result.parameters,
     tiles: tiles.filter(
       (record) => record.split === split && (region === undefined || record.region === region),

@@ -1,4 +1,3 @@
-import type { SummedRows } from '../dataset/statistics-table.js';
 import type { Slot } from '../engine/layout.js';
 import type { Aligner } from '../experiments/aligner.js';
 import { type Experiment, restoreExperiment } from '../experiments/experiment.js';
@@ -6,7 +5,7 @@ import { loadExperiment } from '../experiments/load.js';
 import { Fault } from '../fault.js';
 import { fileDigest } from '../files.js';
 import { modelOf } from '../models/index.js';
-import type { Tensors } from '../models/model.js';
+import type { Tensors, Tile } from '../models/model.js';
 import { flatten, type TensorFile } from '../models/tensor-file.js';
 import { isExtraTensor, readDomain } from './checkpoint.js';
 import { contextOf, convModule, type NetworkLayout, type NetworkWeights, networkLayout } from './network.js';
@@ -78,7 +77,7 @@ const networkMapping = (
 ): Aligner['mapping'] => {
   const { model, data } = experiment;
   let opening: Promise<Stepper> | null = null;
-  return async (histogram) => {
+  return async ({ histogram }) => {
     opening ??= openStepper(experiment, layout);
     const [values] = await (await opening).predict(weights, [histogram]);
     return { form: 'lut', knots: model.knots, bandMax: data.bandMax, values };
@@ -102,9 +101,8 @@ const restoreFitted = (path: string, experiment: Experiment, tensors: Tensors): 
 };
 
 /** What a fitted model of closed form does to a tile. */
-export const fittedMapping =
-  (experiment: Experiment, fitted: unknown) => async (histogram: Float64Array, sums?: () => SummedRows) =>
-    modelOf(experiment).mapping!(fitted, { histogram, sums }, contextOf(experiment));
+export const fittedMapping = (experiment: Experiment, fitted: unknown) => async (tile: Tile) =>
+  modelOf(experiment).mapping!(fitted, tile, contextOf(experiment));
 
 /**
  * Loads fitted weights: ours (.safetensors, configuration inside) or the original's (.pth, taken as

@@ -5,10 +5,11 @@ import type { ListName } from '../dataset/lists.js';
 import type { PackedReader } from '../dataset/packed.js';
 import { type Patch, type PatchPixels, tileKey } from '../dataset/patch.js';
 import { readPatch } from '../dataset/read-patch.js';
-import { type StatisticsTable, type SummedRows, sumRows } from '../dataset/statistics-table.js';
+import { type StatisticsTable, type SummedRows, sumJoint, sumRows } from '../dataset/statistics-table.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { Fault } from '../fault.js';
-import type { FitInput } from '../models/model.js';
+import { modelOf } from '../models/index.js';
+import type { FitInput, Tile } from '../models/model.js';
 import type { OnProgress } from '../progress.js';
 import { withRaster } from '../raster/read.js';
 import { contextOf } from './network.js';
@@ -28,6 +29,8 @@ export interface PreparedData {
   patchHistogram: (row: number) => Float64Array;
   /** Source counts of a tile, [bands·bins]. */
   tileHistogram: (tile: string) => Float64Array;
+  /** A tile as its mapping is asked for: what its source pixels say. */
+  tile: (tile: string) => Tile;
   /**
    * Pixels of one patch; the arrays are overwritten by the next call. At once from packed pixels, else by a promise
    * from the patch's files.
@@ -106,7 +109,15 @@ export const prepareData = async (
   const { data, model, split } = experiment;
   const dataset = await openDataset(root, data, { divide, split });
   const pack = model.conv === true || (await packedBytes(dataset, data.bands.length)) <= packUpTo;
-  const cache = await openCache({ dataset, data, knots: model.knots, pixels: pack, onProgress, signal });
+  const cache = await openCache({
+    dataset,
+    data,
+    knots: model.knots,
+    joint: modelOf(experiment).joint?.(contextOf(experiment)),
+    pixels: pack,
+    onProgress,
+    signal,
+  });
   const { table, pixels } = cache;
   const [patchCounts, tileCounts] = await Promise.all([
     patchHistograms(root, table, data),
@@ -146,6 +157,11 @@ export const prepareData = async (
     const key = tileKey(patch);
     tiles.set(key, [...(tiles.get(key) ?? []), patch]);
   }
+  const tile = (key: string): Tile => {
+    const histogram = tileCounts.counts.get(key)!;
+    const joint = sumJoint(table, (tiles.get(key) ?? []).map(row));
+    return joint ? { histogram, jointHistogram: joint.jointHistogram } : { histogram };
+  };
   return {
     lists,
     table,
@@ -154,6 +170,7 @@ export const prepareData = async (
     sum: (patches) => sumRows(table, patches.map(row)),
     patchHistogram: (at) => patchCounts.counts.get(table.ids[at])!,
     tileHistogram: (tile) => tileCounts.counts.get(tile)!,
+    tile,
     read: pixels ? packedPixels(pixels, row) : (patch) => readPatch(patch, data.bands),
     batches: (rows) => {
       if (!pixels) throw new Error('prepareData: batches of pixels, but none are packed without model.conv');
@@ -175,6 +192,7 @@ export const fitInputOf = (experiment: Experiment, data: PreparedData): FitInput
     rows: { train: data.lists.train.map(data.row), val: data.lists.val.map(data.row) },
     histogram: data.patchHistogram,
     tileHistogram: data.tileHistogram,
+    tile: data.tile,
     sum: (rows) => sumRows(data.table, rows),
   },
 });

@@ -1,16 +1,40 @@
 import type { ListName } from '../dataset/lists.js';
+import type { Patch } from '../dataset/patch.js';
+import type { SummedRows } from '../dataset/statistics-table.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Aligner } from '../experiments/aligner.js';
+import { modelOf } from '../models/index.js';
+import type { Mapping } from '../models/mapping.js';
 import type { OnProgress } from '../progress.js';
 import type { PreparedData } from './prepare-data.js';
 
 /** A model that can be scored: its mapping of a tile, and the conv module behind it. */
 export type Scored = Pick<Aligner, 'experiment' | 'conv' | 'mapping'>;
 
+/**
+ * Mappings by tile and patch, each predicted once. A bound looks at the target too: at all patches of the tile, whatever
+ * their list, or, cross-fitted, at every other one, those beside the half that is scored.
+ */
+const mappings = ({ experiment, mapping }: Scored, data: PreparedData) => {
+  const { bound } = modelOf(experiment);
+  let [last, known]: [string, (Promise<Mapping> | undefined)[]] = ['', []];
+  return (tile: string, patch: Patch): Promise<Mapping> => {
+    if (tile !== last) [last, known] = [tile, []];
+    const all = data.ofTile(tile);
+    const half = bound === 'cross-fitted' ? all.indexOf(patch) % 2 : 0;
+    const sums = (): SummedRows | null => {
+      const seen = bound === 'cross-fitted' ? all.filter((_, i) => i % 2 !== half) : all;
+      return seen.length > 0 ? data.sum(seen) : null;
+    };
+    known[half] ??= mapping({ ...data.tile(tile), ...(bound && { sums }) });
+    return known[half];
+  };
+};
+
 /** Error sums of each tile of a list, LUTs predicted from tile histograms. */
 export const scoreList = (
-  { experiment, conv, mapping }: Scored,
+  scored: Scored,
   data: PreparedData,
   split: ListName,
   options: {
@@ -20,11 +44,11 @@ export const scoreList = (
   },
 ): Promise<TileRecord[]> =>
   evaluate({
-    data: experiment.data,
+    data: scored.experiment.data,
     split,
     patches: data.lists[split],
     read: data.read,
-    mapping: (tile) => mapping(data.tileHistogram(tile), () => data.sum(data.ofTile(tile))),
-    conv,
+    mapping: mappings(scored, data),
+    conv: scored.conv,
     ...options,
   });

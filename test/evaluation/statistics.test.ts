@@ -185,7 +185,7 @@ describe('bootstrap', () => {
 });
 
 const models: SeededModel[] = [
-  { label: 'oracle', isBound: true, parameters: null, seeds: [tiles(30, 10, 'o')], runs: ['oracle'] },
+  { label: 'oracle', bound: 'in-sample', parameters: null, seeds: [tiles(30, 10, 'o')], runs: ['oracle'] },
   { label: 'base', parameters: 8, seeds: [tiles(30, 40, 'b')], runs: ['base'] },
   {
     label: 'good & new',

@@ -86,7 +86,7 @@ test('align a patch with fitted weights', async () => {
   const data = await prepareData(aligner.experiment, root, quiet);
   const [patch] = data.lists.test;
   const pixels = await data.read(patch);
-  const mapping = await aligner.mapping(data.tileHistogram(tileKey(patch)));
+  const mapping = await aligner.mapping(data.tile(tileKey(patch)));
   expect(alignPixels(mapping, aligner.conv, pixels)).toHaveLength(pixels.source.length);
   await data.close();
 });
@@ -104,7 +104,7 @@ test('draw what a model made of a tile', async () => {
   const prepared = await prepareData(aligner.experiment, root, quiet);
   const tile = tileKey(prepared.lists.test[0]);
   const histogram = prepared.tileHistogram(tile);
-  const lut = await aligner.mapping(histogram);
+  const lut = await aligner.mapping(prepared.tile(tile));
   if (lut.form !== 'lut') throw new Error('a UNet-LUT gives LUTs');
   const all = fitClosedForm(
     resolveExperiment({ model: { kind: 'global-lut', knots: model.knots } }),

@@ -1,17 +1,12 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../src/config/random.js';
 import type { Patch, PatchPixels } from '../../src/dataset/patch.js';
+import { polynomialTerms } from '../../src/dataset/polynomial-terms.js';
 import { applyConv } from '../../src/engine/conv.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
 import { resolveExperiment } from '../../src/experiments/experiment.js';
 import type { ErrorSums } from '../../src/metrics/error-sums.js';
-import {
-  alignPixels,
-  applyMapping,
-  type Polynomial,
-  pixelAligner,
-  polynomialTerms,
-} from '../../src/models/mapping.js';
+import { alignPixels, applyMapping, type Polynomial, pixelAligner } from '../../src/models/mapping.js';
 import { ignoreProgress } from '../../src/progress.js';
 import { handMadeConv, handMadeKnots } from '../scenes/hand-made-aligner.js';
 

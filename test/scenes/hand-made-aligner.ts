@@ -38,7 +38,7 @@ export const handMadeAligner = (over: Partial<Aligner> & { withConv?: boolean } 
   return {
     experiment: resolveExperiment({ model: { conv: withConv } }),
     weightsDigest: 'ab'.repeat(32),
-    mapping: async (histogram) => handMadeKnots(histogram),
+    mapping: async ({ histogram }) => handMadeKnots(histogram),
     conv: withConv ? handMadeConv : null,
     domain: null,
     residuals: null,
