@@ -1,5 +1,6 @@
 // One memory for all threads: kernels/unet-program.ts computes units of a phase, threads.ts shares them out.
 // asc unet: --enable threads --sharedMemory --maximumMemory 65536
+// asc unet-fused: --enable threads --sharedMemory --maximumMemory 65536 --enable relaxed-simd
 import { phaseBytes, StatisticsPlan } from '../src/engine/abi';
 import { sumLosses } from './statistics-step';
 import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit } from './threads';

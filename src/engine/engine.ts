@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import type { PatchPixels } from '../dataset/patch.js';
 import { Fault } from '../fault.js';
-import { hasKernel, hasSimd } from '../kernels.js';
+import { hasFusedKernels, hasKernel, hasSimd } from '../kernels.js';
 import { pixelError as pixelErrorOnCpu } from './cpu/pixel-error.js';
 import { type UnetInputs, type UnetPass, unetForward } from './cpu/unet.js';
 import { shortReason } from './optional-package.js';
@@ -59,7 +59,7 @@ const openCpu = async (): Promise<Engine> => {
     throw new Fault(`kernels missing: ${missing.join(', ')}; build them: npm run build:kernels`);
   return {
     name: 'cpu',
-    version: `WebAssembly SIMD, V8 ${process.versions.v8}`,
+    version: `WebAssembly SIMD${hasFusedKernels() ? ' with fused multiply-add' : ''}, V8 ${process.versions.v8}`,
     device: cpus()[0]?.model ?? 'CPU',
     isGpu: false,
     unetForward,
