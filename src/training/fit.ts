@@ -3,6 +3,7 @@ import { seededRandom } from '../config/random.js';
 import type { PatchPixels } from '../dataset/patch.js';
 import { identityKnots, type StatisticsTable } from '../dataset/statistics-table.js';
 import { type AdamRates, adamStep } from '../engine/adam.js';
+import type { PixelRoom } from '../engine/cpu/pixel-error.js';
 import type { StatisticsTraining } from '../engine/cpu/statistics-training.js';
 import type { PatchStore } from '../engine/patch-store.js';
 import type { StatisticsBatch } from '../engine/statistics-error.js';
@@ -52,7 +53,12 @@ export interface TrainingInput {
   /** Source histogram of a row's patch, counts [bands·bins]. */
   histogram: (row: number) => ArrayLike<number>;
   /** Pixels of each batch of rows, in order, read ahead; null without a conv module. */
-  pixels: ((batches: readonly (readonly number[])[]) => AsyncIterable<PatchPixels[]>) | null;
+  pixels:
+    | ((
+        batches: readonly (readonly number[])[],
+        allocate?: (bytes: number) => Uint8Array,
+      ) => AsyncIterable<PatchPixels[]>)
+    | null;
   validate: (weights: NetworkWeights) => Promise<Validation>;
   /** Where to begin: fresh, or from a checkpoint. Not touched. */
   state: TrainingState;
@@ -164,11 +170,14 @@ export const trainStep = async (
   return losses;
 };
 
-const fitEpochs = async (
-  input: TrainingInput,
-  store: PatchStore | null,
-  training: StatisticsTraining | null,
-): Promise<TrainingState> => {
+/** What a training holds in the memory of what computes. */
+interface Held {
+  store: PatchStore | null;
+  room: PixelRoom | null;
+  training: StatisticsTraining | null;
+}
+
+const fitEpochs = async (input: TrainingInput, { store, room, training }: Held): Promise<TrainingState> => {
   const { experiment, stepper, constants, table, rows, signal } = input;
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
   const random = seededRandom(experiment.seed, 'shuffle');
@@ -181,7 +190,9 @@ const fitEpochs = async (
   while (state.epoch < epochs) {
     const started = performance.now();
     const batches = chunks(shuffle ? random.shuffled(rows) : rows, batchSize);
-    const pixels = input.pixels?.(store ? store.plan(batches) : batches)[Symbol.asyncIterator]() ?? null;
+    room?.restart();
+    const brought = store ? store.plan(batches) : batches;
+    const pixels = input.pixels?.(brought, room?.allocate)[Symbol.asyncIterator]() ?? null;
     const read = async (): Promise<PatchPixels[]> => (await pixels!.next()).value;
     const steps: StepLosses[] = [];
     let lr = 0;
@@ -256,13 +267,16 @@ const fitEpochs = async (
  *   aborted; the state of the last whole epoch has then been handed to `onEpoch`
  */
 export const fitWeights = async (input: TrainingInput): Promise<TrainingState> => {
-  const store = input.pixels && input.stepper.openPatches();
-  const training = input.pixels ? null : input.stepper.openTraining(input);
+  const { pixels, stepper } = input;
+  const store = pixels && stepper.openPatches();
+  const room = pixels && !store ? stepper.openPixelRoom() : null;
+  const training = pixels ? null : stepper.openTraining(input);
   try {
-    const end = await fitEpochs(input, store, training);
+    const end = await fitEpochs(input, { store, room, training });
     return training ? snapshot(end) : end;
   } finally {
     store?.dispose();
+    room?.release();
     training?.dispose();
   }
 };

@@ -1,5 +1,6 @@
 import type { PatchPixels } from '../dataset/patch.js';
 import type { StatisticsTable } from '../dataset/statistics-table.js';
+import type { PixelRoom } from '../engine/cpu/pixel-error.js';
 import { openStatisticsTraining, type StatisticsTraining } from '../engine/cpu/statistics-training.js';
 import type { Engine, ResidentPatch } from '../engine/engine.js';
 import { type PatchStore, patchStore } from '../engine/patch-store.js';
@@ -61,6 +62,8 @@ export interface Stepper {
    * a conv module, penalties of a person's own, another training at work in this process.
    */
   openTraining: (source: StatisticsSource) => StatisticsTraining | null;
+  /** Room for pixels that steps read where they lie; null where they are copied from anywhere. */
+  openPixelRoom: () => PixelRoom | null;
   /** Keeps patches on the device; null where steps read them from the host's memory. */
   openPatches: () => PatchStore | null;
 }
@@ -135,6 +138,7 @@ export const engineStepper = (experiment: Experiment, layout: NetworkLayout, eng
         writeInput: (row, out, offset) => histogramInput(histogram(row), bands, input, out, offset),
       });
     },
+    openPixelRoom: engine.openPixelRoom,
     openPatches: () => (layout.conv ? patchStore(engine, { bandMax: data.bandMax }) : null),
   };
 };
