@@ -18,6 +18,9 @@ import { histogramInput } from '../models/histogram-input.js';
 import type { BackendName } from './backends.js';
 import { contextOf, type NetworkLayout, type NetworkWeights, networkOf } from './network.js';
 
+/** Tiles whose LUTs are predicted together: bounds the memory, and changes no bit. */
+export const tilesAtOnce = 16;
+
 /** What one optimiser step sees: histograms, and the pixels' statistics or, with a conv module, the pixels. */
 export interface TrainingBatch {
   /** Source counts of each patch, [bands·bins]. */
