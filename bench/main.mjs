@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { describeMachine } from './machine.mjs';
+import { describeMachine, enoughFree, watchMachine } from './machine.mjs';
 import { drawPixels, makeData } from './make-data.mjs';
 import { median, ratio, takeTurns } from './measure.mjs';
 import { startPeer } from './peer.mjs';
@@ -49,6 +49,8 @@ const measure = async () => {
   say('packing');
   const data = await prepareData(training.experimentOf('conv'), root, { onProgress: () => {} });
   const peer = await startPeer(say);
+  const machine = watchMachine();
+  await machine.look();
   const seconds = quick ? 4 : 40;
   const turns = {};
   try {
@@ -57,36 +59,50 @@ const measure = async () => {
       Object.assign(peer, await peer.ask({ do: 'open', root, patches: ids, bandMax, batch: 4 }));
       await checkPeer(peer, training, data);
     }
-    const other = (model, memory) => async () =>
-      (await peer.ask({ do: 'steps', model, memory, steps: quick ? 2 : count / 4 })).ms;
+    const other =
+      (model, memory, compiled = false) =>
+      async () =>
+        (await peer.ask({ do: 'steps', model, memory, compiled, steps: quick ? 2 : count / 4 })).ms;
+    const others = (model) => ({
+      ...(peer && { peer: other(model, false), peerInMemory: other(model, true) }),
+      ...(peer?.compiles && {
+        compiled: other(model, false, true),
+        compiledInMemory: other(model, true, true),
+      }),
+    });
+    const otherUnet = (compiled) => async () => (await peer.ask({ do: 'unet', steps: 20, compiled })).ms;
     say('training steps, LUT');
     turns.lut = await takeTurns(
       {
         ours: training.trainingTurns('lut', data, { epochs: 8 }),
-        ...(peer && { peer: other('lut', false), peerInMemory: other('lut', true) }),
+        ...others('lut'),
       },
       seconds,
     );
+    await machine.look();
     say('training steps, LUT and conv');
     turns.conv = await takeTurns(
       {
         ours: training.trainingTurns('conv', data),
         oursInMemory: training.trainingTurns('conv', data, { memory: true }),
-        ...(peer && { peer: other('conv', false), peerInMemory: other('conv', true) }),
+        ...others('conv'),
       },
       seconds,
     );
+    await machine.look();
     say('UNet alone');
     turns.unet = await takeTurns(
       {
         ours: training.unetTurn(20),
-        ...(peer && { peer: async () => (await peer.ask({ do: 'unet', steps: 20 })).ms }),
+        ...(peer && { peer: otherUnet(false) }),
+        ...(peer?.compiles && { compiled: otherUnet(true) }),
       },
       quick ? 2 : 10,
     );
   } finally {
     peer?.close();
   }
+  await machine.look();
   say('statistics, packing, evaluation, application');
   const pixels = Array.from({ length: 4 }, (_, i) => drawPixels(i));
   const times = quick ? 5 : 15;
@@ -106,11 +122,16 @@ const measure = async () => {
     sceneMegapixelsPerSecond: await throughput.scene(pixels, folder, quick ? 2 : 6, quick ? 1 : 3),
   };
   await data.close();
-  const against = (name, key) => (peer ? ratio(turns[name][key], turns[name].ours) : null);
+  await machine.look();
+  const isQuiet = machine.least() >= enoughFree;
+  const against = (name, key, ours = 'ours') =>
+    isQuiet && turns[name][key] ? ratio(turns[name][key], turns[name][ours]) : null;
+  if (turns.unet.compiled)
+    turns.unet.better = turns.unet.peer.map((ms, round) => Math.min(ms, turns.unet.compiled[round]));
   const middle = (name, key) => (turns[name][key] ? median(turns[name][key]) : null);
   return {
     quick,
-    machine: describeMachine(),
+    machine: { ...describeMachine(), free: machine.least(), isQuiet },
     data: { patches: count, size: [512, 512], bands: 4, batch: 4, megabytes: bytes / 1e6 },
     peer: peer
       ? `PyTorch ${peer.torch} with GDAL ${peer.gdal}, ${peer.threads} threads (${peer.python})`
@@ -118,15 +139,29 @@ const measure = async () => {
     ratios: {
       lut: against('lut', 'peer'),
       conv: against('conv', 'peer'),
+      // what ours reads from files in one, it has in memory in the other: the LUT-only step reads no pixels in either
       lutInMemory: against('lut', 'peerInMemory'),
-      convInMemory: against('conv', 'peerInMemory'),
-      unetOneCore: against('unet', 'peer'),
+      convInMemory: against('conv', 'peerInMemory', 'oursInMemory'),
+      lutCompiled: against('lut', 'compiled'),
+      convCompiled: against('conv', 'compiled'),
+      lutCompiledInMemory: against('lut', 'compiledInMemory'),
+      convCompiledInMemory: against('conv', 'compiledInMemory', 'oursInMemory'),
+      unetOneCore: against('unet', turns.unet.better ? 'better' : 'peer'),
     },
     msPerStep: { lut: middle('lut', 'ours'), conv: middle('conv', 'ours') },
     msPerStepInMemory: { lut: middle('lut', 'ours'), conv: middle('conv', 'oursInMemory') },
     msPerStepPeer: { lut: middle('lut', 'peer'), conv: middle('conv', 'peer') },
     msPerStepPeerInMemory: { lut: middle('lut', 'peerInMemory'), conv: middle('conv', 'peerInMemory') },
-    msPerUnetStep: { ours: middle('unet', 'ours'), peer: middle('unet', 'peer') },
+    msPerStepCompiled: { lut: middle('lut', 'compiled'), conv: middle('conv', 'compiled') },
+    msPerStepCompiledInMemory: {
+      lut: middle('lut', 'compiledInMemory'),
+      conv: middle('conv', 'compiledInMemory'),
+    },
+    msPerUnetStep: {
+      ours: middle('unet', 'ours'),
+      peer: middle('unet', 'peer'),
+      compiled: middle('unet', 'compiled'),
+    },
     rounds: { lut: turns.lut.ours.length, conv: turns.conv.ours.length, unet: turns.unet.ours.length },
     ...rates,
     reproduceSeconds: values.reproduce ? timeReproduce(folder, say) : null,

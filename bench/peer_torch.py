@@ -8,8 +8,10 @@ the other's alternate:
     {"do": "open", "root": DIR, "patches": [ids], "bandMax": [...], "batch": 4}
         "device": "cpu" | "cuda" | "mps"; "raw": N instead of GeoTIFFs of N x N pixels reads ID.{source,target,mask}
     {"do": "loss", "model": "lut" | "conv", "theta": FILE}         loss of the first batch at these weights (float32)
-    {"do": "steps", "model": ..., "memory": true | false, "steps": N}        ms per training step
-    {"do": "unet", "steps": N}                                     ms per UNet step (forward, backward, Adam), one core
+    {"do": "steps", "model": ..., "memory": true | false, "compiled": true | false, "steps": N}     ms per training step
+    {"do": "unet", "compiled": true | false, "steps": N}           ms per UNet step (forward, backward, Adam), one core
+
+"compiled" takes `torch.compile`, which "hello" says the presence of.
 """
 
 import json
@@ -149,16 +151,27 @@ class Patches(torch.utils.data.Dataset):
         )
 
 
+def compiles():
+    """Whether `torch.compile` works here: from PyTorch 2 on, with a C++ compiler."""
+    try:
+        return bool(torch.compile(lambda x: x.sin() + 1)(torch.ones(64)).isfinite().all())
+    except Exception:
+        return False
+
+
 class Trainer:
-    def __init__(self, band_max, conv, device="cpu"):
+    def __init__(self, band_max, conv, device="cpu", compiled=False):
         torch.manual_seed(2022)
         self.model = UNetLut(band_max, conv).to(device).train()
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3, weight_decay=1e-4)
+        self.forward = torch.compile(self.forward_loss) if compiled else self.forward_loss
 
-    def loss(self, batch):
-        histogram, source, target, mask = batch
+    def forward_loss(self, histogram, source, target, mask):
         lut, prediction = self.model(histogram, source)
         return loss_of(lut, prediction, target, mask)
+
+    def loss(self, batch):
+        return self.forward(*batch)
 
     def step(self, batch):
         self.optimiser.zero_grad()
@@ -181,14 +194,21 @@ class Peer:
             "threads": cores,
             "device": device,
             "card": card,
+            "compiles": compiles(),
         }
 
     def open(self, root, patches, bandMax, batch, device="cpu", raw=None):
         self.batch, self.band_max, self.device = batch, bandMax, device
         self.files = Patches(root, patches, bandMax, raw)
         self.memory = None
-        self.trainers = {kind: Trainer(bandMax, kind == "conv", device) for kind in ("lut", "conv")}
+        self.trainers, self.singles = {}, {}
         return {}
+
+    def trainer(self, model, compiled):
+        key = model, compiled
+        if key not in self.trainers:
+            self.trainers[key] = Trainer(self.band_max, model == "conv", self.device, compiled)
+        return self.trainers[key]
 
     def loader(self, memory):
         if not memory:
@@ -208,10 +228,10 @@ class Peer:
         with torch.no_grad():
             return {"loss": trainer.loss(batch).item()}
 
-    def steps(self, model, memory, steps):
+    def steps(self, model, memory, steps, compiled=False):
         torch.set_num_threads(cores)
         loader = self.loader(memory)
-        trainer = self.trainers[model]
+        trainer = self.trainer(model, compiled)
         done = 0
         start = time.perf_counter()
         while done < steps:
@@ -222,14 +242,15 @@ class Peer:
                     break
         return {"ms": 1000 * (time.perf_counter() - start) / steps}
 
-    def unet(self, steps):
+    def unet(self, steps, compiled=False):
         torch.set_num_threads(1)
-        if not hasattr(self, "single"):
+        if compiled not in self.singles:
             torch.manual_seed(1)
             model = UNet().train()
             optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-4)
-            self.single = model, optimiser, torch.rand(self.batch, 4, 256), torch.randn(self.batch, 4, 256)
-        model, optimiser, x, w = self.single
+            run = torch.compile(model) if compiled else model
+            self.singles[compiled] = run, optimiser, torch.rand(self.batch, 4, 256), torch.randn(self.batch, 4, 256)
+        model, optimiser, x, w = self.singles[compiled]
         start = time.perf_counter()
         for _ in range(steps):
             optimiser.zero_grad()

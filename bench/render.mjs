@@ -21,19 +21,22 @@ export const renderTable = (result) => {
     times(ratios[kind]),
     number(result.msPerStepPeerInMemory[kind], 0),
     times(ratios[`${kind}InMemory`]),
+    number(result.msPerStepCompiled[kind], 0),
+    times(ratios[`${kind}Compiled`]),
+    number(result.msPerStepCompiledInMemory[kind], 0),
+    times(ratios[`${kind}CompiledInMemory`]),
   ];
+  const unet = result.msPerUnetStep;
   const steps = columns([
-    ['training step, batch 4 × 512² (ms)', 'ours', 'in memory', 'peer', '', 'peer in memory', ''],
+    [
+      ...['training step, batch 4 × 512² (ms)', 'ours', 'in memory', 'eager', '', 'in memory', ''],
+      ...['compiled', '', 'in memory', ''],
+    ],
     ['UNet-LUT', ...step('lut')],
     ['UNet-LUT-conv', ...step('conv')],
     [
-      'UNet alone, one core',
-      number(result.msPerUnetStep.ours, 1),
-      '',
-      '',
-      '',
-      number(result.msPerUnetStep.peer, 1),
-      times(ratios.unetOneCore),
+      ...['UNet alone, one core', number(unet.ours, 1), '', '', '', number(unet.peer, 1), '', '', ''],
+      ...[number(unet.compiled, 1), times(ratios.unetOneCore)],
     ],
   ]);
   const { lut, conv } = result.evaluationPatchesPerSecond;
@@ -57,6 +60,11 @@ export const renderTable = (result) => {
   const about = [
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}; load ${number(machine.loadAverage, 1)}`,
     `peer: ${result.peer ?? 'none'}`,
+    ...(machine.isQuiet
+      ? []
+      : [
+          `no ratios: others took ${Math.round(100 * (1 - machine.free))} % of the processors at times; run it again on a quiet machine`,
+        ]),
     `medians of ${result.rounds.lut}, ${result.rounds.conv} and ${result.rounds.unet} interleaved rounds`,
   ];
   return `${[steps, rates, about.join('\n')].join('\n\n')}\n`;

@@ -1,5 +1,6 @@
 // 3×3 convolutions, a row at a time. Rows are padded with zeros on both sides, their pixels 16-byte aligned and
 // computed in eights; channels are computed in fours (missing ones have zero weights).
+import { multiplyAdd } from './multiply-add';
 
 // V8 moves all loads of a loop's body before its arithmetic and has 15 vector registers: with eight sums and six loads
 // a body keeps all of them in registers, a longer one would spill.
@@ -46,15 +47,15 @@ export function convRow(
       const row = <usize>load<u32>(tap) + x;
       const p = v128.load(row), q = v128.load(row, 16);
       const w0 = v128.load(weight), w1 = v128.load(weight, 16);
-      a0 = f32x4.add(a0, f32x4.mul(w0, p));
-      b0 = f32x4.add(b0, f32x4.mul(w0, q));
-      a1 = f32x4.add(a1, f32x4.mul(w1, p));
-      b1 = f32x4.add(b1, f32x4.mul(w1, q));
+      a0 = multiplyAdd(w0, p, a0);
+      b0 = multiplyAdd(w0, q, b0);
+      a1 = multiplyAdd(w1, p, a1);
+      b1 = multiplyAdd(w1, q, b1);
       const w2 = v128.load(weight, 32), w3 = v128.load(weight, 48);
-      a2 = f32x4.add(a2, f32x4.mul(w2, p));
-      b2 = f32x4.add(b2, f32x4.mul(w2, q));
-      a3 = f32x4.add(a3, f32x4.mul(w3, p));
-      b3 = f32x4.add(b3, f32x4.mul(w3, q));
+      a2 = multiplyAdd(w2, p, a2);
+      b2 = multiplyAdd(w2, q, b2);
+      a3 = multiplyAdd(w3, p, a3);
+      b3 = multiplyAdd(w3, q, b3);
       weight += 64;
     }
     at = out + x;
@@ -88,14 +89,14 @@ export function weightRow(
     for (let at = dz; at < end; at += 64) {
       const y = v128.load(p), u = v128.load(q);
       const d0 = v128.load(at), d1 = v128.load(at, 16), d2 = v128.load(at, 32), d3 = v128.load(at, 48);
-      a0 = f32x4.add(a0, f32x4.mul(d0, y));
-      b0 = f32x4.add(b0, f32x4.mul(d0, u));
-      a1 = f32x4.add(a1, f32x4.mul(d1, y));
-      b1 = f32x4.add(b1, f32x4.mul(d1, u));
-      a2 = f32x4.add(a2, f32x4.mul(d2, y));
-      b2 = f32x4.add(b2, f32x4.mul(d2, u));
-      a3 = f32x4.add(a3, f32x4.mul(d3, y));
-      b3 = f32x4.add(b3, f32x4.mul(d3, u));
+      a0 = multiplyAdd(d0, y, a0);
+      b0 = multiplyAdd(d0, u, b0);
+      a1 = multiplyAdd(d1, y, a1);
+      b1 = multiplyAdd(d1, u, b1);
+      a2 = multiplyAdd(d2, y, a2);
+      b2 = multiplyAdd(d2, u, b2);
+      a3 = multiplyAdd(d3, y, a3);
+      b3 = multiplyAdd(d3, u, b3);
       p += 16, q += 16;
     }
     v128.store(sums, a0), v128.store(sums, a1, 16), v128.store(sums, a2, 32), v128.store(sums, a3, 48);

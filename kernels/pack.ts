@@ -208,7 +208,10 @@ export function unpackPoint(gradient: usize, row: usize, output: i32, input: i32
     memory.copy(dweight + (<usize>(o * input) << 2), gradient + <usize>o * row, <usize>input << 2);
 }
 
-/** Rows of positions, [rows][channels4], `sample` bytes apart, from planes [samples][channels][rows]; a unit is a sample. */
+/**
+ * Rows of positions, [rows][channels4], `sample` bytes apart, from planes [samples][channels][rows]; a unit is a sample.
+ * `picked`: which sample of the planes each is, u32, or 0 for all in their order.
+ */
 export function planesToRowsUnit(
   unit: i32,
   channels: i32,
@@ -216,9 +219,11 @@ export function planesToRowsUnit(
   planes: usize,
   out: usize,
   sample: usize,
+  picked: usize,
 ): void {
   const row = <usize>pad4(channels) << 2;
-  let from = planes + (<usize>(unit * channels * rows) << 2);
+  const which = picked ? <usize>load<u32>(picked + (<usize>unit << 2)) : <usize>unit;
+  let from = planes + ((which * <usize>(channels * rows)) << 2);
   for (let c = 0; c < channels; c++) {
     let to = out + <usize>unit * sample + (<usize>c << 2);
     for (let i = 0; i < rows; i++, from += 4, to += row) store<f32>(to, load<f32>(from));

@@ -1,5 +1,6 @@
 // One memory for all threads: kernels/pixel-error.ts computes units of a pass, threads.ts shares them out.
 // asc pixel-error: --enable threads --sharedMemory --maximumMemory 65536
+// asc pixel-error-fused: --enable threads --sharedMemory --maximumMemory 65536 --enable relaxed-simd
 import { convPass, errorPass, gradientPass, wholePass } from './pixel-error';
 export { foldTables, scratchBytes } from './pixel-error';
 // What is exported is not inlined. V8 keeps the sums of a small function in registers, those of a large one not; and it

@@ -18,6 +18,7 @@ import {
   unpackPoint,
   unpackUp,
 } from './pack';
+import { adamUnit, statisticsErrorUnit } from './statistics-step';
 
 @inline function whole(op: usize, index: usize): i32 { return load<i32>(op + argumentsAt + (index << 2)); }
 @inline function address(op: usize, index: usize): usize { return <usize>load<u32>(op + argumentsAt + (index << 2)); }
@@ -65,7 +66,7 @@ function rowsUnit(code: i32, op: usize, unit: i32, scratch: usize): void {
       address(op, 7),
     );
   else if (code == UnetOp.planesToRows)
-    planesToRowsUnit(unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4));
+    planesToRowsUnit(unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4), address(op, 5));
   else rowsToPlanesUnit(unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4));
 }
 
@@ -94,5 +95,7 @@ export function runUnit(ops: usize, unit: i32, scratch: usize): void {
   const code = load<i32>(op);
   if (code <= UnetOp.packLeft) matrixUnit(code, op, left, scratch);
   else if (code <= UnetOp.rowsToPlanes) rowsUnit(code, op, left, scratch);
-  else packUnit(code, op);
+  else if (code <= UnetOp.padBias) packUnit(code, op);
+  else if (code == UnetOp.statisticsError) statisticsErrorUnit(left, address(op, 0), scratch);
+  else adamUnit(left, address(op, 0));
 }

@@ -1,12 +1,15 @@
 // One memory for all threads: kernels/unet-program.ts computes units of a phase, threads.ts shares them out.
 // asc unet: --enable threads --sharedMemory --maximumMemory 65536
-import { phaseBytes } from '../src/engine/abi';
+// asc unet-fused: --enable threads --sharedMemory --maximumMemory 65536 --enable relaxed-simd
+import { phaseBytes, StatisticsPlan } from '../src/engine/abi';
+import { sumLosses } from './statistics-step';
 import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit } from './threads';
 import { runUnit } from './unet-program';
 // What is exported is not inlined. V8 keeps the sums of a small function in registers, those of a large one not; and it
 // optimises a function when it is called again, which a thread's life is not.
 export { awaitRound } from './threads';
 export { columnsTile, crossUnit, packedTile, packLeftUnit, productUnit, rowsTile } from './matrix';
+export { adam } from './adam';
 export { runUnit } from './unet-program';
 
 /** Takes units until none is left. */
@@ -30,6 +33,17 @@ export function runProgram(control: usize, phases: usize, count: i32): i32 {
     if (closeRound(control, units)) return 1;
   }
   return 0;
+}
+
+/**
+ * A training step from sufficient statistics (a `StatisticsPlan`), Adam included. Returns 0, 1 if a thread failed, or 2
+ * where the loss is not finite: then nothing has moved.
+ */
+export function trainStep(control: usize, at: usize): i32 {
+  const plan = changetype<StatisticsPlan>(at);
+  if (runProgram(control, plan.forward, plan.forwardPhases)) return 1;
+  if (!sumLosses(at)) return 2;
+  return runProgram(control, plan.backward, plan.backwardPhases);
 }
 
 /** A thread's life: works on each round, waits between them. */

@@ -16,8 +16,38 @@ export const hasSimd = (): boolean => {
   return simd;
 };
 
-const kernelPath = (name: string): string =>
-  fileURLToPath(new URL(`../dist/kernels/${name}.wasm`, import.meta.url));
+/**
+ * `() => i32`: 1 where `f32x4.relaxed_madd` rounds once (4097·4097 − fround(4097·4097) is then not 0); valid only where the
+ * host has relaxed SIMD.
+ */
+const fusedProbe = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 127, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 65, 1, 63, 1, 2,
+  123, 253, 12, 0, 8, 128, 69, 0, 8, 128, 69, 0, 8, 128, 69, 0, 8, 128, 69, 33, 0, 32, 0, 32, 0, 253, 230, 1,
+  33, 1, 32, 0, 32, 0, 32, 1, 253, 225, 1, 253, 133, 2, 253, 31, 0, 67, 0, 0, 0, 0, 92, 4, 127, 65, 1, 5, 65,
+  0, 11, 15, 11,
+]);
+
+let fused: boolean | undefined;
+
+/**
+ * Whether kernels fuse multiplications and additions here: Node.js 22 does, 20 with --experimental-wasm-relaxed-simd, on a
+ * processor that can. Results then differ in their last bits from those of other hosts.
+ */
+export const hasFusedKernels = (): boolean => {
+  fused ??=
+    hasSimd() &&
+    WebAssembly.validate(fusedProbe) &&
+    (new WebAssembly.Instance(new WebAssembly.Module(fusedProbe)).exports['f'] as () => number)() === 1;
+  return fused;
+};
+
+/** Kernels that are built twice; what the others compute has nothing to fuse, or must not depend on it. */
+const builtTwice: ReadonlySet<string> = new Set(['unet', 'pixel-error', 'apply']);
+
+const kernelPath = (name: string): string => {
+  const file = builtTwice.has(name) && hasFusedKernels() ? `${name}-fused` : name;
+  return fileURLToPath(new URL(`../dist/kernels/${file}.wasm`, import.meta.url));
+};
 
 /** Whether kernel `NAME` is built. */
 export const hasKernel = (name: string): boolean => modules.has(name) || existsSync(kernelPath(name));

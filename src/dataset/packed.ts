@@ -31,8 +31,14 @@ export interface PackedReader {
   /**
    * Reads batches of patches ahead of their use, `depth` batches (default 2); they come in order. A batch's arrays are
    * filled anew once the next batch is asked for.
+   *
+   * @param allocate gives memory for so many bytes of a patch, an even address; default: on the heap
    */
-  readAhead: (batches: Iterable<readonly number[]>, depth?: number) => AsyncGenerator<PatchPixels[]>;
+  readAhead: (
+    batches: Iterable<readonly number[]>,
+    depth?: number,
+    allocate?: (bytes: number) => Uint8Array,
+  ) => AsyncGenerator<PatchPixels[]>;
   close: () => Promise<void>;
 }
 
@@ -61,23 +67,30 @@ const isIndex = (value: unknown, end: number): value is PackedIndex => {
   );
 };
 
-/** Source, target and mask of a patch over one buffer: int16 [bands, height, width] twice, uint8 [height, width]. */
-const over = (buffer: ArrayBuffer, bands: number, width: number, height: number): PatchPixels => {
+const onHeap = (bytes: number): Uint8Array => new Uint8Array(bytes);
+
+/** Source, target and mask of a patch over its bytes: int16 [bands, height, width] twice, uint8 [height, width]. */
+const over = (
+  { buffer, byteOffset }: Uint8Array,
+  bands: number,
+  width: number,
+  height: number,
+): PatchPixels => {
   const size = width * height;
   return {
     width,
     height,
     bands,
-    source: new Int16Array(buffer, 0, bands * size),
-    target: new Int16Array(buffer, 2 * bands * size, bands * size),
-    mask: new Uint8Array(buffer, 4 * bands * size, size),
+    source: new Int16Array(buffer, byteOffset, bands * size),
+    target: new Int16Array(buffer, byteOffset + 2 * bands * size, bands * size),
+    mask: new Uint8Array(buffer, byteOffset + 4 * bands * size, size),
   };
 };
 
 /** A patch's pixels as they are stored. */
 export const packPixels = ({ bands, width, height, source, target, mask }: PatchPixels): ArrayBuffer => {
   const buffer = new ArrayBuffer(recordBytes(bands, width, height));
-  const packed = over(buffer, bands, width, height);
+  const packed = over(new Uint8Array(buffer), bands, width, height);
   packed.source.set(source);
   packed.target.set(target);
   packed.mask.set(mask);
@@ -111,13 +124,16 @@ export const packedReader = ({
   const bufferFor = (
     at: number,
     into?: PatchPixels,
+    allocate = onHeap,
   ): { pixels: PatchPixels; bytes: Uint8Array; offset: number } => {
     const [offset, width, height] = record(at);
     const length = recordBytes(bands, width, height);
-    const reuse = into?.width === width && into.height === height && into.source.buffer.byteLength === length;
-    const buffer = reuse ? (into.source.buffer as ArrayBuffer) : new ArrayBuffer(length);
-    const pixels = reuse ? into : over(buffer, bands, width, height);
-    return { pixels, bytes: new Uint8Array(buffer), offset };
+    if (into?.width === width && into.height === height) {
+      const { buffer, byteOffset } = into.source;
+      return { pixels: into, bytes: new Uint8Array(buffer, byteOffset, length), offset };
+    }
+    const bytes = allocate(length);
+    return { pixels: over(bytes, bands, width, height), bytes, offset };
   };
   const read = (at: number, into?: PatchPixels): PatchPixels => {
     const { pixels, bytes, offset } = bufferFor(at, into);
@@ -133,15 +149,23 @@ export const packedReader = ({
     check(at, bytes);
     return pixels;
   };
-  const readLater = async (at: number, into?: PatchPixels): Promise<PatchPixels> => {
-    const { pixels, bytes, offset } = bufferFor(at, into);
+  const readLater = async (
+    at: number,
+    into: PatchPixels | undefined,
+    allocate: typeof onHeap,
+  ): Promise<PatchPixels> => {
+    const { pixels, bytes, offset } = bufferFor(at, into, allocate);
     await readBytes(file, bytes, offset).catch((error: unknown) => {
       throw damaged(at, error);
     });
     check(at, bytes);
     return pixels;
   };
-  async function* readAhead(batches: Iterable<readonly number[]>, depth = 2): AsyncGenerator<PatchPixels[]> {
+  async function* readAhead(
+    batches: Iterable<readonly number[]>,
+    depth = 2,
+    allocate = onHeap,
+  ): AsyncGenerator<PatchPixels[]> {
     const waiting: Promise<PatchPixels[]>[] = [];
     // patches that were used: their arrays serve the batches that follow
     let idle: PatchPixels[] = [];
@@ -150,22 +174,27 @@ export const packedReader = ({
         batch.map((at) => {
           const [, width, height] = record(at);
           const found = idle.findIndex((one) => one.width === width && one.height === height);
-          return readLater(at, found < 0 ? undefined : idle.splice(found, 1)[0]);
+          return readLater(at, found < 0 ? undefined : idle.splice(found, 1)[0], allocate);
         }),
       );
       // a failure is thrown when its turn comes, not before
       reading.catch(() => {});
       waiting.push(reading);
     };
-    for (const batch of batches) {
-      start(batch);
-      if (waiting.length <= depth) continue;
-      const ready = await (waiting.shift() as Promise<PatchPixels[]>);
-      yield ready;
-      // of patches of other sizes no more are kept than one batch has
-      idle = ready.concat(idle).slice(0, 2 * ready.length);
+    try {
+      for (const batch of batches) {
+        start(batch);
+        if (waiting.length <= depth) continue;
+        const ready = await (waiting.shift() as Promise<PatchPixels[]>);
+        yield ready;
+        // of patches of other sizes no more are kept than one batch has
+        idle = ready.concat(idle).slice(0, 2 * ready.length);
+      }
+      for (const reading of waiting) yield await reading;
+    } finally {
+      // whoever stops early may close the file and use the memory for something else
+      await Promise.allSettled(waiting);
     }
-    for (const reading of waiting) yield await reading;
   }
   return {
     index,

@@ -59,6 +59,8 @@ export enum UnetOp {
   packPoint = 16,
   unpackPoint = 17,
   padBias = 18,
+  statisticsError = 19,
+  adam = 20,
 }
 
 /** How a norm gets its statistics: by the batch, by running statistics, by groups of channels of each sample. */
@@ -68,8 +70,63 @@ export enum NormKind {
   group = 2,
 }
 
+/** Values of a vector that a thread steps at a time. */
+export const adamStretch: i32 = 8192;
+
 /** Rows that are summed in one go, and columns packed for it: bytes of a thread's scratch memory (kernels/matrix.ts). */
 export const crossScratch: usize = 8192;
+
+/** A training step from sufficient statistics (kernels/statistics-step.ts). Rows are those of the tables in memory. */
+export class StatisticsPlan {
+  samples: i32 = 0;
+  bands: i32 = 0;
+  knots: i32 = 0;
+  /** Rows of the batch, [samples] u32. */
+  batch: usize = 0;
+  /** A's diagonal and off-diagonal and b, centred at the identity LUT, [rows, bands, knots] float32. */
+  diagonal: usize = 0;
+  offDiagonal: usize = 0;
+  linear: usize = 0;
+  /** Error of the identity LUT, and valid pixels, [rows, bands] float64. */
+  constant: usize = 0;
+  count: usize = 0;
+  /** [bands, knots] float32; `base` 0: the UNet predicts the LUT itself. */
+  identity: usize = 0;
+  base: usize = 0;
+  /** The UNet's output and the gradient by it, [samples, knots, bands rounded up to a multiple of 4] float32. */
+  raw: usize = 0;
+  rawGradient: usize = 0;
+  /** Scale of the output, weights of total variation and monotonicity, float64; `weighed` 0: both are zero. */
+  factors: usize = 0;
+  weighed: i32 = 0;
+  /** Squared error, total variation, falls of each sample and band, float64. */
+  sums: usize = 0;
+  /** Mse, both penalties and loss, float64. */
+  losses: usize = 0;
+  /** Programs: addresses of their phases and how many these are. */
+  forward: usize = 0;
+  forwardPhases: i32 = 0;
+  backward: usize = 0;
+  backwardPhases: i32 = 0;
+}
+
+/** A step of Adam in stretches of vectors of `count` float32, a multiple of 4. */
+export class AdamPlan {
+  count: i32 = 0;
+  stretch: i32 = 0;
+  theta: usize = 0;
+  gradient: usize = 0;
+  m: usize = 0;
+  v: usize = 0;
+  /** 0: no moving average. */
+  ema: usize = 0;
+  /** The arguments of `adam` (kernels/adam.ts) from `stepSize` on, float32. */
+  rates: usize = 0;
+  /** What is copied to `running` in the end. */
+  running: usize = 0;
+  moved: usize = 0;
+  movedBytes: i32 = 0;
+}
 
 /** Passes over the pixels: LUT and convolution; error; gradients; all of it at once, with running statistics. */
 export enum PixelPass {

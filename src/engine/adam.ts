@@ -1,14 +1,7 @@
 import { kernelMemory, loadKernel, memoryPlan } from '../kernels.js';
 
-/** One step of Adam over flat vectors of one length, all changed in place but `gradient`. */
-export interface AdamStep {
-  theta: Float32Array;
-  gradient: Float32Array;
-  /** First and second moments; zeros before the first step. */
-  m: Float32Array;
-  v: Float32Array;
-  /** Exponential moving average of theta, or null for none. */
-  ema: Float32Array | null;
+/** The numbers of one step of Adam. */
+export interface AdamRates {
   /** 1 for the first step. */
   step: number;
   lr: number;
@@ -21,11 +14,32 @@ export interface AdamStep {
   emaDecay: number;
 }
 
-/** lr/(1 − β₁ᵗ) and 1/√(1 − β₂ᵗ), in float64. */
-const biasCorrections = ({ step, lr, beta1, beta2 }: Pick<AdamStep, 'step' | 'lr' | 'beta1' | 'beta2'>) => ({
-  stepSize: lr / (1 - beta1 ** step),
-  correction: 1 / Math.sqrt(1 - beta2 ** step),
-});
+/** One step of Adam over flat vectors of one length, all changed in place but `gradient`. */
+export interface AdamStep extends AdamRates {
+  theta: Float32Array;
+  gradient: Float32Array;
+  /** First and second moments; zeros before the first step. */
+  m: Float32Array;
+  v: Float32Array;
+  /** Exponential moving average of theta, or null for none. */
+  ema: Float32Array | null;
+}
+
+/** What the kernel takes behind the vectors: lr/(1 − β₁ᵗ), 1/√(1 − β₂ᵗ) and so on, computed in float64; [9]. */
+export const adamArguments = (
+  { step, lr, beta1, beta2, epsilon, weightDecay, emaDecay }: AdamRates,
+  out: Float32Array | Float64Array,
+): void => {
+  out[0] = lr / (1 - beta1 ** step);
+  out[1] = 1 / Math.sqrt(1 - beta2 ** step);
+  out[2] = beta1;
+  out[3] = 1 - beta1;
+  out[4] = beta2;
+  out[5] = 1 - beta2;
+  out[6] = epsilon;
+  out[7] = weightDecay;
+  out[8] = 1 - emaDecay;
+};
 
 /** kernels/adam.ts */
 interface AdamKernel {
@@ -36,15 +50,7 @@ interface AdamKernel {
     m: number,
     v: number,
     ema: number,
-    stepSize: number,
-    correction: number,
-    beta1: number,
-    rest1: number,
-    beta2: number,
-    rest2: number,
-    epsilon: number,
-    weightDecay: number,
-    emaRest: number,
+    ...rates: number[]
   ): void;
 }
 
@@ -102,6 +108,8 @@ export const gradientBeside = (theta: Float32Array): Float32Array | null => {
   return own && isSame(own.vectors[0], theta) ? own.vectors[1] : null;
 };
 
+const rates = new Float64Array(9);
+
 /**
  * One step of Adam (Kingma & Ba 2015) with L2 decay in the gradient, as `torch.optim.Adam(weight_decay=…)`, in place:
  * float32 in WebAssembly SIMD. The arrays may be any; those of {@link adamVectors} are worked on where they lie, others
@@ -113,8 +121,8 @@ export const adamStep = (options: AdamStep): void => {
     if (values && values.length !== options.theta.length)
       throw new Error(`adam: ${field} has ${values.length} values, theta ${options.theta.length}`);
   }
-  const { theta, ema, beta1, beta2, epsilon, weightDecay, emaDecay } = options;
-  const { stepSize, correction } = biasCorrections(options);
+  const { theta, ema } = options;
+  adamArguments(options, rates);
   const own = arenas.get(theta.buffer);
   const { kernel, vectors } = own && isSame(own.vectors[0], theta) ? own : guestArena(theta.length);
   // only vectors that lie elsewhere are copied, there and back
@@ -124,22 +132,6 @@ export const adamStep = (options: AdamStep): void => {
   });
   for (const { values, home } of guests) home.set(values);
   const [at, slope, first, second, average] = vectors.map(({ byteOffset }) => byteOffset);
-  kernel.adam(
-    Math.ceil(theta.length / 4) * 4,
-    at,
-    slope,
-    first,
-    second,
-    ema ? average : 0,
-    stepSize,
-    correction,
-    beta1,
-    1 - beta1,
-    beta2,
-    1 - beta2,
-    epsilon,
-    weightDecay,
-    1 - emaDecay,
-  );
+  kernel.adam(Math.ceil(theta.length / 4) * 4, at, slope, first, second, ema ? average : 0, ...rates);
   for (const { field, values, home } of guests) if (field !== 'gradient') values.set(home);
 };

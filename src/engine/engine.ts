@@ -1,8 +1,8 @@
 import { cpus } from 'node:os';
 import type { PatchPixels } from '../dataset/patch.js';
 import { Fault } from '../fault.js';
-import { hasKernel, hasSimd } from '../kernels.js';
-import { pixelError as pixelErrorOnCpu } from './cpu/pixel-error.js';
+import { hasFusedKernels, hasKernel, hasSimd } from '../kernels.js';
+import { openPixelRoom, type PixelRoom, pixelError as pixelErrorOnCpu } from './cpu/pixel-error.js';
 import { type UnetInputs, type UnetPass, unetForward } from './cpu/unet.js';
 import { shortReason } from './optional-package.js';
 import type { PixelError, PixelErrorInputs } from './pixel-error.js';
@@ -46,6 +46,8 @@ export interface Engine {
   ) => PixelError | Promise<PixelError>;
   /** Null where patches are read from the host's memory. */
   patchMemory: PatchMemory | null;
+  /** Room for patches on the host that are computed with where they lie; null where there is none. */
+  openPixelRoom: () => PixelRoom | null;
 }
 
 const isOnHost = (
@@ -59,7 +61,7 @@ const openCpu = async (): Promise<Engine> => {
     throw new Fault(`kernels missing: ${missing.join(', ')}; build them: npm run build:kernels`);
   return {
     name: 'cpu',
-    version: `WebAssembly SIMD, V8 ${process.versions.v8}`,
+    version: `WebAssembly SIMD${hasFusedKernels() ? ' with fused multiply-add' : ''}, V8 ${process.versions.v8}`,
     device: cpus()[0]?.model ?? 'CPU',
     isGpu: false,
     unetForward,
@@ -68,6 +70,7 @@ const openCpu = async (): Promise<Engine> => {
       return pixelErrorOnCpu(inputs);
     },
     patchMemory: null,
+    openPixelRoom,
   };
 };
 
@@ -140,6 +143,7 @@ const openWebgpu = async (): Promise<Engine> => {
       }
     },
     patchMemory: memory,
+    openPixelRoom: () => null,
   };
   const differs = disagreement(await engine.pixelError(probe()), pixelErrorOnCpu(probe()));
   const trouble = differs ?? deviceTrouble();

@@ -1,32 +1,19 @@
-import { readdir } from 'node:fs/promises';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { override } from '../config/override.js';
-import { seededRandom } from '../config/random.js';
 import { didYouMean } from '../config/spelling.js';
 import { Fault, reason } from '../fault.js';
 import { exists, fileDigest } from '../files.js';
-import { definePenalty } from '../losses/index.js';
-import { defineMetric, isBuiltInMetric, metrics } from '../metrics/index.js';
-import { defineModel, models } from '../models/index.js';
-import { z } from '../models/model.js';
-import { smoothLuts } from '../models/smooth-lut.js';
-import {
-  type Definition,
-  defineExperiment,
-  type Experiment,
-  type ExperimentInput,
-  resolveExperiment,
-} from './experiment.js';
-import { defineSweep } from './sweep.js';
-
-/** What `bandalign` means inside an experiment file: all that one is written with. */
-const authoring = {
-  ...{ defineExperiment, defineSweep, defineModel, definePenalty, defineMetric },
-  ...{ z, seededRandom, smoothLuts, Fault },
-};
+import { isBuiltInMetric, metrics } from '../metrics/index.js';
+import { models } from '../models/index.js';
+import * as authoring from './authoring.js';
+import { type Definition, type Experiment, type ExperimentInput, resolveExperiment } from './experiment.js';
 
 const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** The package's own experiments. */
+const packaged = join(packageRoot, 'experiments');
 
 const hasExtension = (name: string): boolean => /\.[mc]?[tj]s$/.test(name);
 
@@ -40,7 +27,7 @@ const folders = ['', 'paper', 'demo'];
 const candidates = (name: string): string[] => {
   if (isPath(name)) return [resolve(hasExtension(name) ? name : `${name}.ts`)];
   if (name.split(/[/\\]/).includes('..')) return [];
-  return folders.map((folder) => join(packageRoot, 'experiments', folder, `${name}.ts`));
+  return folders.map((folder) => join(packaged, folder, `${name}.ts`));
 };
 
 /** A file in the working folder that somebody may mean by a name, as its path is typed; undefined where there is none. */
@@ -48,17 +35,14 @@ const localFile = async (name: string): Promise<string | undefined> => {
   const places = ['.', ...folders.map((folder) => join('experiments', folder))];
   for (const place of places) {
     const path = join(place, `${name}.ts`);
-    if (!resolve(path).startsWith(join(packageRoot, 'experiments')) && (await exists(path)))
-      return `./${path}`;
+    if (!resolve(path).startsWith(packaged + sep) && (await exists(path))) return `./${path}`;
   }
   return undefined;
 };
 
 /** Names of the package's experiments, without `paper/` and `demo/`. */
 const knownNames = async (): Promise<string[]> => {
-  const found = await Promise.all(
-    folders.map((folder) => readdir(join(packageRoot, 'experiments', folder)).catch(() => [])),
-  );
+  const found = await Promise.all(folders.map((folder) => readdir(join(packaged, folder)).catch(() => [])));
   const names = found.flat().filter((name) => name.endsWith('.ts'));
   return [...new Set(names.map((name) => name.slice(0, -'.ts'.length)))].sort();
 };
@@ -75,10 +59,33 @@ const unknownFault = async (name: string): Promise<Fault> => {
   );
 };
 
+/** Where experiments/build.mjs puts what it compiles, beside this folder; nothing is there when the source is run. */
+const compiledFolder = fileURLToPath(new URL('../packaged/', import.meta.url));
+
+/** The compiled form of one of the package's experiments; undefined where there is none, or a source has changed since. */
+const compiledOf = async (path: string): Promise<string | undefined> => {
+  const name = relative(packaged, path);
+  if (name.startsWith('..') || isAbsolute(name)) return undefined;
+  const compiled = join(compiledFolder, name.replace(/\.ts$/, '.js'));
+  try {
+    const [head] = (await readFile(compiled, 'utf8')).split('\n', 1);
+    for (const [source, digest] of Object.entries(JSON.parse(head.slice('// '.length))))
+      if ((await fileDigest(join(packaged, source))) !== digest) return undefined;
+    return compiled;
+  } catch {
+    return undefined;
+  }
+};
+
 const execute = async (path: string): Promise<unknown> => {
-  // here, as a worker of a sweep, which has its configuration whole, is spared it
+  const compiled = await compiledOf(path);
+  if (compiled !== undefined) return (await import(pathToFileURL(compiled).href)).default;
+  // here, as most runs are spared it
   const { createJiti } = await import('jiti');
-  const jiti = createJiti(import.meta.url, { virtualModules: { bandalign: authoring }, fsCache: false });
+  const jiti = createJiti(import.meta.url, {
+    virtualModules: { bandalign: { ...authoring } },
+    fsCache: false,
+  });
   try {
     return await jiti.import(path, { default: true });
   } catch (error) {

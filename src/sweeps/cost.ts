@@ -112,7 +112,7 @@ const measureStep = async (
       table,
       rows: Array.from({ length: count }, (_, i) => rows[i % rows.length]),
       histogram,
-      pixels: layout.conv ? (batches) => pixels!.readAhead(batches) : null,
+      pixels: layout.conv ? (batches, allocate) => pixels!.readAhead(batches, 2, allocate) : null,
       validate: async () => ({ mse: 0, rmse: [] }),
       state: freshState(experiment, layout),
       onEpoch: async () => {},

@@ -229,6 +229,8 @@ export const autogradStepper = (
         const luts = await predict(weights, histograms, false, 'running', 0);
         return histograms.map((_, i) => luts.slice(i * bands * knots, (i + 1) * bands * knots));
       }),
+    openTraining: () => null,
+    openPixelRoom: () => null,
     openPatches: () => null,
   };
 };

@@ -2,7 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import { seededRandom } from '../config/random.js';
 import type { PatchPixels } from '../dataset/patch.js';
 import { identityKnots, type StatisticsTable } from '../dataset/statistics-table.js';
-import { adamStep } from '../engine/adam.js';
+import { type AdamRates, adamStep } from '../engine/adam.js';
+import type { PixelRoom } from '../engine/cpu/pixel-error.js';
+import type { StatisticsTraining } from '../engine/cpu/statistics-training.js';
 import type { PatchStore } from '../engine/patch-store.js';
 import type { StatisticsBatch } from '../engine/statistics-error.js';
 import type { Experiment } from '../experiments/experiment.js';
@@ -51,7 +53,12 @@ export interface TrainingInput {
   /** Source histogram of a row's patch, counts [bands·bins]. */
   histogram: (row: number) => ArrayLike<number>;
   /** Pixels of each batch of rows, in order, read ahead; null without a conv module. */
-  pixels: ((batches: readonly (readonly number[])[]) => AsyncIterable<PatchPixels[]>) | null;
+  pixels:
+    | ((
+        batches: readonly (readonly number[])[],
+        allocate?: (bytes: number) => Uint8Array,
+      ) => AsyncIterable<PatchPixels[]>)
+    | null;
   validate: (weights: NetworkWeights) => Promise<Validation>;
   /** Where to begin: fresh, or from a checkpoint. Not touched. */
   state: TrainingState;
@@ -70,6 +77,11 @@ const diverged = (what: string, { step, epoch }: TrainingState): Fault =>
     `${what} at step ${step} (epoch ${epoch + 1}); lower train.lr or look at the data; the last good checkpoint is kept`,
     1,
   );
+
+const areFinite = (values: Float32Array): boolean => {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
+};
 
 const mean = (steps: readonly StepLosses[], key: string): number =>
   steps.reduce((sum, step) => sum + step[key], 0) / steps.length;
@@ -113,6 +125,27 @@ export const statisticsBatch = (table: StatisticsTable, rows: readonly number[])
   };
 };
 
+/** The numbers of Adam for step `step`, 1 for the first. */
+const ratesOf = ({ train }: Experiment, step: number, lr: number): AdamRates => ({
+  ...{ step, lr, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: train.weightDecay },
+  emaDecay: Math.min(train.ema, (1 + step) / (10 + step)),
+});
+
+/** {@link trainStep} where all that it needs lies in the kernels' memory, as the vectors of `state` do. */
+const statisticsStep = (
+  experiment: Experiment,
+  training: StatisticsTraining,
+  state: TrainingState,
+  batch: readonly number[],
+  lr: number,
+): StepLosses => {
+  const norm = state.frozen ? 'running' : 'batch';
+  const hasMoved = training.step(batch, norm, ratesOf(experiment, state.step + 1, lr));
+  if (hasMoved) state.step += 1;
+  const [mse, tv, monotonicity, loss] = training.losses;
+  return { mse, tv, monotonicity, loss };
+};
+
 /** One optimiser step: moves `state` in place, returns the losses before it. */
 export const trainStep = async (
   experiment: Experiment,
@@ -130,29 +163,25 @@ export const trainStep = async (
   if (!Number.isFinite(losses.loss)) return losses;
   state.running.set(result.running);
   state.step += 1;
-  const { weightDecay, ema } = experiment.train;
   adamStep({
-    theta,
-    gradient: result.gradient,
-    m: state.m,
-    v: state.v,
-    ema: state.ema,
-    step: state.step,
-    lr,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
-    weightDecay,
-    emaDecay: Math.min(ema, (1 + state.step) / (10 + state.step)),
+    ...{ theta, gradient: result.gradient, m: state.m, v: state.v, ema: state.ema },
+    ...ratesOf(experiment, state.step, lr),
   });
   return losses;
 };
 
-const fitEpochs = async (input: TrainingInput, store: PatchStore | null): Promise<TrainingState> => {
+/** What a training holds in the memory of what computes. */
+interface Held {
+  store: PatchStore | null;
+  room: PixelRoom | null;
+  training: StatisticsTraining | null;
+}
+
+const fitEpochs = async (input: TrainingInput, { store, room, training }: Held): Promise<TrainingState> => {
   const { experiment, stepper, constants, table, rows, signal } = input;
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
   const random = seededRandom(experiment.seed, 'shuffle');
-  const state = workingCopy(input.state);
+  const state = workingCopy(input.state, training ?? undefined);
   if (state.random.length > 0) random.restore(state.random);
   const perEpoch = Math.ceil(rows.length / batchSize);
   const totalSteps = epochs * perEpoch;
@@ -161,7 +190,9 @@ const fitEpochs = async (input: TrainingInput, store: PatchStore | null): Promis
   while (state.epoch < epochs) {
     const started = performance.now();
     const batches = chunks(shuffle ? random.shuffled(rows) : rows, batchSize);
-    const pixels = input.pixels?.(store ? store.plan(batches) : batches)[Symbol.asyncIterator]() ?? null;
+    room?.restart();
+    const brought = store ? store.plan(batches) : batches;
+    const pixels = input.pixels?.(brought, room?.allocate)[Symbol.asyncIterator]() ?? null;
     const read = async (): Promise<PatchPixels[]> => (await pixels!.next()).value;
     const steps: StepLosses[] = [];
     let lr = 0;
@@ -173,19 +204,21 @@ const fitEpochs = async (input: TrainingInput, store: PatchStore | null): Promis
         }
         signal?.throwIfAborted();
         lr = learningRate(experiment, state.step, totalSteps);
-        const losses = await trainStep(
-          experiment,
-          stepper,
-          state,
-          constants,
-          {
-            histograms: batch.map(input.histogram),
-            statistics: pixels === null ? statisticsBatch(table, batch) : null,
-            pixels: pixels === null || store ? null : await read(),
-            ...(store && { resident: await store.batch(batch, read) }),
-          },
-          lr,
-        );
+        const losses = training
+          ? statisticsStep(experiment, training, state, batch, lr)
+          : await trainStep(
+              experiment,
+              stepper,
+              state,
+              constants,
+              {
+                histograms: batch.map(input.histogram),
+                statistics: pixels === null ? statisticsBatch(table, batch) : null,
+                pixels: pixels === null || store ? null : await read(),
+                ...(store && { resident: await store.batch(batch, read) }),
+              },
+              lr,
+            );
         if (!Number.isFinite(losses.loss))
           throw diverged(`loss: ${losses.loss}`, { ...state, step: state.step + 1 });
         steps.push(losses);
@@ -201,7 +234,7 @@ const fitEpochs = async (input: TrainingInput, store: PatchStore | null): Promis
       await pixels?.return?.();
     }
     // a finite loss of the last step may have had a gradient that is not: such weights must not become a checkpoint
-    if (!state.theta.every(Number.isFinite)) throw diverged('weights: not finite', state);
+    if (!areFinite(state.theta)) throw diverged('weights: not finite', state);
     state.epoch += 1;
     state.random = random.state();
     const record: EpochRecord = {
@@ -234,10 +267,16 @@ const fitEpochs = async (input: TrainingInput, store: PatchStore | null): Promis
  *   aborted; the state of the last whole epoch has then been handed to `onEpoch`
  */
 export const fitWeights = async (input: TrainingInput): Promise<TrainingState> => {
-  const store = input.pixels && input.stepper.openPatches();
+  const { pixels, stepper } = input;
+  const store = pixels && stepper.openPatches();
+  const room = pixels && !store ? stepper.openPixelRoom() : null;
+  const training = pixels ? null : stepper.openTraining(input);
   try {
-    return await fitEpochs(input, store);
+    const end = await fitEpochs(input, { store, room, training });
+    return training ? snapshot(end) : end;
   } finally {
     store?.dispose();
+    room?.release();
+    training?.dispose();
   }
 };

@@ -77,9 +77,23 @@ const networkMapping = (
 ): Aligner['mapping'] => {
   const { model, data } = experiment;
   let opening: Promise<Stepper> | null = null;
-  return async ({ histogram }) => {
+  let asked: { histogram: Tile['histogram']; answer: (luts: Promise<Float32Array[]>, at: number) => void }[] =
+    [];
+  const predict = async (histograms: readonly Tile['histogram'][]): Promise<Float32Array[]> => {
     opening ??= openStepper(experiment, layout);
-    const [values] = await (await opening).predict(weights, [histogram]);
+    return (await opening).predict(weights, histograms);
+  };
+  const answerAll = (): void => {
+    const luts = predict(asked.map(({ histogram }) => histogram));
+    for (const [i, { answer }] of asked.entries()) answer(luts, i);
+    asked = [];
+  };
+  // tiles that are asked for in one go are predicted together
+  return async ({ histogram }) => {
+    const values = await new Promise<Float32Array>((resolve) => {
+      asked.push({ histogram, answer: (luts, at) => resolve(luts.then((all) => all[at])) });
+      if (asked.length === 1) queueMicrotask(answerAll);
+    });
     return { form: 'lut', knots: model.knots, bandMax: data.bandMax, values };
   };
 };

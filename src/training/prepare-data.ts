@@ -39,7 +39,10 @@ export interface PreparedData {
    */
   read: (patch: Patch) => PatchPixels | Promise<PatchPixels>;
   /** Pixels of batches of rows, read ahead; for a model with a conv module. */
-  batches: (rows: readonly (readonly number[])[]) => AsyncIterable<PatchPixels[]>;
+  batches: (
+    rows: readonly (readonly number[])[],
+    allocate?: (bytes: number) => Uint8Array,
+  ) => AsyncIterable<PatchPixels[]>;
   skipped: readonly string[];
   /** SHA-256 of all that was read. */
   digest: string;
@@ -176,9 +179,9 @@ export const prepareData = async (
     patch: (at) => seen(patchHistogram(at), [at]),
     tile: (key) => seen(tileHistogram(key), (tiles.get(key) ?? []).map(row)),
     read: pixels ? packedPixels(pixels, row) : (patch) => readPatch(patch, data.bands),
-    batches: (rows) => {
+    batches: (rows, allocate) => {
       if (!pixels) throw new Error('prepareData: batches of pixels, but none are packed without model.conv');
-      return pixels.readAhead(rows);
+      return pixels.readAhead(rows, 2, allocate);
     },
     skipped: cache.skipped,
     digest: cache.digest,

@@ -35,12 +35,19 @@ export const snapshot = (state: TrainingState): TrainingState => ({
   best: state.best && { ...state.best },
 });
 
-/** A deep copy to train on: its weights and moments lie where the optimiser works on them in place. */
-export const workingCopy = (state: TrainingState): TrainingState => {
-  const { theta, m, v, ema } = adamVectors(state.theta.length);
+/** Vectors that a training works on in place; those of the optimiser, and running statistics where they have a place too. */
+type Home = Pick<TrainingState, 'theta' | 'm' | 'v'> & { ema: Float32Array; running?: Float32Array };
+
+/** A deep copy to train on: its weights and moments lie where steps work on them in place. */
+export const workingCopy = (
+  state: TrainingState,
+  home: Home = adamVectors(state.theta.length),
+): TrainingState => {
+  const { theta, m, v, ema, running = state.running.slice() } = home;
   theta.set(state.theta);
   m.set(state.m);
   v.set(state.v);
+  running.set(state.running);
   if (state.ema) ema.set(state.ema);
-  return { ...snapshot(state), theta, m, v, ema: state.ema && ema };
+  return { ...snapshot(state), theta, m, v, running, ema: state.ema && ema };
 };

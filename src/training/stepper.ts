@@ -1,4 +1,7 @@
 import type { PatchPixels } from '../dataset/patch.js';
+import type { StatisticsTable } from '../dataset/statistics-table.js';
+import type { PixelRoom } from '../engine/cpu/pixel-error.js';
+import { openStatisticsTraining, type StatisticsTraining } from '../engine/cpu/statistics-training.js';
 import type { Engine, ResidentPatch } from '../engine/engine.js';
 import { type PatchStore, patchStore } from '../engine/patch-store.js';
 import type { StatisticsBatch } from '../engine/statistics-error.js';
@@ -15,6 +18,9 @@ import { histogramInput } from '../models/histogram-input.js';
 import type { BackendName } from './backends.js';
 import { contextOf, type NetworkLayout, type NetworkWeights, networkOf } from './network.js';
 
+/** Tiles whose LUTs are predicted together: bounds the memory, and changes no bit. */
+export const tilesAtOnce = 16;
+
 /** What one optimiser step sees: histograms, and the pixels' statistics or, with a conv module, the pixels. */
 export interface TrainingBatch {
   /** Source counts of each patch, [bands·bins]. */
@@ -23,6 +29,16 @@ export interface TrainingBatch {
   pixels: readonly PatchPixels[] | null;
   /** The same pixels where they lie on the device already. */
   resident?: readonly ResidentPatch[];
+}
+
+/** What a training from statistics goes over. */
+export interface StatisticsSource {
+  table: StatisticsTable;
+  /** Rows of the table that train. */
+  rows: readonly number[];
+  /** Source histogram of a row's patch, counts [bands·bins]. */
+  histogram: (row: number) => ArrayLike<number>;
+  constants: NetworkWeights['constants'];
 }
 
 /** Computes a network's gradient and its LUTs: the engine, or TensorFlow.js. */
@@ -44,6 +60,13 @@ export interface Stepper {
   ) => Promise<StepResult>;
   /** LUTs of tiles in evaluation mode, stored units, [bands·knots] each. */
   predict: (weights: NetworkWeights, histograms: readonly ArrayLike<number>[]) => Promise<Float32Array[]>;
+  /**
+   * Training steps in one call each, for a network that trains from statistics; null where each step takes `gradient`: with
+   * a conv module, penalties of a person's own, another training at work in this process.
+   */
+  openTraining: (source: StatisticsSource) => StatisticsTraining | null;
+  /** Room for pixels that steps read where they lie; null where they are copied from anywhere. */
+  openPixelRoom: () => PixelRoom | null;
   /** Keeps patches on the device; null where steps read them from the host's memory. */
   openPatches: () => PatchStore | null;
 }
@@ -65,6 +88,9 @@ const inputOf = (
   for (const [i, counts] of histograms.entries()) histogramInput(counts, bands, form, out, i * size);
   return out;
 };
+
+/** Penalties that the kernels know, in their order. */
+const inKernels = ['tv', 'monotonicity'];
 
 /** Steps of a network that the engine knows. */
 export const engineStepper = (experiment: Experiment, layout: NetworkLayout, engine: Engine): Stepper => {
@@ -101,6 +127,21 @@ export const engineStepper = (experiment: Experiment, layout: NetworkLayout, eng
       const size = bands * spec.knots;
       return histograms.map((_, i) => luts.slice(i * size, (i + 1) * size));
     },
+    openTraining: ({ table, rows, histogram, constants }) => {
+      const { penalties: weighed } = settings;
+      if (layout.conv || weighed.length !== inKernels.length) return null;
+      if (weighed.some(({ name }, i) => name !== inKernels[i])) return null;
+      const [tv, monotonicity] = weighed.map(({ weight }) => weight);
+      const { batchSize, ema } = experiment.train;
+      return openStatisticsTraining({
+        ...{ spec, scale, table, rows, batchSize },
+        base: base === null ? null : constants[base],
+        weights: { tv, monotonicity },
+        ema: ema > 0,
+        writeInput: (row, out, offset) => histogramInput(histogram(row), bands, input, out, offset),
+      });
+    },
+    openPixelRoom: engine.openPixelRoom,
     openPatches: () => (layout.conv ? patchStore(engine, { bandMax: data.bandMax }) : null),
   };
 };

@@ -7,16 +7,13 @@ import { ignoreProgress } from '../progress.js';
 import type { Validation } from './fit.js';
 import { convModule, type NetworkLayout, type NetworkWeights } from './network.js';
 import type { PreparedData } from './prepare-data.js';
-import type { Stepper } from './stepper.js';
+import { type Stepper, tilesAtOnce } from './stepper.js';
 
 /** Squared error of each band on one patch, and its valid pixels. */
 interface PatchError {
   sse: number[];
   n: number;
 }
-
-/** Tiles whose LUTs are predicted together: bounds the memory, and changes no bit. */
-const tilesAtOnce = 16;
 
 /**
  * Validation of a network on some patches, LUTs from **tile** histograms, batch norm in evaluation mode (the original's

@@ -1,11 +1,12 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { flatten, override } from '../../src/config/override.js';
 import type { Experiment } from '../../src/experiments/experiment.js';
 import { defineExperiment, resolveExperiment } from '../../src/experiments/experiment.js';
-import { loadExperiment } from '../../src/experiments/load.js';
+import { loadExperiment, loadTyped } from '../../src/experiments/load.js';
 import { Fault } from '../../src/fault.js';
 
 const faultsOf = (work: () => unknown): readonly string[] => {
@@ -154,4 +155,19 @@ test('defineExperiment checks types as it is written', () => {
   expectTypeOf(defineExperiment).parameter(0).toHaveProperty('model');
   // @ts-expect-error an unknown kind is a type error in the editor
   defineExperiment({ model: { kind: 'forest' } });
+});
+
+test('the experiments of the package are compiled as they stand', async () => {
+  const root = new URL('../../', import.meta.url);
+  const names = (await readdir(new URL('experiments/', root), { recursive: true })).filter((name) =>
+    name.endsWith('.ts'),
+  );
+  for (const name of names) {
+    const compiled = await import(new URL(`dist/packaged/${name.replace(/ts$/, 'js')}`, root).href);
+    // what several share, no experiment
+    if (compiled.default === undefined) continue;
+    const source = await loadTyped(fileURLToPath(new URL(`experiments/${name}`, root)));
+    expect(JSON.stringify(compiled.default)).toBe(JSON.stringify(source.value));
+  }
+  expect(names).toContain('paper/unet-lut.ts');
 });

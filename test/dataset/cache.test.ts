@@ -163,6 +163,19 @@ describe('openCache', () => {
     for await (const batch of cache.pixels!.readAhead(batches)) ahead.push(structuredClone(batch));
     expect(ahead.map((batch) => batch.length)).toEqual(batches.map((batch) => batch.length));
     for (const [k, row] of batches.flat().entries()) sameBytes(ahead.flat()[k], pixels[row]);
+    // into memory of another's, at an address that is not its first
+    const elsewhere: SharedArrayBuffer[] = [];
+    const allocate = (bytes: number): Uint8Array => {
+      elsewhere.push(new SharedArrayBuffer(bytes + 10));
+      return new Uint8Array(elsewhere.at(-1)!, 10, bytes);
+    };
+    let next = 0;
+    for await (const batch of cache.pixels!.readAhead(batches, 1, allocate))
+      for (const patch of batch) {
+        expect(elsewhere).toContain(patch.source.buffer);
+        sameBytes(patch, pixels[batches.flat()[next++]]);
+      }
+    expect(next).toBe(batches.flat().length);
   });
 
   test('is read, not built, the second time; writes nothing into the dataset', async () => {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { PatchPixels } from '../../src/dataset/patch.js';
-import { pixelError } from '../../src/engine/cpu/pixel-error.js';
+import { openPixelRoom, type PixelRoom, pixelError } from '../../src/engine/cpu/pixel-error.js';
 import { threadCount } from '../../src/engine/cpu/threads.js';
 import { convLayout } from '../../src/engine/layout.js';
 import { random, randomPatch, relativeDifference } from './pixels.js';
@@ -173,6 +173,47 @@ test('a shape after another leaves nothing behind', () => {
   const first = pixelError(make(small));
   pixelError(make(large));
   expect(pixelError(make(small))).toStrictEqual(first);
+});
+
+/** The same patch in room of the kernels' memory. */
+const moved = ({ source, target, mask, ...size }: PatchPixels, { allocate }: PixelRoom): PatchPixels => {
+  const { buffer, byteOffset } = allocate(2 * source.length + 2 * target.length + mask.length);
+  const at = byteOffset + 2 * source.length;
+  const patch = {
+    ...size,
+    source: new Int16Array(buffer, byteOffset, source.length),
+    target: new Int16Array(buffer, at, target.length),
+    mask: new Uint8Array(buffer, at + 2 * target.length, mask.length),
+  };
+  patch.source.set(source);
+  patch.target.set(target);
+  patch.mask.set(mask);
+  return patch;
+};
+
+test('patches are read where they lie in the kernels’ memory, to the same bits', () => {
+  const shapes = [
+    [2, 4, 40, 41],
+    [3, 3, 10, 11],
+    [3, 4, 140, 24],
+  ] as const;
+  const cases = shapes.map((shape, seed) => make({ name: '', shape, knots: 16, norm: 'batch', seed }));
+  const expected = cases.map(pixelError);
+  const room = openPixelRoom()!;
+  expect(openPixelRoom()).toBeNull();
+  for (let epoch = 0; epoch < 2; epoch++) {
+    // the first half in the room, the rest copied, as when there is no more room
+    const inRoom = cases.map((values) => ({
+      ...values,
+      patches: values.patches.map((patch, i) => (i < 2 ? moved(patch, room) : patch)),
+    }));
+    for (const [i, values] of inRoom.entries()) expect(pixelError(values)).toStrictEqual(expected[i]);
+    for (const [i, values] of inRoom.entries()) expect(pixelError(values)).toStrictEqual(expected[i]);
+    room.restart();
+  }
+  room.release();
+  expect(pixelError(cases[1])).toStrictEqual(expected[1]);
+  openPixelRoom()!.release();
 });
 
 test('threads do not hold the process back from its end', () => {

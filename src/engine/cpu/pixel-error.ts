@@ -60,9 +60,10 @@ const stripRows = 128;
 
 const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
 
-/** Lays the memory out for batches of up to `samples`; abi.ts says what each stretch holds. */
+/** Lays the memory out for batches of up to `samples`, from `start` on; abi.ts says what each stretch holds. */
 const layOut = (
   { samples, width, height, knots, bandMax }: PixelShape,
+  start: number,
   threads: number,
   memory: WebAssembly.Memory,
   kernel: PixelKernel,
@@ -85,7 +86,7 @@ const layOut = (
   const pixelBytes = 2 * sourceBytes + roundUp(width * height + slack, 64);
 
   const plan = new PixelPlan();
-  const { take, size } = memoryPlan(firstFree);
+  const { take, size } = memoryPlan(start);
   const address = take(4 * Object.keys(plan).length);
   Object.assign(plan, { width, height, bands, channels, rowBytes, stride, stripRows, strips, knots });
   Object.assign(plan, { yPlane, zPlane, tableBytes, sumBytes } satisfies Partial<PixelPlan>);
@@ -137,12 +138,6 @@ const writeConstants = (layout: Layout, bandMax: readonly number[], buffer: Arra
     floats.set(weight, (plan.upper + offset) / 4);
     offset += 4 * max;
   });
-  for (let sample = 0; sample < layout.samples; sample++) {
-    const pixels = layout.pixels + sample * layout.pixelBytes;
-    words[plan.sources / 4 + sample] = pixels;
-    words[plan.targets / 4 + sample] = pixels + layout.sourceBytes;
-    words[plan.masks / 4 + sample] = pixels + 2 * layout.sourceBytes;
-  }
   words.fill(0xffffffff, plan.columns / 4, plan.columns / 4 + plan.width);
 };
 
@@ -153,9 +148,67 @@ interface Arena {
   /** What the layout is for, the number of samples aside. */
   key: string;
   layout: Layout | null;
+  /** Behind the room for pixels: where the next layout begins. */
+  base: number;
 }
 
 let arena: Arena | null = null;
+
+const openArena = (): Arena => {
+  const memory = sharedMemory();
+  const kernel = loadKernel<PixelKernel>('pixel-error', memory);
+  return { memory, kernel, threads: 1, key: '', layout: null, base: firstFree };
+};
+
+/** Buffers of the memory: each time that it grows it gets another one, over the same bytes. */
+const ownBuffers = new WeakSet<ArrayBufferLike>();
+
+/** Room for patches in the memory of the kernels, which read them where they lie. */
+export interface PixelRoom {
+  /** Memory for a patch's bytes; on the heap where the host grants no more. */
+  allocate: (bytes: number) => Uint8Array;
+  /** All that was allocated is free again. */
+  restart: () => void;
+  /** Gives the room back. */
+  release: () => void;
+}
+
+let isRoomTaken = false;
+
+/** Opens room for patches; null where it is taken: then patches are copied to the kernels. */
+export const openPixelRoom = (): PixelRoom | null => {
+  if (isRoomTaken) return null;
+  isRoomTaken = true;
+  arena ??= openArena();
+  const within = arena;
+  const made: Uint8Array[] = [];
+  const free: Uint8Array[] = [];
+  return {
+    allocate: (bytes) => {
+      const found = free.findIndex(({ length }) => length === bytes);
+      if (found >= 0) return free.splice(found, 1)[0];
+      // vectors reach past the last pixel
+      const at = roundUp(Math.max(within.base, within.layout?.bytes ?? 0), 64);
+      const end = at + bytes + 64;
+      try {
+        reserve(within.memory, end, '');
+      } catch {
+        return new Uint8Array(bytes);
+      }
+      const { buffer } = within.memory;
+      ownBuffers.add(buffer);
+      within.base = end;
+      const patch = new Uint8Array(buffer, at, bytes);
+      made.push(patch);
+      return patch;
+    },
+    restart: () => void free.splice(0, free.length, ...made),
+    release: () => {
+      isRoomTaken = false;
+      Object.assign(within, { base: firstFree, layout: null, key: '' });
+    },
+  };
+};
 
 /** The one memory of the process, laid out for this batch; anew only when the patches change their size. */
 const arenaFor = (
@@ -163,16 +216,7 @@ const arenaFor = (
   knots: number,
   bandMax: readonly number[],
 ): Arena & { layout: Layout } => {
-  if (!arena) {
-    const memory = sharedMemory();
-    arena = {
-      memory,
-      kernel: loadKernel<PixelKernel>('pixel-error', memory),
-      threads: 1,
-      key: '',
-      layout: null,
-    };
-  }
+  arena ??= openArena();
   const { width, height } = patches[0];
   const key = `${width}×${height}×${knots}×${bandMax.join()}`;
   const wanted = threadCount();
@@ -183,7 +227,8 @@ const arenaFor = (
     const samples = Math.max(patches.length, before?.samples ?? 0);
     // the plan may be in the way of the one before
     arena.layout = null;
-    const layout = layOut({ samples, width, height, knots, bandMax }, threads, memory, kernel);
+    const shape = { samples, width, height, knots, bandMax };
+    const layout = layOut(shape, arena.base, threads, memory, kernel);
     reserve(
       memory,
       layout.bytes + 1024,
@@ -227,6 +272,30 @@ const combineMoments = (
   return { mean, variance: variance.map((squares) => Math.max(squares, 0) / n) };
 };
 
+/** Brings a patch to its place in memory, or tells the kernels where it lies there already. */
+const placePatch = (
+  { plan, pixels, pixelBytes, sourceBytes }: Layout,
+  sample: number,
+  { source, target, mask }: PatchPixels,
+  buffer: ArrayBufferLike,
+): void => {
+  const words = new Uint32Array(buffer);
+  const say = (atSource: number, atTarget: number, atMask: number): void => {
+    words[plan.sources / 4 + sample] = atSource;
+    words[plan.targets / 4 + sample] = atTarget;
+    words[plan.masks / 4 + sample] = atMask;
+  };
+  if ([source, target, mask].every((values) => ownBuffers.has(values.buffer))) {
+    say(source.byteOffset, target.byteOffset, mask.byteOffset);
+    return;
+  }
+  const at = pixels + sample * pixelBytes;
+  new Int16Array(buffer, at, source.length).set(source);
+  new Int16Array(buffer, at + sourceBytes, target.length).set(target);
+  new Uint8Array(buffer, at + 2 * sourceBytes, mask.length).set(mask);
+  say(at, at + sourceBytes, at + 2 * sourceBytes);
+};
+
 /** {@link PixelError} in WebAssembly SIMD, on all threads; the bits do not depend on their number. */
 export const pixelError = ({ lut, conv, running, patches, bandMax, norm }: PixelErrorInputs): PixelError => {
   const knots = lut.length / (patches.length * bandMax.length);
@@ -241,11 +310,8 @@ export const pixelError = ({ lut, conv, running, patches, bandMax, norm }: Pixel
       throw new Error('kernel pixel-error: a thread failed');
   };
 
-  patches.forEach(({ source, target, mask }, sample) => {
-    const at = layout.pixels + sample * layout.pixelBytes;
-    new Int16Array(buffer, at, source.length).set(source);
-    new Int16Array(buffer, at + layout.sourceBytes, target.length).set(target);
-    new Uint8Array(buffer, at + 2 * layout.sourceBytes, mask.length).set(mask);
+  patches.forEach((patch, sample) => {
+    placePatch(layout, sample, patch, buffer);
     let table = plan.tables + sample * plan.tableBytes;
     bandMax.forEach((max, band) => {
       expandBand(lut, (sample * bands + band) * knots, knots, max, new Float32Array(buffer, table, max));
