@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { syntheticMarker } from '../dataset/synth/marker.js';
 import { csvTable, markdownTable } from '../evaluation/render-table.js';
 import { cellText, type Table } from '../evaluation/table.js';
 import { escapeHtml, figurePage } from '../figures/page.js';
@@ -39,7 +40,15 @@ const simulatedColumn = (table: Table): Table => ({
   rows: table.rows.map((row) => ({ ...row, cells: [...row.cells, 'true'] })),
 });
 
-const introduction = ({ sensors, period, statistics, threshold, notes, simulated }: Analysis): string =>
+const introduction = ({
+  sensors,
+  period,
+  statistics,
+  threshold,
+  notes,
+  simulated,
+  synthetic,
+}: Analysis): string =>
   [
     '<h1>Temporal frequency</h1>',
     simulated ? '<p class="simulated">These acquisitions are simulated, not observed.</p>' : '',
@@ -48,6 +57,10 @@ const introduction = ({ sensors, period, statistics, threshold, notes, simulated
     }, ${dayText(period.from)} to ${dayText(period.to)}. An observation is a UTC day on which a sensor saw the tile; it is clear where at least ${
       Math.round(threshold * 1000) / 10
     } % of what was seen is free of cloud.</p>`,
+    ...synthetic.map(
+      (told) =>
+        `<details><summary>${syntheticMarker}: what the data were drawn with</summary><pre>${escapeHtml(JSON.stringify(told, null, 2))}</pre></details>`,
+    ),
     ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
   ].join('\n');
 
@@ -114,6 +127,11 @@ export const writeReport = async (
   ];
   await writeJson(join(folder, 'summary.json'), summarise(analysis));
   const written = ['summary.json'];
+  if (analysis.synthetic.length > 0) {
+    const [first, ...others] = analysis.synthetic;
+    await writeJson(join(folder, syntheticMarker), others.length > 0 ? analysis.synthetic : first);
+    written.push(syntheticMarker);
+  }
   for (const [index, [name, make]] of pages.entries()) {
     signal?.throwIfAborted();
     const content = await make();
