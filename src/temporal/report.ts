@@ -3,12 +3,14 @@ import { syntheticMarker } from '../dataset/synth/marker.js';
 import { csvTable, markdownTable } from '../evaluation/render-table.js';
 import { cellText, type Table } from '../evaluation/table.js';
 import { escapeHtml, figurePage } from '../figures/page.js';
+import { explorerCode, explorerHtml } from '../figures/temporal/explorer.js';
 import { writeAtomic, writeJson } from '../files.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { Analysis } from './analyse.js';
-import { type AnalysisFigure, analysisFigures, calendarTiles } from './analysis-figures.js';
+import { type AnalysisFigure, analysisFigures } from './analysis-figures.js';
 import { gainTableOf, monthTableOf, shortTileTableOf, tileTableOf } from './analysis-tables.js';
 import { dayText } from './days.js';
+import { explorerData } from './explore.js';
 import { sensorLabel } from './sensors.js';
 import { summarise } from './summary.js';
 
@@ -40,6 +42,10 @@ const simulatedColumn = (table: Table): Table => ({
   rows: table.rows.map((row) => ({ ...row, cells: [...row.cells, 'true'] })),
 });
 
+/** The page is dark where its reader's system is, as the explorer on it; plotly's figures stay on white. */
+const reportStyle = `<style>.figure{background:#fff;border-radius:8px;overflow:hidden}pre{overflow-x:auto}
+@media (prefers-color-scheme:dark){body{background:#14171a;color:#e8eaed}.note{color:#a3abb5}th,td{border-color:#323840}.simulated{color:#222}}</style>`;
+
 const introduction = ({
   sensors,
   period,
@@ -50,6 +56,7 @@ const introduction = ({
   synthetic,
 }: Analysis): string =>
   [
+    reportStyle,
     '<h1>Temporal frequency</h1>',
     simulated ? '<p class="simulated">These acquisitions are simulated, not observed.</p>' : '',
     `<p>${escapeHtml(sensors.map(sensorLabel).join(', '))} over ${statistics.size} ${
@@ -64,18 +71,16 @@ const introduction = ({
     ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
   ].join('\n');
 
-/** The report as one self-contained HTML page. */
+/** The report as one self-contained HTML page: the explorer first, then tables and figures. */
 export const reportPage = (analysis: Analysis, figures: readonly AnalysisFigure[]): Promise<string> =>
   figurePage('Temporal frequency', [
     { html: introduction(analysis) },
+    { html: `${explorerHtml(explorerData(analysis))}\n<script>${explorerCode()}</script>` },
     { heading: 'Gain', html: tableHtml(gainTableOf(analysis)) },
-    ...figures.map(({ name, heading, figure }) => ({
-      heading,
-      figure,
-      ...(name === 'calendar' && analysis.statistics.size > calendarTiles
-        ? { html: `<p class="note">The first ${calendarTiles} of ${analysis.statistics.size} tiles.</p>` }
-        : {}),
-    })),
+    // where and when: the explorer shows them
+    ...figures
+      .filter(({ name }) => name !== 'calendar' && name !== 'map')
+      .map(({ heading, figure }) => ({ heading, figure })),
     { heading: 'Tiles', html: tableHtml(shortTileTableOf(analysis)) },
   ]);
 
