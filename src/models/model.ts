@@ -81,6 +81,8 @@ interface ModelBase<S extends zod.ZodRawShape> {
   ) => { path: readonly string[]; value: unknown; allowed: string }[];
   /** It sees the target of what it is tested on: a bound that competes for nothing. */
   isBound?: boolean;
+  /** The one that others are to beat: where it stands, 0 % of the gap to a bound is closed. */
+  isReference?: boolean;
 }
 
 /** A model with one mapping for all tiles, in closed form. */

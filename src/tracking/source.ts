@@ -1,5 +1,5 @@
 import { openAsBlob } from 'node:fs';
-import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { flatten } from '../config/override.js';
 import { syntheticMarker } from '../dataset/synth/marker.js';
@@ -8,11 +8,12 @@ import type { Experiment } from '../experiments/experiment.js';
 import { resolveExperiment } from '../experiments/experiment.js';
 import { Fault, reason } from '../fault.js';
 import { runFigures } from '../figures/run-svg.js';
-import { digest } from '../files.js';
+import { digest, exists } from '../files.js';
 import { isLocked } from '../lock.js';
-import { describeRun, describeSweep, type GapEnds, meanRmse } from '../training/describe-run.js';
+import { describeRun, describeSweep } from '../training/describe-run.js';
 import type { Environment } from '../training/environment.js';
-import { type RunResult, readLines, readResult, readTiles } from '../training/result.js';
+import { gapEnds } from '../training/gap-ends.js';
+import { readLines, readResult, readTiles } from '../training/result.js';
 import { type RunFolder, runFolder } from '../training/run-folder.js';
 import { type RunState, readRunState, runStatus } from '../training/run-state.js';
 import type { DatasetInput, ServerMetric, ServerPair } from './client.js';
@@ -66,12 +67,6 @@ const format = 1;
 
 const markOf = (...parts: unknown[]): string => digest(JSON.stringify([format, ...parts])).slice(0, 16);
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
 const readJson = async <T>(path: string): Promise<T | null> => {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
@@ -115,32 +110,6 @@ const svgBlobs = (figures: Readonly<Record<string, string>>): Record<string, Blo
 const pairs = (entries: readonly [string, string][]): ServerPair[] => {
   const name = uniqueKeys();
   return entries.map(([key, value]) => ({ key: name(key), value }));
-};
-
-/** Where the scale of `test/gap_closed` lies: the global LUT and the oracle of the same sweep, or beside the run. */
-const gapEnds = async (
-  run: { experiment: Experiment; result: RunResult },
-  folder: string,
-  sweep: Sweep | null,
-): Promise<GapEnds | null> => {
-  const split = JSON.stringify(run.experiment.split);
-  const isTwin = (other: RunResult | null): other is RunResult =>
-    other?.data.digest === run.result.data.digest && other.scores.test.n === run.result.scores.test.n;
-  const scoreOf = async (kind: string): Promise<number | null> => {
-    const tags = sweep
-      ? sweep.trials
-          .filter(({ experiment }) => experiment.model.kind === kind)
-          .filter(({ experiment }) => JSON.stringify(experiment.split) === split)
-          .map(({ tag }) => tag)
-      : [kind];
-    for (const tag of tags) {
-      const other = await readResult(join(dirname(folder), tag, 'result.json'));
-      if (isTwin(other) && other.kind === kind) return meanRmse(other.scores.test);
-    }
-    return null;
-  };
-  const [reference, bound] = [await scoreOf('global-lut'), await scoreOf('oracle')];
-  return reference === null || bound === null ? null : { reference, bound };
 };
 
 const sourceTags = (
@@ -203,17 +172,9 @@ const loggedPoints = async (
   return points.map((point) => ({ ...point, key: name(point.key) }));
 };
 
-/**
- * The run's id: its own; that which an earlier version noted; else one that follows from what was written at its start,
- * so that copies agree.
- */
-const idOf = async (folder: RunFolder, state: RunState | null, experimentText: string): Promise<string> => {
-  if (state) return state.id;
-  const note = await readJson<{ runId?: string }>(join(folder.folder, 'tracking.json')).catch(() => null);
-  if (note?.runId && /^[0-9a-f]{32}$/.test(note.runId)) return note.runId;
-  const result = await readFile(folder.result, 'utf8').catch(() => '');
-  return digest(experimentText + result).slice(0, 32);
-};
+/** The run's id: its own, else one that follows from what was written at its start and end, so that copies agree. */
+const idOf = async (folder: RunFolder, state: RunState | null, experimentText: string): Promise<string> =>
+  state?.id ?? digest(experimentText + (await readFile(folder.result, 'utf8').catch(() => ''))).slice(0, 32);
 
 /** The run in `folder`, or null where it holds none. */
 const readRunSource = async (path: string): Promise<Source | null> => {
@@ -237,11 +198,12 @@ const readRunSource = async (path: string): Promise<Source | null> => {
   const ended = at === null ? null : Date.parse(at);
   const started = Date.parse(state?.created ?? environment?.started ?? '') || (ended ?? Date.now());
   const trial = sweep?.trials.find(({ tag }) => tag === folder.tag);
-  const parent = sweep && trial ? await readSweepSource(dirname(folder.folder)) : null;
+  const parent = sweep && trial ? await readSweepSource(dirname(folder.folder), false) : null;
   const data = state?.data ?? result?.data;
   // a trial's own call is its executor's
   const words = sweep && trial ? ['sweep', sweep.name] : (environment?.argv ?? []);
-  const gap = result && (await gapEnds({ experiment, result }, folder.folder, trial ? sweep : null));
+  const gap =
+    result && (await gapEnds({ experiment, result }, folder.folder, trial && sweep ? sweep.trials : null));
   const tiles = result ? await readTiles(folder.tiles).catch(() => []) : [];
   const model = experiment.model.conv ? `${experiment.model.kind}+conv` : experiment.model.kind;
   const tags: Record<string, string | undefined> = {
@@ -289,21 +251,41 @@ const readRunSource = async (path: string): Promise<Source | null> => {
   };
 };
 
-/** The sweep in `folder` as the run above its trials, or null where it holds none. */
-const readSweepSource = async (folder: string): Promise<Source | null> => {
+/** How a sweep's trials stand; whoever works at the sweep says how it ended. */
+const readSweepEnd = async (folder: string, { trials, created }: Sweep) => {
+  const paths = trials.map(({ tag }) => join(folder, tag));
+  const results = await Promise.all(paths.map((path) => readResult(join(path, 'result.json'))));
+  const finished = results.filter((result) => result !== null);
+  const isFinished = finished.length === trials.length;
+  if (!isFinished && (await isLocked(join(folder, 'lock')))) return null;
+  const failures = await Promise.all(paths.map((path) => exists(join(path, 'failure.json'))));
+  const failed = failures.filter(Boolean).length;
+  const status = isFinished ? 'FINISHED' : failed > 0 ? ('FAILED' as const) : ('KILLED' as const);
+  const timestamp = Math.max(Date.parse(created), ...finished.map((result) => Date.parse(result.finished)));
+  const score = (key: string, value: number): ServerMetric => ({
+    key,
+    value,
+    timestamp,
+    step: finished.length,
+  });
+  return {
+    status,
+    ended: timestamp,
+    scores: [score('sweep/finished', finished.length), score('sweep/failed', failed)],
+    files: () => readFiles(folder, ['manifest.json', 'events.jsonl']),
+    mark: markOf(status, timestamp, finished.length, failed),
+  } satisfies Partial<Source>;
+};
+
+/** The sweep in `folder` as the run above its trials, or null where it holds none; its trials need not its end. */
+const readSweepSource = async (folder: string, withEnd: boolean): Promise<Source | null> => {
   const sweep = await readSweep(folder);
   if (!sweep) return null;
   const { name, fingerprint, created, data, trials } = sweep;
   return {
-    folder,
+    ...{ folder, name, experiment: name, parent: null, model: null },
     id: digest(JSON.stringify([name, fingerprint, created])).slice(0, 32),
-    name,
-    experiment: name,
     started: Date.parse(created),
-    parent: null,
-    // whoever sends the sweep itself says how it ended: its trials need only its id
-    status: 'RUNNING',
-    ended: null,
     params: pairs([
       ['trials', String(trials.length)],
       ['data.root', data.root],
@@ -317,41 +299,10 @@ const readSweepSource = async (folder: string): Promise<Source | null> => {
       'mlflow.source.type': 'LOCAL',
       'mlflow.note.content': describeSweep(sweep).slice(0, 5000),
     },
-    inputs: [],
+    ...{ status: 'RUNNING', ended: null, inputs: [], scores: [], mark: '' },
     points: async () => [],
-    scores: [],
     files: async () => ({}),
-    model: null,
-    mark: '',
-  };
-};
-
-/** {@link readSweepSource} with the sweep's end: finished when every trial is, else as its trials stand. */
-const readWholeSweep = async (folder: string): Promise<Source | null> => {
-  const source = await readSweepSource(folder);
-  const sweep = await readSweep(folder);
-  if (!source || !sweep) return null;
-  const results = await Promise.all(
-    sweep.trials.map(({ tag }) => readResult(join(folder, tag, 'result.json'))),
-  );
-  const finished = results.filter((result) => result !== null);
-  const failed = (
-    await Promise.all(sweep.trials.map(({ tag }) => exists(join(folder, tag, 'failure.json'))))
-  ).filter(Boolean).length;
-  const isRunning = finished.length < sweep.trials.length && (await isLocked(join(folder, 'lock')));
-  if (isRunning) return source;
-  const status =
-    finished.length === sweep.trials.length ? 'FINISHED' : failed > 0 ? ('FAILED' as const) : 'KILLED';
-  const ended = Math.max(source.started, ...finished.map((result) => Date.parse(result.finished)));
-  const step = finished.length;
-  const score = (key: string, value: number): ServerMetric => ({ key, value, timestamp: ended, step });
-  return {
-    ...source,
-    status,
-    ended,
-    scores: [score('sweep/finished', finished.length), score('sweep/failed', failed)],
-    files: () => readFiles(folder, ['manifest.json', 'events.jsonl']),
-    mark: markOf(status, ended, finished.length, failed),
+    ...(withEnd ? await readSweepEnd(folder, sweep) : {}),
   };
 };
 
@@ -360,7 +311,7 @@ const readWholeSweep = async (folder: string): Promise<Source | null> => {
  * @throws Fault for files that are cut
  */
 export const readSource = async (folder: string): Promise<Source | null> =>
-  (await readRunSource(folder)) ?? (await readWholeSweep(folder));
+  (await readRunSource(folder)) ?? (await readSweepSource(folder, true));
 
 /** Folders of runs and of sweeps at or under `root`, sweeps first; nothing is looked for inside a run. */
 export const findSources = async (root: string): Promise<{ runs: string[]; sweeps: string[] }> => {
