@@ -181,10 +181,10 @@ const findSession = async (
   return found ? sessionOf(found) : null;
 };
 
-const wantedTags = (source: Source, parent: Session | null): [string, string][] => [
+const wantedTags = async (source: Source, parent: Session | null): Promise<[string, string][]> => [
   [idTag, source.id],
   ...(parent ? [['mlflow.parentRunId', parent.runId] as [string, string]] : []),
-  ...Object.entries(source.tags),
+  ...Object.entries(await source.tags()),
 ];
 
 const experimentOf = (destination: Destination, source: Source): Promise<string> => {
@@ -202,7 +202,7 @@ const ensureSession = (destination: Destination, source: Source): Promise<Sessio
     const known = await findSession(client, experiment_id, source.id);
     if (known) return known;
     const parent = source.parent && (await ensureSession(destination, source.parent));
-    const tags = pairs(wantedTags(source, parent));
+    const tags = pairs(await wantedTags(source, parent));
     await client.createRun({ experiment_id, run_name: source.name, start_time: source.started, tags });
     // looked for even so: another process may have been at the same run
     const made = await findSession(client, experiment_id, source.id);
@@ -293,7 +293,8 @@ const sendModel = async (
     const name = source.name.replace(/[/:.%"']/g, '-');
     const models = await client.modelsOf(session.experimentId, session.runId);
     const found = models.find(({ info }) => info.name === name);
-    const described = ['dataset', 'synthetic', 'bandalign.version'].filter((key) => source.tags[key]);
+    const tags = await source.tags();
+    const described = ['dataset', 'synthetic', 'bandalign.version'].filter((key) => tags[key]);
     const { info } =
       found ??
       (await client.createModel({
@@ -302,7 +303,7 @@ const sendModel = async (
         model_type: model.type,
         source_run_id: session.runId,
         params: source.params.filter(({ key, value }) => key.startsWith('model.') && value.length <= 500),
-        tags: pairs(described.map((key) => [key, source.tags[key]])),
+        tags: pairs(described.map((key) => [key, tags[key]])),
       }));
     if (found && session.hasModel) return { modelId: info.model_id, isSent: true };
     const files = { 'best.safetensors': await model.weights() };
@@ -351,7 +352,7 @@ const send = async (destination: Destination, source: Source): Promise<SendOutco
   const parent = source.parent && (await ensureSession(destination, source.parent));
   const values = {
     params: source.params,
-    tags: pairs(wantedTags(source, parent)),
+    tags: pairs(await wantedTags(source, parent)),
     metrics: await source.points(),
   };
   await sendValues(destination, source, session, values);

@@ -1,4 +1,4 @@
-import { openAsBlob } from 'node:fs';
+import { openAsBlob, readFileSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { flatten } from '../config/override.js';
@@ -7,7 +7,6 @@ import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { resolveExperiment } from '../experiments/experiment.js';
 import { Fault, reason } from '../fault.js';
-import { runFigures } from '../figures/run-svg.js';
 import { digest, exists } from '../files.js';
 import { isLocked } from '../lock.js';
 import { describeRun, describeSweep } from '../training/describe-run.js';
@@ -36,7 +35,8 @@ export interface Source {
   /** ms since 1970; null while it runs. */
   ended: number | null;
   params: ServerPair[];
-  tags: Record<string, string>;
+  /** Read when they are asked for: a run that a server has needs none. */
+  tags: () => Promise<Record<string, string>>;
   inputs: DatasetInput[];
   /** What has been logged up to now, in order of steps. */
   points(): Promise<ServerMetric[]>;
@@ -68,11 +68,14 @@ const format = 1;
 const markOf = (...parts: unknown[]): string => digest(JSON.stringify([format, ...parts])).slice(0, 16);
 
 const readJson = async <T>(path: string): Promise<T | null> => {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+  let text: string;
+  try {
+    // at once, as lists of runs read theirs: there may be thousands
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (/^ENO(ENT|TDIR)$/.test((error as NodeJS.ErrnoException).code ?? '')) return null;
     throw new Fault(`run: ${path}; cannot be read (${reason(error)})`, 1);
-  });
-  if (text === null) return null;
+  }
   try {
     return JSON.parse(text) as T;
   } catch {
@@ -104,30 +107,18 @@ const readFiles = async (folder: string, names: readonly string[]): Promise<Reco
   return Object.fromEntries(entries.filter((entry): entry is [string, Blob] => entry[1] !== null));
 };
 
-const svgBlobs = (figures: Readonly<Record<string, string>>): Record<string, Blob> =>
-  Object.fromEntries(Object.entries(figures).map(([name, svg]) => [`figures/${name}.svg`, new Blob([svg])]));
+const figureFiles = async (
+  run: Parameters<typeof import('../figures/run-svg.js').runFigures>[0],
+): Promise<Record<string, Blob>> => {
+  // fonts and the drawing of figures: loaded only when a run has ended
+  const { runFigures } = await import('../figures/run-svg.js');
+  const figures = Object.entries(await runFigures(run));
+  return Object.fromEntries(figures.map(([name, svg]) => [`figures/${name}.svg`, new Blob([svg])]));
+};
 
 const pairs = (entries: readonly [string, string][]): ServerPair[] => {
   const name = uniqueKeys();
   return entries.map(([key, value]) => ({ key: name(key), value }));
-};
-
-const sourceTags = (
-  environment: Partial<Environment> | null,
-  words: readonly string[],
-  state: RunState | null,
-): Record<string, string | undefined> => {
-  const git = environment?.git;
-  const isNotebook = words.length === 1 && /kernel[^/]*\.json$/.test(words[0]);
-  return {
-    'mlflow.user': state?.user,
-    'mlflow.source.name': isNotebook ? 'notebook' : ['bandalign', ...words].join(' ').slice(0, 500),
-    'mlflow.source.type': isNotebook ? 'NOTEBOOK' : 'LOCAL',
-    'mlflow.source.git.commit': git?.commit,
-    'mlflow.source.git.branch': git && git.branch !== 'HEAD' ? git.branch : undefined,
-    'mlflow.source.git.dirty': git ? String(git.dirty) : undefined,
-    'bandalign.version': environment?.version,
-  };
 };
 
 /** `North 12, South 8`: test tiles of each region. */
@@ -152,17 +143,13 @@ const datasetInputs = (data: RunState['data'], experiment: Experiment): DatasetI
     context,
   }));
 
-/** Points of a run's logs. Epochs of folders without times are set one after the other from the run's start. */
+/** Points of a run's logs; lines without a time, of an earlier version, at the run's start. */
 const loggedPoints = async (
   folder: RunFolder,
   bands: readonly string[],
   started: number,
 ): Promise<ServerMetric[]> => {
-  let clock = started;
-  const timeOf = ({ time, seconds }: LoggedLine): number => {
-    clock += 1000 * (Number(seconds) || 0);
-    return time === undefined ? Math.round(clock) : Date.parse(time);
-  };
+  const timeOf = ({ time }: LoggedLine): number => (time === undefined ? started : Date.parse(time));
   const name = uniqueKeys();
   const points: ServerMetric[] = [];
   for (const line of await readLines<LoggedLine>(folder.metrics))
@@ -187,42 +174,48 @@ const readRunSource = async (path: string): Promise<Source | null> => {
   } catch (error) {
     throw new Fault(`run: ${folder.experiment}; not an experiment (${reason(error)})`, 1);
   }
-  const [state, result, environment, sweep] = await Promise.all([
-    readRunState(folder.folder),
-    readResult(folder.result),
-    readJson<Environment>(folder.environment),
-    readSweep(dirname(folder.folder)),
-  ]);
+  const [state, result] = [await readRunState(folder.folder), await readResult(folder.result)];
+  const sweep = await readSweep(dirname(folder.folder));
   const { status: end, ended: at } = await runStatus(folder, result, state);
   const status = statuses[end];
   const ended = at === null ? null : Date.parse(at);
-  const started = Date.parse(state?.created ?? environment?.started ?? '') || (ended ?? Date.now());
+  const started = Date.parse(state?.created ?? '') || (ended ?? Date.now());
   const trial = sweep?.trials.find(({ tag }) => tag === folder.tag);
-  const parent = sweep && trial ? await readSweepSource(dirname(folder.folder), false) : null;
+  const parent = trial ? await readSweepSource(dirname(folder.folder), false) : null;
   const data = state?.data ?? result?.data;
-  // a trial's own call is its executor's
-  const words = sweep && trial ? ['sweep', sweep.name] : (environment?.argv ?? []);
-  const gap =
-    result && (await gapEnds({ experiment, result }, folder.folder, trial && sweep ? sweep.trials : null));
-  const tiles = result ? await readTiles(folder.tiles).catch(() => []) : [];
+  const gap = result && (await gapEnds({ experiment, result }, folder.folder, trial ? sweep!.trials : null));
   const model = experiment.model.conv ? `${experiment.model.kind}+conv` : experiment.model.kind;
-  const tags: Record<string, string | undefined> = {
-    ...sourceTags(environment, words, state),
-    model,
-    dataset: data && basename(data.root),
-    synthetic: data && String(await exists(join(data.root, syntheticMarker))),
-    regions: regionCounts(tiles),
-    'mlflow.note.content': describeRun(experiment, words, result, gap, state).slice(0, 5000),
-    'bandalign.failure': state?.ended?.status === 'failed' ? state.ended.reason.slice(0, 5000) : undefined,
-    ...(sweep && trial
-      ? {
-          'bandalign.sweep': sweep.name,
-          'bandalign.fingerprint': sweep.fingerprint,
-          'bandalign.row': trial.label,
-          'bandalign.seed': String(experiment.seed),
-        }
-      : {}),
+  const readTags = async (): Promise<Record<string, string>> => {
+    const environment = await readJson<Environment>(folder.environment);
+    // a trial's own call is its executor's
+    const words = trial ? ['sweep', sweep!.name] : (environment?.argv ?? []);
+    const isNotebook = words.length === 1 && /kernel[^/]*\.json$/.test(words[0]);
+    const git = environment?.git;
+    const tiles = result ? await readTiles(folder.tiles).catch(() => []) : [];
+    const tags: Record<string, string | undefined> = {
+      'mlflow.user': state?.user,
+      'mlflow.source.name': isNotebook ? 'notebook' : ['bandalign', ...words].join(' ').slice(0, 500),
+      'mlflow.source.type': isNotebook ? 'NOTEBOOK' : 'LOCAL',
+      'mlflow.source.git.commit': git?.commit,
+      'mlflow.source.git.branch': git && git.branch !== 'HEAD' ? git.branch : undefined,
+      'mlflow.source.git.dirty': git ? String(git.dirty) : undefined,
+      'bandalign.version': environment?.version,
+      model,
+      dataset: data && basename(data.root),
+      synthetic: data && String(await exists(join(data.root, syntheticMarker))),
+      regions: regionCounts(tiles),
+      'mlflow.note.content': describeRun(experiment, words, result, gap, state).slice(0, 5000),
+      'bandalign.failure': state?.ended?.status === 'failed' ? state.ended.reason.slice(0, 5000) : undefined,
+      ...(trial && {
+        'bandalign.sweep': sweep!.name,
+        'bandalign.fingerprint': sweep!.fingerprint,
+        'bandalign.row': trial.label,
+        'bandalign.seed': String(experiment.seed),
+      }),
+    };
+    return Object.fromEntries(Object.entries(tags).filter((tag): tag is [string, string] => !!tag[1]));
   };
+  let tags: Promise<Record<string, string>> | undefined;
   const names = ['experiment.json', 'environment.json', 'metrics.jsonl', 'tiles.jsonl', 'result.json'];
   return {
     folder: folder.folder,
@@ -234,7 +227,10 @@ const readRunSource = async (path: string): Promise<Source | null> => {
     status,
     ended,
     params: pairs(Object.entries(flatten(experiment))),
-    tags: Object.fromEntries(Object.entries(tags).filter((tag): tag is [string, string] => !!tag[1])),
+    tags: () => {
+      tags ??= readTags();
+      return tags;
+    },
     inputs: data ? datasetInputs(data, experiment) : [],
     points: () => loggedPoints(folder, experiment.data.bands, started),
     scores: result
@@ -242,7 +238,7 @@ const readRunSource = async (path: string): Promise<Source | null> => {
       : [],
     files: async () => ({
       ...(await readFiles(folder.folder, names)),
-      ...(result ? svgBlobs(await runFigures({ folder, experiment, result })) : {}),
+      ...(result ? await figureFiles({ folder, experiment, result }) : {}),
     }),
     model: result?.weights
       ? { weights: () => openAsBlob(folder.best), type: model, step: result.training?.epochs ?? 0 }
@@ -290,7 +286,7 @@ const readSweepSource = async (folder: string, withEnd: boolean): Promise<Source
       ['trials', String(trials.length)],
       ['data.root', data.root],
     ]),
-    tags: {
+    tags: async () => ({
       dataset: basename(data.root),
       synthetic: String(await exists(join(data.root, syntheticMarker))),
       'bandalign.sweep': name,
@@ -298,7 +294,7 @@ const readSweepSource = async (folder: string, withEnd: boolean): Promise<Source
       'mlflow.source.name': `bandalign sweep ${name}`,
       'mlflow.source.type': 'LOCAL',
       'mlflow.note.content': describeSweep(sweep).slice(0, 5000),
-    },
+    }),
     ...{ status: 'RUNNING', ended: null, inputs: [], scores: [], mark: '' },
     points: async () => [],
     files: async () => ({}),
