@@ -50,3 +50,17 @@ export const refuse = (faults: readonly string[], exitCode: 1 | 2 = 2): void => 
 /** The message of anything thrown, on one line. */
 export const reason = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n')[0];
+
+/**
+ * What a failure says, a line each. The system's own words (a full disk, no permission) stand for themselves; what is
+ * left is a fault of this program.
+ */
+export const linesOf = (error: unknown): readonly string[] => {
+  if (error instanceof Fault) return error.faults;
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  const line =
+    code === undefined || syscall === undefined
+      ? `unexpected: ${reason(error)}; run again with --debug and report it`
+      : `system: ${reason(error)}; mend that and run again`;
+  return [printable(line)];
+};

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, copyFile, type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { Fault } from './fault.js';
+import { access, copyFile, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /** Is there anything at `path`? */
 export const exists = (path: string): Promise<boolean> =>
@@ -52,31 +51,6 @@ export const safeName = (text: string, fallback: string): string => {
     name += character;
   }
   return name.replace(/[-.]+$/, '') || fallback;
-};
-
-/**
- * The path of `name`, which comes from data, beneath `folder`. Symbolic links in `name` are followed and must stay
- * beneath `folder` too; what does not exist yet is judged by the folders above it.
- *
- * @throws Fault `path: NAME; leads out of FOLDER…`
- */
-export const pathInside = async (folder: string, name: string): Promise<string> => {
-  const path = resolve(folder, name);
-  const outside = (from: string, to: string): boolean => {
-    const way = relative(from, to);
-    return way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way);
-  };
-  const real = async (at: string): Promise<string> => {
-    try {
-      return await realpath(at);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(at) === at) throw error;
-      return join(await real(dirname(at)), at.slice(dirname(at).length));
-    }
-  };
-  if (outside(resolve(folder), path) || outside(await real(resolve(folder)), await real(path)))
-    throw new Fault(`path: ${name}; leads out of ${folder}, rename it`);
-  return path;
 };
 
 /**
@@ -154,6 +128,15 @@ export const copyAtomic = (from: string, to: string): Promise<void> =>
 /** JSON with two-space indents and a final newline, written by {@link writeAtomic}. */
 export const writeJson = (path: string, value: unknown): Promise<void> =>
   writeAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+
+/** Flushes what was appended to a log, so that it survives a power cut; nothing where there is no such file. */
+export const flush = async (path: string): Promise<void> => {
+  const file = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  await file?.sync().finally(() => file.close());
+};
 
 /** Cuts a log of lines back to its last whole line: a process was killed, or the disk full, within the one after it. */
 export const cutTornLine = async (path: string): Promise<void> => {

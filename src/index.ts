@@ -55,7 +55,7 @@ export { fitClosedForm } from './training/fit-closed-form.js';
 
 // Runs: training, and what it left
 
-export { runExperiment } from './tracking/sync.js';
+export { runExperiment } from './run-experiment.js';
 export { type FinishedRun, finishedRuns, listRuns, readRun, type StoredRun } from './training/list-runs.js';
 export { loadAligner } from './training/load-weights.js';
 export { lossCurveOf } from './training/loss-curve.js';

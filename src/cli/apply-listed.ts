@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import { loadSubmitted } from '../experiments/load.js';
-import { Fault } from '../fault.js';
+import { Fault, linesOf } from '../fault.js';
 import { applyListed } from '../sweeps/apply-listed.js';
-import { reasonsOf, writeFailure } from '../sweeps/failure.js';
+import { writeFailure } from '../sweeps/failure.js';
 import { readSceneManifest, sceneListFolder } from '../sweeps/scene-manifest.js';
 import { taskSpeaker } from '../sweeps/task-message.js';
 import { loadAligner } from '../training/load-weights.js';
@@ -33,7 +33,7 @@ export const command: Command = {
       return aligner;
     };
     const aligner = await load().catch(async (error: unknown) => {
-      for (const task of tasks) await writeFailure(place.scene(task), reasonsOf(error));
+      for (const task of tasks) await writeFailure(place.scene(task), linesOf(error));
       await tellFailure(say, error);
     });
     if (aligner)

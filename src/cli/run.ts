@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../config/spelling.js';
-import { Fault, printable, printableJson, printableLines, reason } from '../fault.js';
+import { Fault, linesOf, printable, printableJson, printableLines, reason } from '../fault.js';
 import { ignoreProgress } from '../progress.js';
 import type { Call, Command, CommandOption } from './command.js';
 import { commands } from './commands.js';
@@ -71,11 +71,7 @@ const interruption = (remedy: string): AbortSignal => {
 };
 
 const fail = (error: unknown, debug: boolean): never => {
-  const lines =
-    error instanceof Fault
-      ? error.faults
-      : [`unexpected: ${reason(error)}; run again with --debug and report it`];
-  for (const line of lines) process.stderr.write(`bandalign: ${printable(line)}\n`);
+  for (const line of linesOf(error)) process.stderr.write(`bandalign: ${line}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${printableLines(String(error.stack))}\n`);
   process.exit(error instanceof Fault ? error.exitCode : 1);
 };

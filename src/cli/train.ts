@@ -43,7 +43,7 @@ export const command: Command = {
     }
     const tag = text(call, 'tag') ?? experiment.name;
     const root = required(call, 'data');
-    const { runExperiment } = await import('../tracking/sync.js');
+    const { runExperiment } = await import('../run-experiment.js');
     const { result, folder } = await runExperiment({
       experiment,
       root,

@@ -1,6 +1,5 @@
-import { Fault } from '../fault.js';
+import { Fault, linesOf } from '../fault.js';
 import type { OnProgress } from '../progress.js';
-import { reasonsOf } from '../sweeps/failure.js';
 import type { taskSpeaker } from '../sweeps/task-message.js';
 import type { Call } from './command.js';
 import { several } from './options.js';
@@ -23,7 +22,7 @@ export const namedTasks = <T>(call: Call, tasks: readonly T[]): T[] =>
 /** Tells the executor that a task failed, and the log where it was no fault; the process is to end with 1. */
 export const tellFailure = async (say: ReturnType<typeof taskSpeaker>, error: unknown): Promise<void> => {
   process.exitCode = 1;
-  await say({ kind: 'failed', reasons: reasonsOf(error) });
+  await say({ kind: 'failed', reasons: linesOf(error) });
   if (!(error instanceof Fault) && error instanceof Error) process.stderr.write(`${error.stack}\n`);
 };
 

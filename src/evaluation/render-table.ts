@@ -1,20 +1,20 @@
 import { join } from 'node:path';
+import { printable } from '../fault.js';
 import { writeAtomic } from '../files.js';
-import { bestCells, type Cell, type Column, cellText, type Table } from './table.js';
-
-const heading = ({ label, unit }: Column): string => (unit ? `${label} [${unit}]` : label);
+import { bestCells, type Cell, type Column, cellText, headingText, type Table } from './table.js';
 
 const isNumber = (column: Column): boolean => column.digits !== undefined;
 
 /** GitHub Markdown, best values bold. */
 export const markdownTable = (table: Table): string => {
   const best = bestCells(table);
-  const guard = (text: string): string => text.replaceAll('|', '\\|');
+  // a bar ends a cell, and a tag would be one of the page's
+  const guard = (text: string): string => text.replaceAll('|', '\\|').replace(/<(?=[a-z!/?])/gi, '\\<');
   const line = (cells: string[]): string => `| ${cells.join(' | ')} |`;
   return [
-    `**${table.caption}**`,
+    `**${printable(table.caption)}**`,
     '',
-    line(table.columns.map(heading)),
+    line(table.columns.map((column) => guard(headingText(column)))),
     line(table.columns.map((column) => (isNumber(column) ? '---:' : '---'))),
     ...table.rows.map((row, r) =>
       line(
@@ -24,7 +24,7 @@ export const markdownTable = (table: Table): string => {
         }),
       ),
     ),
-    ...(table.notes?.length ? ['', ...table.notes.map((note) => `${note}  `)] : []),
+    ...(table.notes?.length ? ['', ...table.notes.map((note) => `${printable(note)}  `)] : []),
     '',
   ].join('\n');
 };
@@ -37,7 +37,8 @@ const csvCell = (cell: Cell): string => {
         ? String(cell.value)
         : typeof cell === 'number'
           ? String(cell)
-          : cell;
+          : // a spreadsheet computes what begins like a formula
+            printable(cell).replace(/^[=+@-]/, (sign) => (Number.isNaN(Number(cell)) ? `'${sign}` : sign));
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
@@ -49,7 +50,7 @@ const extra = (cell: Cell): string =>
 export const csvTable = ({ columns, rows }: Table): string => {
   const spreads = columns.map((_, c) => rows.some(({ cells }) => extra(cells[c]) !== ''));
   const header = columns.flatMap((column, c) => [
-    heading(column),
+    headingText(column),
     ...(spreads[c] ? [`${column.label} spread`] : []),
   ]);
   const lines = rows.map(({ cells }) =>
@@ -59,7 +60,7 @@ export const csvTable = ({ columns, rows }: Table): string => {
 };
 
 const latexText = (text: string): string =>
-  text
+  printable(text)
     .replace(/[\\&%$#_{}]/g, (sign) => (sign === '\\' ? '\\textbackslash{}' : `\\${sign}`))
     .replaceAll('~', '\\textasciitilde{}')
     .replaceAll('^', '\\textasciicircum{}')
@@ -84,7 +85,7 @@ export const latexTable = (table: Table): string => {
     `\\caption{${latexText(table.caption)}}`,
     `\\begin{tabular}{${table.columns.map((column) => (isNumber(column) ? 'r' : 'l')).join('')}}`,
     '  \\toprule',
-    line(table.columns.map((column) => latexText(heading(column)))),
+    line(table.columns.map((column) => latexText(headingText(column)))),
     '  \\midrule',
     ...table.rows.map((row, r) =>
       line(

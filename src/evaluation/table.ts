@@ -1,3 +1,5 @@
+import { printable } from '../fault.js';
+
 /** A column: a heading, its unit if any, and how its numbers are written. */
 export interface Column {
   label: string;
@@ -30,10 +32,14 @@ export interface Table {
 const numberOf = (cell: Cell): number | null =>
   typeof cell === 'number' ? cell : cell !== null && typeof cell === 'object' ? cell.value : null;
 
-/** A cell as text; null and NaN are a dash. */
+/** A column's heading with its unit. */
+export const headingText = ({ label, unit }: Column): string =>
+  printable(unit ? `${label} [${unit}]` : label);
+
+/** A cell as one line of text, safe on a terminal; null and NaN are a dash. */
 export const cellText = (cell: Cell, column: Column): string => {
   if (cell === null) return '–';
-  if (typeof cell === 'string') return cell;
+  if (typeof cell === 'string') return printable(cell);
   const value = numberOf(cell)!;
   // a value that rounds to 0 has no sign
   const text = Number.isFinite(value)

@@ -66,8 +66,8 @@ export const defineExperiment = (experiment: ExperimentInput): ExperimentInput =
 
 const weight = z.number().min(0);
 
-/** The schema of experiments whose model is of this kind. */
-const schemaFor = (model: Model | undefined) => {
+/** The schema of experiments whose model is this one. */
+const makeSchema = (model: Model | undefined) => {
   const { name, description, seed, backend, data, split, train } = commonSettings;
   const loss = z.strictObject(
     Object.fromEntries(
@@ -108,6 +108,21 @@ const schemaFor = (model: Model | undefined) => {
       if (settings.conv && !model?.network)
         issue(['model', 'conv'], true, `false, unless model.kind is ${networks().join(' or ')}`);
     });
+};
+
+/** Made once for a model and what else is known: to make one takes zod longer than to check hundreds of experiments. */
+const schemas = new Map<Model | undefined, { known: string; schema: ReturnType<typeof makeSchema> }>();
+
+const schemaFor = (model: Model | undefined): ReturnType<typeof makeSchema> => {
+  const known = [
+    ...penalties.list().map(({ name }) => name),
+    ...models.list().map(({ kind }) => kind),
+  ].join();
+  const made = schemas.get(model);
+  if (made?.known === known) return made.schema;
+  const schema = makeSchema(model);
+  schemas.set(model, { known, schema });
+  return schema;
 };
 
 const networks = (): string[] =>

@@ -6,6 +6,7 @@ import { smoothLuts } from './smooth-lut.js';
 export const globalLut = makeModel({
   kind: 'global-lut',
   settings: paperSettings,
+  isReference: true,
   fit: ({ settings, data, sums }) =>
     smoothLuts(sums, data.bandMax, settings.knots, settings.globalLut.smoothness),
 });

@@ -96,6 +96,8 @@ interface ModelBase<S extends zod.ZodRawShape> {
    * `cross-fitted`: the half that is not scored, each half in turn.
    */
   bound?: 'in-sample' | 'cross-fitted';
+  /** The one that others are to beat: where it stands, 0 % of the gap to a bound is closed. */
+  isReference?: boolean;
 }
 
 /** A model with one mapping for all tiles, in closed form. */

@@ -2,6 +2,7 @@ import { rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Fault, reason, refuse } from '../fault.js';
 import { digest, makeFolder, temporaryName, writeAtomic } from '../files.js';
+import { isDeeperThan } from '../json-depth.js';
 import type { MimeBundle } from './kernel-output.js';
 import type { Fields } from './wire.js';
 
@@ -88,6 +89,9 @@ const isCell = (value: unknown): value is Fields =>
   value !== null &&
   ['code', 'markdown', 'raw'].includes(String((value as Fields)['cell_type']));
 
+/** Arrays and objects within each other that a notebook may hold; figures and widgets have a dozen. */
+const deepest = 200;
+
 /** A name for a cell that has none: from its place and text, so that it stays the same from run to run. */
 const stableId = (index: number, source: string): string => digest(`${index}\n${source}`).slice(0, 8);
 
@@ -101,6 +105,8 @@ export const parseNotebook = (text: string, name: string): Notebook => {
   } catch (error) {
     throw new Fault(`notebook: ${name}: not JSON (${reason(error)}); give an .ipynb file`);
   }
+  if (isDeeperThan(deepest, raw))
+    throw new Fault(`notebook: ${name}: values lie in more than ${deepest} others; no notebook is so deep`);
   if (typeof raw !== 'object' || raw === null || raw['nbformat'] !== 4)
     throw new Fault(
       `notebook: ${name}: nbformat ${String((raw as Fields | null)?.['nbformat'])}; convert it to nbformat 4 (jupyter nbconvert --to notebook)`,

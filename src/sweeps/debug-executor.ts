@@ -1,5 +1,5 @@
+import { linesOf } from '../fault.js';
 import type { Executor } from './executor.js';
-import { reasonsOf } from './failure.js';
 
 /** Runs the tasks one after the other in this process: for a debugger, and where no process can be started. */
 export const debugExecutor: Executor = async ({ tasks, run, onEvent, signal }) => {
@@ -15,7 +15,7 @@ export const debugExecutor: Executor = async ({ tasks, run, onEvent, signal }) =
       onEvent({ kind: 'finished', task });
     } catch (error) {
       if (signal.aborted) return onEvent({ kind: 'interrupted', task });
-      onEvent({ kind: 'failed', task, reasons: reasonsOf(error) });
+      onEvent({ kind: 'failed', task, reasons: linesOf(error) });
     }
   }
 };

@@ -1,7 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { Fault, reason } from '../fault.js';
 import { writeJson } from '../files.js';
 
 const failureFile = (folder: string): string => join(folder, 'failure.json');
@@ -22,7 +21,3 @@ export const writeFailure = (folder: string, reasons: readonly string[]): Promis
   writeJson(failureFile(folder), { reasons }).catch(() => {});
 
 export const removeFailure = (folder: string): Promise<void> => rm(failureFile(folder), { force: true });
-
-/** What an error says, a line each. */
-export const reasonsOf = (error: unknown): readonly string[] =>
-  error instanceof Fault ? error.faults : [`unexpected: ${reason(error)}`];

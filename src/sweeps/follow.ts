@@ -55,6 +55,7 @@ export const follow = (followed: Followed): { onEvent: (event: TaskEvent) => voi
       appendFileSync(
         events,
         `${JSON.stringify({ time: new Date().toISOString(), tag: task.tag, ...event })}\n`,
+        { flush: true },
       );
     } catch {
       // the log of events is for people: a full disk is told by the tasks themselves

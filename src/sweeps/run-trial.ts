@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Fault, reason } from '../fault.js';
+import { Fault, linesOf, reason } from '../fault.js';
 import { withLock } from '../lock.js';
 import type { OnProgress } from '../progress.js';
-import { runExperiment } from '../training/run.js';
+import { makeRun } from '../training/run.js';
 import type { Trial } from './expand.js';
-import { reasonsOf, removeFailure, writeFailure } from './failure.js';
+import { removeFailure, writeFailure } from './failure.js';
 import { type Manifest, sweepFolder } from './manifest.js';
 
 /** What one trial needs beside its manifest. */
@@ -41,7 +41,7 @@ export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolea
     join(folder, 'lock'),
     async () => {
       await removeFailure(folder);
-      const { resumed } = await runExperiment({
+      const { resumed } = await makeRun({
         experiment: trial.experiment,
         root: manifest.data.root,
         divide: manifest.data.divide ?? undefined,
@@ -52,7 +52,7 @@ export const runTrial = async (options: TrialOptions): Promise<{ resumed: boolea
         onNote,
         signal,
       }).catch(async (error) => {
-        if (!signal?.aborted) await writeFailure(folder, reasonsOf(error));
+        if (!signal?.aborted) await writeFailure(folder, linesOf(error));
         throw error;
       });
       return { resumed };

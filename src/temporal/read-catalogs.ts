@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { syntheticMarker } from '../dataset/synth/marker.js';
 import { Fault, reason } from '../fault.js';
+import { isDeeperThan } from '../json-depth.js';
 import { type Catalog, joinCatalogs } from './acquisition.js';
 import { type AssignedColumns, assignColumns, type ColumnRequest } from './columns.js';
 import { gridPlaces } from './common-grid.js';
@@ -117,6 +118,10 @@ const readOne = async (path: string, columns: AssignedColumns, context: ReadCont
   if (kind === 'csv') return readCsv(text, path, columns, context);
   if (kind === 'names') return readNames(text, path, context);
   const document = parseJson(text, path, kind === 'lines', context);
+  if (isDeeperThan(100, document)) {
+    context.faults.push(`${path}: values lie in more than 100 others; give STAC items`);
+    return nothing();
+  }
   return document === undefined ? nothing() : readStac(document, path, columns, context);
 };
 

@@ -27,7 +27,9 @@ export const openNpy = async (path: string): Promise<NpyStack> => {
     const wide = start[6] > 1;
     const length = wide ? start.readUInt32LE(8) : start.readUInt16LE(8);
     const offset = (wide ? 12 : 10) + length;
-    const header = Buffer.alloc(Math.min(length, 65_536));
+    if (length > 65_536 || offset > size)
+      throw new Fault(`mask: ${path}; a header of ${length} bytes in a file of ${size}: it is damaged`);
+    const header = Buffer.alloc(length);
     await file.read(header, 0, header.length, wide ? 12 : 10);
     const text = header.toString('latin1');
     const type = /'descr':\s*'([^']*)'/.exec(text)?.[1] ?? '';
@@ -36,6 +38,11 @@ export const openNpy = async (path: string): Promise<NpyStack> => {
       .filter((part) => part.trim() !== '')
       .map(Number);
     const faults: string[] = [];
+    for (const key of ['descr', 'fortran_order', 'shape'])
+      if (text.split(`'${key}'`).length !== 2)
+        faults.push(
+          `mask: ${path}; its header names ${key} ${text.split(`'${key}'`).length - 1} times, not once`,
+        );
     if (!/^[|<>=]?(u1|b1|i1|\?)$/.test(type))
       faults.push(`mask: ${path}; type ${type}, give bytes or booleans`);
     if (/'fortran_order':\s*True/.test(text)) faults.push(`mask: ${path}; Fortran order, save it in C order`);

@@ -97,6 +97,22 @@ export const createClient = (settings: ServerSettings, signal?: AbortSignal) => 
   const post = <T>(path: string, json: unknown, once = false): Promise<T> =>
     call<T>('POST', path, { json, once });
 
+  const searchRuns = async (
+    experimentId: string,
+    filter: string,
+    run_view_type: 'ALL' | 'DELETED_ONLY' = 'ALL',
+  ): Promise<ServerRun[]> => {
+    const all: ServerRun[] = [];
+    const search = { experiment_ids: [experimentId], filter, run_view_type, max_results: 1000 };
+    for (let page_token: string | undefined = ''; page_token !== undefined; ) {
+      const json = { ...search, ...(page_token && { page_token }) };
+      const page: { runs?: ServerRun[]; next_page_token?: string } = await post('runs/search', json);
+      for (const run of page.runs ?? []) all.push(run);
+      page_token = page.next_page_token || undefined;
+    }
+    return all;
+  };
+
   return {
     /** For people: without credentials. */
     address,
@@ -125,19 +141,28 @@ export const createClient = (settings: ServerSettings, signal?: AbortSignal) => 
     updateRun: async (run: { run_id: string; status: string; end_time?: number }): Promise<void> =>
       void (await post('runs/update', run)),
     deleteRun: async (run_id: string): Promise<void> => void (await post('runs/delete', { run_id })),
-    /** Deleted runs too. */
-    searchRuns: async (experimentId: string, filter: string): Promise<ServerRun[]> => {
-      const all: ServerRun[] = [];
-      const search = { experiment_ids: [experimentId], filter, run_view_type: 'ALL', max_results: 1000 };
-      for (let page_token: string | undefined = ''; page_token !== undefined; ) {
-        const page: { runs?: ServerRun[]; next_page_token?: string } = await post('runs/search', {
-          ...search,
-          ...(page_token && { page_token }),
-        });
-        for (const run of page.runs ?? []) all.push(run);
-        page_token = page.next_page_token || undefined;
+    searchRuns,
+    /** Those of `runIds` that have the score which a finished run gets, and are not deleted. */
+    finishedRuns: async (experimentId: string, runIds: readonly string[]): Promise<Set<string>> => {
+      const there = new Set<string>();
+      for (let first = 0; first < runIds.length; first += 100) {
+        const part = runIds.slice(first, first + 100);
+        const words = ['metric_key=run%2Fseconds', 'max_results=25000', ...part.map((id) => `run_id=${id}`)];
+        // what MLflow's own pages ask: a row a run, where a search makes up each run in full
+        const path = `/ajax-api/2.0/mlflow/metrics/get-history-bulk?${words.join('&')}`;
+        const text = await request({ method: 'GET', path });
+        for (const { run_id } of parseAnswer<{ metrics?: { run_id: string }[] }>(address, path, text)
+          .metrics ?? [])
+          there.add(run_id);
+        const list = part.map((id) => `'${id}'`).join(', ');
+        for (const { info } of await searchRuns(
+          experimentId,
+          `attributes.run_id IN (${list})`,
+          'DELETED_ONLY',
+        ))
+          there.delete(info.run_id);
       }
-      return all;
+      return there;
     },
     /** Not repeated on failure when it holds points: a server with a file store keeps what it is sent twice. */
     logBatch: async (run_id: string, { metrics, ...pairs }: LoggedBatch): Promise<void> => {

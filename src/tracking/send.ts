@@ -1,9 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../fault.js';
 import { sendBatch } from './batches.js';
-import type { LoggedBatch } from './client.js';
-import { artifactService, createClient, type MlflowClient, type ServerRun } from './client.js';
+import {
+  artifactService,
+  createClient,
+  type LoggedBatch,
+  type MlflowClient,
+  type ServerRun,
+} from './client.js';
 import { backoff, hasCode, isServerDown, MlflowError } from './http.js';
+import { keepReceipts, type Receipts, readReceipts } from './receipts.js';
 import { type Environment, serverSettings } from './settings.js';
 import type { Source } from './source.js';
 
@@ -36,8 +42,12 @@ export interface Destination {
   experimentId?: string;
   /** Ids of experiments by name. */
   experiments: Map<string, Promise<string>>;
-  /** By experiment, then by a run's own id: what is not in it was not on the server. Lost, it is found out again. */
-  sessions: Map<string, Promise<Map<string, Session>>>;
+  /** By a run's own id. Lost, it is found out again. */
+  sessions: Map<string, Promise<Session>>;
+  /** By experiment: which runs need not be asked for. */
+  receipts: Map<string, Promise<Receipts>>;
+  /** There are receipts that are not written down. */
+  hasNewReceipts: boolean;
   /** What has been sent. */
   sent: { points: number; files: number };
   /** Called when something has arrived, and when a file of so many bytes is on its way. */
@@ -70,6 +80,8 @@ export const openDestination = (
     experimentId: experimentName === undefined ? env['MLFLOW_EXPERIMENT_ID'] || undefined : undefined,
     experiments: new Map(),
     sessions: new Map(),
+    receipts: new Map(),
+    hasNewReceipts: false,
     sent: { points: 0, files: 0 },
     onMove: () => {},
     signal: controller.signal,
@@ -152,61 +164,58 @@ const sessionOf = ({ info, data, inputs, outputs }: ServerRun): Session => ({
 });
 
 /**
- * The server's runs that one search finds, by our id. Of several active ones with one id, made by processes that did not
- * see each other's, that with the smallest id stays: all processes come to the same choice, and whatever the others
- * held is sent to it from the folder.
+ * The server's run of this id. Of several active ones, made by processes that did not see each other's, that with the
+ * smallest id of the server stays: all processes come to the same choice, and whatever the others held is sent to it from
+ * the folder.
  */
-const findSessions = async (
-  { client }: Destination,
+const findSession = async (
+  client: MlflowClient,
   experimentId: string,
-  filter: string,
-): Promise<Map<string, Session>> => {
-  const found = new Map<string, ServerRun[]>();
-  for (const run of await client.searchRuns(experimentId, filter)) {
-    const id = run.data.tags?.find(({ key }) => key === idTag)?.value ?? '';
-    found.set(id, [...(found.get(id) ?? []), run]);
-  }
-  const sessions = new Map<string, Session>();
-  for (const [id, runs] of found) {
-    const active = runs.filter(({ info }) => info.lifecycle_stage === 'active');
-    const [kept, ...others] = active.sort((a, b) => (a.info.run_id < b.info.run_id ? -1 : 1));
-    for (const { info } of others) await client.deleteRun(info.run_id);
-    sessions.set(id, sessionOf(kept ?? runs[0]));
-  }
-  return sessions;
+  id: string,
+): Promise<Session | null> => {
+  const runs = await client.searchRuns(experimentId, `tags.\`${idTag}\` = '${id}'`);
+  const active = runs.filter(({ info }) => info.lifecycle_stage === 'active');
+  const [kept, ...others] = active.sort((a, b) => (a.info.run_id < b.info.run_id ? -1 : 1));
+  for (const { info } of others) await client.deleteRun(info.run_id);
+  const found = kept ?? runs.at(0);
+  return found ? sessionOf(found) : null;
 };
 
-const wantedTags = (source: Source, parent: Session | null): [string, string][] => [
+const wantedTags = async (source: Source, parent: Session | null): Promise<[string, string][]> => [
   [idTag, source.id],
   ...(parent ? [['mlflow.parentRunId', parent.runId] as [string, string]] : []),
-  ...Object.entries(source.tags),
+  ...Object.entries(await source.tags()),
 ];
 
+const experimentOf = (destination: Destination, source: Source): Promise<string> => {
+  const { experimentId, experimentName: name = source.experiment, experiments } = destination;
+  return experimentId === undefined
+    ? remember(experiments, name, () => findOrCreateExperiment(destination, name))
+    : Promise.resolve(experimentId);
+};
+
 /** What the server has of a run, which is made there where it has nothing. */
-const ensureSession = async (destination: Destination, source: Source): Promise<Session> => {
-  const name = destination.experimentName ?? source.experiment;
-  const experimentId =
-    destination.experimentId ??
-    (await remember(destination.experiments, name, () => findOrCreateExperiment(destination, name)));
-  const sessions = await remember(destination.sessions, experimentId, () =>
-    findSessions(destination, experimentId, `tags.\`${idTag}\` LIKE '%'`),
-  );
-  const known = sessions.get(source.id);
-  if (known) return known;
-  const parent = source.parent && (await ensureSession(destination, source.parent));
-  await destination.client.createRun({
-    experiment_id: experimentId,
-    run_name: source.name,
-    start_time: source.started,
-    tags: pairs(wantedTags(source, parent)),
+const ensureSession = (destination: Destination, source: Source): Promise<Session> =>
+  remember(destination.sessions, source.id, async () => {
+    const { client } = destination;
+    const experiment_id = await experimentOf(destination, source);
+    const known = await findSession(client, experiment_id, source.id);
+    if (known) return known;
+    const parent = source.parent && (await ensureSession(destination, source.parent));
+    const tags = pairs(await wantedTags(source, parent));
+    await client.createRun({ experiment_id, run_name: source.name, start_time: source.started, tags });
+    // looked for even so: another process may have been at the same run
+    const made = await findSession(client, experiment_id, source.id);
+    if (!made) throw new Fault(`run: ${source.name}; ${client.address} does not find what it made`, 1);
+    return made;
   });
-  // looked for even so: another process may have been at the same run
-  const filter = `tags.\`${idTag}\` = '${source.id}'`;
-  const made = (await findSessions(destination, experimentId, filter)).get(source.id);
-  if (!made)
-    throw new Fault(`run: ${source.name}; ${destination.client.address} does not find what it made`, 1);
-  sessions.set(source.id, made);
-  return made;
+
+/** Writes down which runs need not be asked for the next time. */
+export const noteReceipts = async (destination: Destination): Promise<void> => {
+  if (!destination.hasNewReceipts) return;
+  destination.hasNewReceipts = false;
+  for (const [experimentId, receipts] of destination.receipts)
+    await keepReceipts(destination.client.address, experimentId, await receipts);
 };
 
 const sendValues = async (
@@ -275,16 +284,17 @@ const sendModel = async (
   destination: Destination,
   source: Source,
   session: Session,
-): Promise<{ modelId?: string; isWhole: boolean }> => {
+): Promise<{ modelId?: string; isSent: boolean }> => {
   const { client } = destination;
   const { model } = source;
-  if (!model) return { isWhole: true };
+  if (!model) return { isSent: true };
   try {
     // characters that MLflow does not take in a model's name
     const name = source.name.replace(/[/:.%"']/g, '-');
     const models = await client.modelsOf(session.experimentId, session.runId);
     const found = models.find(({ info }) => info.name === name);
-    const described = ['dataset', 'synthetic', 'bandalign.version'].filter((key) => source.tags[key]);
+    const tags = await source.tags();
+    const described = ['dataset', 'synthetic', 'bandalign.version'].filter((key) => tags[key]);
     const { info } =
       found ??
       (await client.createModel({
@@ -293,32 +303,20 @@ const sendModel = async (
         model_type: model.type,
         source_run_id: session.runId,
         params: source.params.filter(({ key, value }) => key.startsWith('model.') && value.length <= 500),
-        tags: pairs(described.map((key) => [key, source.tags[key]])),
+        tags: pairs(described.map((key) => [key, tags[key]])),
       }));
-    if (found && session.hasModel) return { modelId: info.model_id, isWhole: true };
+    if (found && session.hasModel) return { modelId: info.model_id, isSent: true };
     const files = { 'best.safetensors': await model.weights() };
-    const isWhole = await sendFiles(destination, source, info.artifact_uri, files);
-    if (isWhole) await client.finishModel(info.model_id, session.runId, model.step);
-    session.hasModel = isWhole;
-    return { modelId: info.model_id, isWhole };
+    const isSent = await sendFiles(destination, source, info.artifact_uri, files);
+    if (isSent) await client.finishModel(info.model_id, session.runId, model.step);
+    session.hasModel = isSent;
+    return { modelId: info.model_id, isSent };
   } catch (error) {
     // servers before 3.0
     if (!(error instanceof MlflowError && [404, 405, 501].includes(error.httpStatus))) throw error;
     const files = { 'checkpoints/best.safetensors': await model.weights() };
-    return { isWhole: await sendFiles(destination, source, session.artifactUri, files) };
+    return { isSent: await sendFiles(destination, source, session.artifactUri, files) };
   }
-};
-
-const sendInputs = async ({ client, note }: Destination, source: Source, session: Session): Promise<void> => {
-  if (session.hasInputs || source.inputs.length === 0) return;
-  try {
-    await client.logInputs(session.runId, source.inputs);
-  } catch (error) {
-    // servers before 2.4 know no inputs
-    if (!(error instanceof MlflowError) || isServerDown(error)) throw error;
-    note(`run ${source.name}: the server takes no datasets: ${error.message}`);
-  }
-  session.hasInputs = true;
 };
 
 /**
@@ -328,13 +326,25 @@ const sendInputs = async ({ client, note }: Destination, source: Source, session
 export type SendOutcome = 'complete' | 'unchanged' | 'open' | 'deleted';
 
 const send = async (destination: Destination, source: Source): Promise<SendOutcome> => {
+  const { client } = destination;
+  const isRunning = source.status === 'RUNNING';
+  const experimentId = await experimentOf(destination, source);
+  const receipts = await remember(destination.receipts, experimentId, () =>
+    readReceipts(client, experimentId),
+  );
+  if (!isRunning && receipts.get(source.id)?.mark === source.mark) return 'unchanged';
   const session = await ensureSession(destination, source);
   const { runId: run_id, artifactUri } = session;
   if (session.isDeleted) return 'deleted';
-  const isRunning = source.status === 'RUNNING';
-  if (!isRunning && session.status === source.status && session.tags.get(markTag) === source.mark)
+  const isWhole = (): void => {
+    if (source.status !== 'FINISHED') return;
+    receipts.set(source.id, { runId: run_id, mark: source.mark });
+    destination.hasNewReceipts = true;
+  };
+  if (!isRunning && session.status === source.status && session.tags.get(markTag) === source.mark) {
+    isWhole();
     return 'unchanged';
-  const { client } = destination;
+  }
   if (isRunning && session.status !== 'RUNNING') {
     await client.updateRun({ run_id, status: 'RUNNING' });
     session.status = 'RUNNING';
@@ -342,22 +352,28 @@ const send = async (destination: Destination, source: Source): Promise<SendOutco
   const parent = source.parent && (await ensureSession(destination, source.parent));
   const values = {
     params: source.params,
-    tags: pairs(wantedTags(source, parent)),
+    tags: pairs(await wantedTags(source, parent)),
     metrics: await source.points(),
   };
   await sendValues(destination, source, session, values);
-  await sendInputs(destination, source, session);
+  if (!session.hasInputs && source.inputs.length > 0) {
+    const log = (): Promise<void> => client.logInputs(run_id, source.inputs);
+    // runs that are sent at once name one new dataset: a database takes it from the first, and from all when it is there
+    await log().catch((error) => (isServerDown(error) ? Promise.reject(error) : log()));
+  }
+  session.hasInputs = true;
   if (isRunning) return 'open';
-  const { modelId: model_id, isWhole } = await sendModel(destination, source, session);
+  const { modelId: model_id, isSent } = await sendModel(destination, source, session);
   const scores = source.scores.map((point) => ({ ...point, model_id }));
   await sendValues(destination, source, session, { metrics: scores });
   const areFiles = await sendFiles(destination, source, artifactUri, await source.files());
   const end = source.ended === null ? {} : { end_time: source.ended };
   await client.updateRun({ run_id, status: source.status, ...end });
   session.status = source.status;
-  if (!isWhole || !areFiles) return 'open';
+  if (!isSent || !areFiles) return 'open';
   const mark = { tags: [{ key: markTag, value: source.mark }] };
   await sendValues(destination, source, session, mark);
+  isWhole();
   return 'complete';
 };
 

@@ -1,5 +1,5 @@
-import { openAsBlob } from 'node:fs';
-import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { openAsBlob, readFileSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { flatten } from '../config/override.js';
 import { syntheticMarker } from '../dataset/synth/marker.js';
@@ -7,12 +7,12 @@ import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { resolveExperiment } from '../experiments/experiment.js';
 import { Fault, reason } from '../fault.js';
-import { runFigures } from '../figures/run-svg.js';
-import { digest } from '../files.js';
+import { digest, exists } from '../files.js';
 import { isLocked } from '../lock.js';
-import { describeRun, describeSweep, type GapEnds, meanRmse } from '../training/describe-run.js';
+import { describeRun, describeSweep } from '../training/describe-run.js';
 import type { Environment } from '../training/environment.js';
-import { type RunResult, readLines, readResult, readTiles } from '../training/result.js';
+import { gapEnds } from '../training/gap-ends.js';
+import { readLines, readResult, readTiles } from '../training/result.js';
 import { type RunFolder, runFolder } from '../training/run-folder.js';
 import { type RunState, readRunState, runStatus } from '../training/run-state.js';
 import type { DatasetInput, ServerMetric, ServerPair } from './client.js';
@@ -35,7 +35,8 @@ export interface Source {
   /** ms since 1970; null while it runs. */
   ended: number | null;
   params: ServerPair[];
-  tags: Record<string, string>;
+  /** Read when they are asked for: a run that a server has needs none. */
+  tags: () => Promise<Record<string, string>>;
   inputs: DatasetInput[];
   /** What has been logged up to now, in order of steps. */
   points(): Promise<ServerMetric[]>;
@@ -66,18 +67,15 @@ const format = 1;
 
 const markOf = (...parts: unknown[]): string => digest(JSON.stringify([format, ...parts])).slice(0, 16);
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
 const readJson = async <T>(path: string): Promise<T | null> => {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+  let text: string;
+  try {
+    // at once, as lists of runs read theirs: there may be thousands
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (/^ENO(ENT|TDIR)$/.test((error as NodeJS.ErrnoException).code ?? '')) return null;
     throw new Fault(`run: ${path}; cannot be read (${reason(error)})`, 1);
-  });
-  if (text === null) return null;
+  }
   try {
     return JSON.parse(text) as T;
   } catch {
@@ -109,56 +107,18 @@ const readFiles = async (folder: string, names: readonly string[]): Promise<Reco
   return Object.fromEntries(entries.filter((entry): entry is [string, Blob] => entry[1] !== null));
 };
 
-const svgBlobs = (figures: Readonly<Record<string, string>>): Record<string, Blob> =>
-  Object.fromEntries(Object.entries(figures).map(([name, svg]) => [`figures/${name}.svg`, new Blob([svg])]));
+const figureFiles = async (
+  run: Parameters<typeof import('../figures/run-svg.js').runFigures>[0],
+): Promise<Record<string, Blob>> => {
+  // fonts and the drawing of figures: loaded only when a run has ended
+  const { runFigures } = await import('../figures/run-svg.js');
+  const figures = Object.entries(await runFigures(run));
+  return Object.fromEntries(figures.map(([name, svg]) => [`figures/${name}.svg`, new Blob([svg])]));
+};
 
 const pairs = (entries: readonly [string, string][]): ServerPair[] => {
   const name = uniqueKeys();
   return entries.map(([key, value]) => ({ key: name(key), value }));
-};
-
-/** Where the scale of `test/gap_closed` lies: the global LUT and the oracle of the same sweep, or beside the run. */
-const gapEnds = async (
-  run: { experiment: Experiment; result: RunResult },
-  folder: string,
-  sweep: Sweep | null,
-): Promise<GapEnds | null> => {
-  const split = JSON.stringify(run.experiment.split);
-  const isTwin = (other: RunResult | null): other is RunResult =>
-    other?.data.digest === run.result.data.digest && other.scores.test.n === run.result.scores.test.n;
-  const scoreOf = async (kind: string): Promise<number | null> => {
-    const tags = sweep
-      ? sweep.trials
-          .filter(({ experiment }) => experiment.model.kind === kind)
-          .filter(({ experiment }) => JSON.stringify(experiment.split) === split)
-          .map(({ tag }) => tag)
-      : [kind];
-    for (const tag of tags) {
-      const other = await readResult(join(dirname(folder), tag, 'result.json'));
-      if (isTwin(other) && other.kind === kind) return meanRmse(other.scores.test);
-    }
-    return null;
-  };
-  const [reference, bound] = [await scoreOf('global-lut'), await scoreOf('oracle')];
-  return reference === null || bound === null ? null : { reference, bound };
-};
-
-const sourceTags = (
-  environment: Partial<Environment> | null,
-  words: readonly string[],
-  state: RunState | null,
-): Record<string, string | undefined> => {
-  const git = environment?.git;
-  const isNotebook = words.length === 1 && /kernel[^/]*\.json$/.test(words[0]);
-  return {
-    'mlflow.user': state?.user,
-    'mlflow.source.name': isNotebook ? 'notebook' : ['bandalign', ...words].join(' ').slice(0, 500),
-    'mlflow.source.type': isNotebook ? 'NOTEBOOK' : 'LOCAL',
-    'mlflow.source.git.commit': git?.commit,
-    'mlflow.source.git.branch': git && git.branch !== 'HEAD' ? git.branch : undefined,
-    'mlflow.source.git.dirty': git ? String(git.dirty) : undefined,
-    'bandalign.version': environment?.version,
-  };
 };
 
 /** `North 12, South 8`: test tiles of each region. */
@@ -183,17 +143,13 @@ const datasetInputs = (data: RunState['data'], experiment: Experiment): DatasetI
     context,
   }));
 
-/** Points of a run's logs. Epochs of folders without times are set one after the other from the run's start. */
+/** Points of a run's logs; lines without a time, of an earlier version, at the run's start. */
 const loggedPoints = async (
   folder: RunFolder,
   bands: readonly string[],
   started: number,
 ): Promise<ServerMetric[]> => {
-  let clock = started;
-  const timeOf = ({ time, seconds }: LoggedLine): number => {
-    clock += 1000 * (Number(seconds) || 0);
-    return time === undefined ? Math.round(clock) : Date.parse(time);
-  };
+  const timeOf = ({ time }: LoggedLine): number => (time === undefined ? started : Date.parse(time));
   const name = uniqueKeys();
   const points: ServerMetric[] = [];
   for (const line of await readLines<LoggedLine>(folder.metrics))
@@ -203,17 +159,9 @@ const loggedPoints = async (
   return points.map((point) => ({ ...point, key: name(point.key) }));
 };
 
-/**
- * The run's id: its own; that which an earlier version noted; else one that follows from what was written at its start,
- * so that copies agree.
- */
-const idOf = async (folder: RunFolder, state: RunState | null, experimentText: string): Promise<string> => {
-  if (state) return state.id;
-  const note = await readJson<{ runId?: string }>(join(folder.folder, 'tracking.json')).catch(() => null);
-  if (note?.runId && /^[0-9a-f]{32}$/.test(note.runId)) return note.runId;
-  const result = await readFile(folder.result, 'utf8').catch(() => '');
-  return digest(experimentText + result).slice(0, 32);
-};
+/** The run's id: its own, else one that follows from what was written at its start and end, so that copies agree. */
+const idOf = async (folder: RunFolder, state: RunState | null, experimentText: string): Promise<string> =>
+  state?.id ?? digest(experimentText + (await readFile(folder.result, 'utf8').catch(() => ''))).slice(0, 32);
 
 /** The run in `folder`, or null where it holds none. */
 const readRunSource = async (path: string): Promise<Source | null> => {
@@ -226,41 +174,48 @@ const readRunSource = async (path: string): Promise<Source | null> => {
   } catch (error) {
     throw new Fault(`run: ${folder.experiment}; not an experiment (${reason(error)})`, 1);
   }
-  const [state, result, environment, sweep] = await Promise.all([
-    readRunState(folder.folder),
-    readResult(folder.result),
-    readJson<Environment>(folder.environment),
-    readSweep(dirname(folder.folder)),
-  ]);
+  const [state, result] = [await readRunState(folder.folder), await readResult(folder.result)];
+  const sweep = await readSweep(dirname(folder.folder));
   const { status: end, ended: at } = await runStatus(folder, result, state);
   const status = statuses[end];
   const ended = at === null ? null : Date.parse(at);
-  const started = Date.parse(state?.created ?? environment?.started ?? '') || (ended ?? Date.now());
+  const started = Date.parse(state?.created ?? '') || (ended ?? Date.now());
   const trial = sweep?.trials.find(({ tag }) => tag === folder.tag);
-  const parent = sweep && trial ? await readSweepSource(dirname(folder.folder)) : null;
+  const parent = trial ? await readSweepSource(dirname(folder.folder), false) : null;
   const data = state?.data ?? result?.data;
-  // a trial's own call is its executor's
-  const words = sweep && trial ? ['sweep', sweep.name] : (environment?.argv ?? []);
-  const gap = result && (await gapEnds({ experiment, result }, folder.folder, trial ? sweep : null));
-  const tiles = result ? await readTiles(folder.tiles).catch(() => []) : [];
+  const gap = result && (await gapEnds({ experiment, result }, folder.folder, trial ? sweep!.trials : null));
   const model = experiment.model.conv ? `${experiment.model.kind}+conv` : experiment.model.kind;
-  const tags: Record<string, string | undefined> = {
-    ...sourceTags(environment, words, state),
-    model,
-    dataset: data && basename(data.root),
-    synthetic: data && String(await exists(join(data.root, syntheticMarker))),
-    regions: regionCounts(tiles),
-    'mlflow.note.content': describeRun(experiment, words, result, gap, state).slice(0, 5000),
-    'bandalign.failure': state?.ended?.status === 'failed' ? state.ended.reason.slice(0, 5000) : undefined,
-    ...(sweep && trial
-      ? {
-          'bandalign.sweep': sweep.name,
-          'bandalign.fingerprint': sweep.fingerprint,
-          'bandalign.row': trial.label,
-          'bandalign.seed': String(experiment.seed),
-        }
-      : {}),
+  const readTags = async (): Promise<Record<string, string>> => {
+    const environment = await readJson<Environment>(folder.environment);
+    // a trial's own call is its executor's
+    const words = trial ? ['sweep', sweep!.name] : (environment?.argv ?? []);
+    const isNotebook = words.length === 1 && /kernel[^/]*\.json$/.test(words[0]);
+    const git = environment?.git;
+    const tiles = result ? await readTiles(folder.tiles).catch(() => []) : [];
+    const tags: Record<string, string | undefined> = {
+      'mlflow.user': state?.user,
+      'mlflow.source.name': isNotebook ? 'notebook' : ['bandalign', ...words].join(' ').slice(0, 500),
+      'mlflow.source.type': isNotebook ? 'NOTEBOOK' : 'LOCAL',
+      'mlflow.source.git.commit': git?.commit,
+      'mlflow.source.git.branch': git && git.branch !== 'HEAD' ? git.branch : undefined,
+      'mlflow.source.git.dirty': git ? String(git.dirty) : undefined,
+      'bandalign.version': environment?.version,
+      model,
+      dataset: data && basename(data.root),
+      synthetic: data && String(await exists(join(data.root, syntheticMarker))),
+      regions: regionCounts(tiles),
+      'mlflow.note.content': describeRun(experiment, words, result, gap, state).slice(0, 5000),
+      'bandalign.failure': state?.ended?.status === 'failed' ? state.ended.reason.slice(0, 5000) : undefined,
+      ...(trial && {
+        'bandalign.sweep': sweep!.name,
+        'bandalign.fingerprint': sweep!.fingerprint,
+        'bandalign.row': trial.label,
+        'bandalign.seed': String(experiment.seed),
+      }),
+    };
+    return Object.fromEntries(Object.entries(tags).filter((tag): tag is [string, string] => !!tag[1]));
   };
+  let tags: Promise<Record<string, string>> | undefined;
   const names = ['experiment.json', 'environment.json', 'metrics.jsonl', 'tiles.jsonl', 'result.json'];
   return {
     folder: folder.folder,
@@ -272,7 +227,10 @@ const readRunSource = async (path: string): Promise<Source | null> => {
     status,
     ended,
     params: pairs(Object.entries(flatten(experiment))),
-    tags: Object.fromEntries(Object.entries(tags).filter((tag): tag is [string, string] => !!tag[1])),
+    tags: () => {
+      tags ??= readTags();
+      return tags;
+    },
     inputs: data ? datasetInputs(data, experiment) : [],
     points: () => loggedPoints(folder, experiment.data.bands, started),
     scores: result
@@ -280,7 +238,7 @@ const readRunSource = async (path: string): Promise<Source | null> => {
       : [],
     files: async () => ({
       ...(await readFiles(folder.folder, names)),
-      ...(result ? svgBlobs(await runFigures({ folder, experiment, result })) : {}),
+      ...(result ? await figureFiles({ folder, experiment, result }) : {}),
     }),
     model: result?.weights
       ? { weights: () => openAsBlob(folder.best), type: model, step: result.training?.epochs ?? 0 }
@@ -289,26 +247,46 @@ const readRunSource = async (path: string): Promise<Source | null> => {
   };
 };
 
-/** The sweep in `folder` as the run above its trials, or null where it holds none. */
-const readSweepSource = async (folder: string): Promise<Source | null> => {
+/** How a sweep's trials stand; whoever works at the sweep says how it ended. */
+const readSweepEnd = async (folder: string, { trials, created }: Sweep) => {
+  const paths = trials.map(({ tag }) => join(folder, tag));
+  const results = await Promise.all(paths.map((path) => readResult(join(path, 'result.json'))));
+  const finished = results.filter((result) => result !== null);
+  const isFinished = finished.length === trials.length;
+  if (!isFinished && (await isLocked(join(folder, 'lock')))) return null;
+  const failures = await Promise.all(paths.map((path) => exists(join(path, 'failure.json'))));
+  const failed = failures.filter(Boolean).length;
+  const status = isFinished ? 'FINISHED' : failed > 0 ? ('FAILED' as const) : ('KILLED' as const);
+  const timestamp = Math.max(Date.parse(created), ...finished.map((result) => Date.parse(result.finished)));
+  const score = (key: string, value: number): ServerMetric => ({
+    key,
+    value,
+    timestamp,
+    step: finished.length,
+  });
+  return {
+    status,
+    ended: timestamp,
+    scores: [score('sweep/finished', finished.length), score('sweep/failed', failed)],
+    files: () => readFiles(folder, ['manifest.json', 'events.jsonl']),
+    mark: markOf(status, timestamp, finished.length, failed),
+  } satisfies Partial<Source>;
+};
+
+/** The sweep in `folder` as the run above its trials, or null where it holds none; its trials need not its end. */
+const readSweepSource = async (folder: string, withEnd: boolean): Promise<Source | null> => {
   const sweep = await readSweep(folder);
   if (!sweep) return null;
   const { name, fingerprint, created, data, trials } = sweep;
   return {
-    folder,
+    ...{ folder, name, experiment: name, parent: null, model: null },
     id: digest(JSON.stringify([name, fingerprint, created])).slice(0, 32),
-    name,
-    experiment: name,
     started: Date.parse(created),
-    parent: null,
-    // whoever sends the sweep itself says how it ended: its trials need only its id
-    status: 'RUNNING',
-    ended: null,
     params: pairs([
       ['trials', String(trials.length)],
       ['data.root', data.root],
     ]),
-    tags: {
+    tags: async () => ({
       dataset: basename(data.root),
       synthetic: String(await exists(join(data.root, syntheticMarker))),
       'bandalign.sweep': name,
@@ -316,42 +294,11 @@ const readSweepSource = async (folder: string): Promise<Source | null> => {
       'mlflow.source.name': `bandalign sweep ${name}`,
       'mlflow.source.type': 'LOCAL',
       'mlflow.note.content': describeSweep(sweep).slice(0, 5000),
-    },
-    inputs: [],
+    }),
+    ...{ status: 'RUNNING', ended: null, inputs: [], scores: [], mark: '' },
     points: async () => [],
-    scores: [],
     files: async () => ({}),
-    model: null,
-    mark: '',
-  };
-};
-
-/** {@link readSweepSource} with the sweep's end: finished when every trial is, else as its trials stand. */
-const readWholeSweep = async (folder: string): Promise<Source | null> => {
-  const source = await readSweepSource(folder);
-  const sweep = await readSweep(folder);
-  if (!source || !sweep) return null;
-  const results = await Promise.all(
-    sweep.trials.map(({ tag }) => readResult(join(folder, tag, 'result.json'))),
-  );
-  const finished = results.filter((result) => result !== null);
-  const failed = (
-    await Promise.all(sweep.trials.map(({ tag }) => exists(join(folder, tag, 'failure.json'))))
-  ).filter(Boolean).length;
-  const isRunning = finished.length < sweep.trials.length && (await isLocked(join(folder, 'lock')));
-  if (isRunning) return source;
-  const status =
-    finished.length === sweep.trials.length ? 'FINISHED' : failed > 0 ? ('FAILED' as const) : 'KILLED';
-  const ended = Math.max(source.started, ...finished.map((result) => Date.parse(result.finished)));
-  const step = finished.length;
-  const score = (key: string, value: number): ServerMetric => ({ key, value, timestamp: ended, step });
-  return {
-    ...source,
-    status,
-    ended,
-    scores: [score('sweep/finished', finished.length), score('sweep/failed', failed)],
-    files: () => readFiles(folder, ['manifest.json', 'events.jsonl']),
-    mark: markOf(status, ended, finished.length, failed),
+    ...(withEnd ? await readSweepEnd(folder, sweep) : {}),
   };
 };
 
@@ -360,7 +307,7 @@ const readWholeSweep = async (folder: string): Promise<Source | null> => {
  * @throws Fault for files that are cut
  */
 export const readSource = async (folder: string): Promise<Source | null> =>
-  (await readRunSource(folder)) ?? (await readWholeSweep(folder));
+  (await readRunSource(folder)) ?? (await readSweepSource(folder, true));
 
 /** Folders of runs and of sweeps at or under `root`, sweeps first; nothing is looked for inside a run. */
 export const findSources = async (root: string): Promise<{ runs: string[]; sweeps: string[] }> => {

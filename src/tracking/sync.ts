@@ -2,9 +2,8 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, reason } from '../fault.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
-import { type RunOptions, type RunOutcome, runExperiment as run } from '../training/run.js';
 import { isServerDown } from './http.js';
-import { type Destination, sendRun, trackingDestination } from './send.js';
+import { type Destination, noteReceipts, sendRun } from './send.js';
 import { findSources, readSource } from './source.js';
 
 /** What {@link syncFolders} did. */
@@ -98,6 +97,7 @@ export const syncFolders = async (
   // the run of a trial lies under that of its sweep
   await all(sweeps);
   await all(runs);
+  await noteReceipts(destination);
   // a run that has ended may be the measure of the gap that others closed
   if (isNews) seen?.clear();
   result.points = sent.points - before.points;
@@ -195,34 +195,4 @@ export const follow = (root: string, destination: Destination, options: FollowOp
       }
     },
   };
-};
-
-/** What a run is made of, and where its copy goes. */
-export interface ExperimentOptions extends RunOptions {
-  /** Server that the run is sent to as it grows; default as `MLFLOW_TRACKING_URI` says, null for none. */
-  destination?: Destination | null;
-}
-
-/**
- * Makes one run: prepares the data, fits, scores on validation and test lists, writes the run's folder. `result.json`
- * comes last; until then `resume` continues. With `MLFLOW_TRACKING_URI` set, a server gets a copy while the run goes on.
- *
- * @throws Fault for bad input, a finished tag without `resume` or `overwrite`, a tag that another process is at, a loss that
- *   is not finite, a full disk
- */
-export const runExperiment = async ({ destination, ...options }: ExperimentOptions): Promise<RunOutcome> => {
-  const server = destination === undefined ? trackingDestination(options.onNote) : destination;
-  if (!server) return run(options);
-  let following: Following | undefined;
-  const onFolder = (folder: string): void => {
-    following ??= follow(folder, server);
-  };
-  try {
-    const outcome = await run({ ...options, onFolder });
-    // a finished run whose process was killed before all of it had been sent
-    onFolder(outcome.folder);
-    return outcome;
-  } finally {
-    await following?.end();
-  }
 };

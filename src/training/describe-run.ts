@@ -1,20 +1,9 @@
 import { gapClosed } from '../evaluation/comparison-table.js';
 import type { Score } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
+import { type GapEnds, meanRmse } from './gap-ends.js';
 import type { RunResult } from './result.js';
 import type { RunState } from './run-state.js';
-
-/** Mean RMSE over bands of the runs between which a gap is closed. */
-export interface GapEnds {
-  /** The global LUT's. */
-  reference: number;
-  /** The oracle's. */
-  bound: number;
-}
-
-/** Mean RMSE over bands, stored units. */
-export const meanRmse = ({ bands }: Score): number =>
-  bands.reduce((sum, { rmse }) => sum + rmse, 0) / bands.length;
 
 const number = (value: unknown): string =>
   typeof value === 'number' && Number.isFinite(value) ? String(Number(value.toPrecision(4))) : '–';

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Experiment } from '../experiments/experiment.js';
-import { copyAtomic } from '../files.js';
+import { copyAtomic, flush } from '../files.js';
 import { networkTensors, writeWeights } from './checkpoint.js';
 import type { EpochRecord } from './fit.js';
 import type { NetworkLayout, NetworkWeights } from './network.js';
@@ -46,6 +46,8 @@ export const keepCheckpoints = (
   let written = performance.now();
   let latest: TrainingState | null = null;
   const write = async (state: TrainingState): Promise<void> => {
+    // after a power cut the log must reach as far as the checkpoint that goes on from it
+    await flush(folder.metrics);
     await writeWeights(folder.last, experiment, networkTensors(layout, state, constants), state);
     written = performance.now();
     latest = null;

@@ -36,7 +36,7 @@ export interface RunOptions extends FolderOptions {
   signal?: AbortSignal;
 }
 
-/** What a call of {@link runExperiment} comes to. */
+/** What a call of {@link makeRun} comes to. */
 export interface RunOutcome {
   result: RunResult;
   folder: string;
@@ -87,7 +87,7 @@ const score = async (
   return [...val, ...test];
 };
 
-const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
+const work = async (options: RunOptions): Promise<RunOutcome> => {
   const { experiment, root, tag, onNote, signal } = options;
   const folder = runFolder(tag, options.outputDir);
   const started = performance.now();
@@ -165,11 +165,10 @@ const makeRun = async (options: RunOptions): Promise<RunOutcome> => {
 };
 
 /**
- * Makes one run: prepares the data, fits, scores on validation and test lists, writes the run's folder. `result.json` comes
- * last; until then `resume` continues.
+ * Makes one run and its folder: the whole of `runExperiment` but for the copy that goes to a server.
  *
  * @throws Fault for bad input, a finished tag without `resume` or `overwrite`, a tag that another process is writing, a
  *   loss that is not finite, a full disk
  */
-export const runExperiment = async (options: RunOptions): Promise<RunOutcome> =>
-  withRunLock(runFolder(options.tag, options.outputDir), () => makeRun(options), options.signal);
+export const makeRun = async (options: RunOptions): Promise<RunOutcome> =>
+  withRunLock(runFolder(options.tag, options.outputDir), () => work(options), options.signal);

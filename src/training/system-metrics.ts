@@ -1,6 +1,7 @@
 import { appendFile, readFile, statfs } from 'node:fs/promises';
 import { cpus, freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { cutTornLine } from '../files.js';
 import { readLines } from './result.js';
 
 const mega = 1e6;
@@ -67,7 +68,11 @@ export const recordSystem = (path: string, seconds = 10): (() => void) => {
   const start = traffic();
   let step: number | undefined;
   const sample = async (): Promise<void> => {
-    step ??= (await readLines<SystemRecord>(path)).length;
+    if (step === undefined) {
+      // a process before this one may have been killed within a line
+      await cutTornLine(path);
+      step = (await readLines<SystemRecord>(path)).length;
+    }
     const now = cpuTicks();
     const all = now.all - before.all;
     const used = await usedMemory();

@@ -13,7 +13,7 @@ import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { Fault } from '../../src/fault.js';
 import { digest, writeJson } from '../../src/files.js';
 import { readResult } from '../../src/training/result.js';
-import { runExperiment } from '../../src/training/run.js';
+import { makeRun } from '../../src/training/run.js';
 import { readSafetensors } from '../../src/training/safetensors.js';
 import { type Failure, withFailure } from './file-layer.js';
 
@@ -91,7 +91,7 @@ const checkWhole = async (at: string): Promise<void> => {
 const train =
   (input: ExperimentInput) =>
   async (at: string): Promise<void> => {
-    await runExperiment({
+    await makeRun({
       experiment: resolveExperiment(input),
       root,
       tag: 'run',

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -99,6 +100,12 @@ export const fakeServer = async () => {
       owner.files[rest.join('/')] = body;
       return [200, {}];
     }
+    if (path === '/ajax-api/2.0/mlflow/metrics/get-history-bulk') {
+      const ids = new Set(url.searchParams.getAll('run_id'));
+      const key = url.searchParams.get('metric_key');
+      const asked = runs.filter(({ id, points }) => ids.has(id) && points.some((point) => point.key === key));
+      return [200, { metrics: asked.map(({ id }) => ({ key, run_id: id })) }];
+    }
     const json = JSON.parse(body.length === 0 ? '{}' : body.toString()) as Record<string, never>;
     const run = runs.find((one) => one.id === (json['run_id'] ?? url.searchParams.get('run_id')));
     const at = (name: string) => path === `/api/2.0/mlflow/${name}`;
@@ -116,19 +123,21 @@ export const fakeServer = async () => {
             },
           ];
     }
+    if (at('experiments/create') && experiments.includes(json['name']))
+      return [400, { error_code: 'RESOURCE_ALREADY_EXISTS', message: 'there is one' }];
     if (at('experiments/create')) return [200, { experiment_id: String(experiments.push(json['name']) - 1) }];
     if (at('runs/search')) {
-      const wanted = /= '(\w+)'/.exec(json['filter'])?.[1];
-      const isAnyOurs = json['filter'] === "tags.`bandalign.localRunId` LIKE '%'";
-      const found = runs.filter((one) => {
-        const ours = one.experiment === json['experiment_ids'][0] && one.tags['bandalign.localRunId'];
-        return isAnyOurs ? ours !== undefined : ours === wanted;
-      });
+      const filter: string = json['filter'];
+      const wanted = new Set([...filter.matchAll(/'(\w+)'/g)].map(([, id]) => id));
+      const found = runs
+        .filter((one) => one.experiment === json['experiment_ids'][0])
+        .filter((one) => wanted.has(filter.includes('run_id IN') ? one.id : one.tags['bandalign.localRunId']))
+        .filter((one) => json['run_view_type'] !== 'DELETED_ONLY' || one.isDeleted);
       return [200, { runs: found.slice(0, json['max_results']).map(info) }];
     }
     if (at('runs/create')) {
       const made: FakeRun = {
-        id: `server${runs.length}`,
+        id: randomBytes(8).toString('hex'),
         experiment: json['experiment_id'],
         name: json['run_name'],
         status: 'RUNNING',

@@ -71,9 +71,30 @@ describe('a folder of runs brought to a server', () => {
     expect(again).toMatchObject({ complete: 1, points: 0, files: 0 });
     expect(server.calls.slice(before).map(({ path }) => path.split('/mlflow/')[1])).toEqual([
       'experiments/get-by-name',
+      'metrics/get-history-bulk',
       'runs/search',
     ]);
     expect(heard).toEqual([]);
+  });
+
+  test('what this machine noted of a server is asked about: a run that is gone is sent again, a deleted one is not', async () => {
+    const [server, outputs] = [await fakeServer(), await temporaryFolder()];
+    for (const tag of ['stays', 'deleted', 'gone']) await fabricateRun(outputs, tag);
+    await syncFolders(outputs, open(server.address).destination);
+    const at = (tag: string): number => server.runs.findIndex(({ name }) => name === tag);
+    server.runs[at('deleted')].isDeleted = true;
+    // as `mlflow gc` removes a deleted run for good
+    server.runs.splice(at('gone'), 1);
+    expect(await syncFolders(outputs, open(server.address).destination)).toMatchObject({
+      ...{ complete: 2, deleted: ['deleted'], failed: [] },
+    });
+    expect(server.runs.map(({ name }) => name).sort()).toEqual(['deleted', 'gone', 'stays']);
+    // a server without the question that its own pages ask
+    server.mishap = ({ path }, answer) =>
+      path.includes('history-bulk') ? say(answer, 404, 'text/plain', 'Not Found') : 'work';
+    expect(await syncFolders(outputs, open(server.address).destination)).toMatchObject({
+      ...{ complete: 2, deleted: ['deleted'], points: 0, files: 0 },
+    });
   });
 
   test('stopped between and inside batches, again and again, has each point once', async () => {

@@ -12,7 +12,7 @@ import type { BackendName } from '../../src/training/backends.js';
 import type { EpochRecord } from '../../src/training/fit.js';
 import { openBackend } from '../../src/training/open-stepper.js';
 import { readLines } from '../../src/training/result.js';
-import { type RunOptions, runExperiment } from '../../src/training/run.js';
+import { makeRun, type RunOptions } from '../../src/training/run.js';
 import { runFolder } from '../../src/training/run-folder.js';
 import { useTestDriver } from '../engine/test-driver.js';
 
@@ -35,7 +35,7 @@ const input: ExperimentInput = {
 };
 
 const train = (tag: string, backend: BackendName, more: Partial<RunOptions> = {}) =>
-  runExperiment({
+  makeRun({
     experiment: resolveExperiment({ ...input, backend }),
     root: data,
     tag,

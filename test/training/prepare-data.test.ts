@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { synthesizeDataset } from '../../src/dataset/synth/synth.js';
 import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { prepareData } from '../../src/training/prepare-data.js';
-import { runExperiment } from '../../src/training/run.js';
+import { makeRun } from '../../src/training/run.js';
 
 const onProgress = (): void => {};
 const lut = resolveExperiment({
@@ -59,7 +59,7 @@ describe('pixels', () => {
     const outcome = async (tag: string, packUpTo: number) => {
       vi.stubEnv('BANDALIGN_CACHE', await mkdtemp(join(folder, 'cache-')));
       const options = { packUpTo, onProgress, onNote: onProgress, outputDir: join(folder, 'runs') };
-      const { result } = await runExperiment({ experiment: lut, root, tag, ...options });
+      const { result } = await makeRun({ experiment: lut, root, tag, ...options });
       const packed = (await cacheFiles()).some((name) => name.startsWith('pixels'));
       expect(packed).toBe(packUpTo > 0);
       return result.scores;

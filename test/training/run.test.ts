@@ -12,7 +12,7 @@ import { writeGeoTiff } from '../../src/raster/write-geotiff.js';
 import type { EpochRecord } from '../../src/training/fit.js';
 import { loadAligner } from '../../src/training/load-weights.js';
 import { readLines } from '../../src/training/result.js';
-import { type RunOptions, runExperiment } from '../../src/training/run.js';
+import { makeRun, type RunOptions } from '../../src/training/run.js';
 import { runFolder } from '../../src/training/run-folder.js';
 import { encodeSafetensors, readSafetensors } from '../../src/training/safetensors.js';
 import { testWeights } from '../../src/training/test-weights.js';
@@ -36,7 +36,7 @@ const own: ExperimentInput = {
 };
 
 const run = (input: ExperimentInput, tag: string, more: Partial<RunOptions> = {}) =>
-  runExperiment({
+  makeRun({
     experiment: resolveExperiment(input),
     root: join(parity, 'data'),
     tag,
