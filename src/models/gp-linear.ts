@@ -221,7 +221,7 @@ export const gpLinear = makeModel({
       for (let i = 0; i < size; i++)
         for (let k = 0; k <= i; k++)
           coefficients[b * terms + k] += whitening[i * size + k] * predicted[b * size + i];
-    return { form: 'polynomial', degree, bands, scale: data.bandMax, coefficients };
+    return { form: 'polynomial', degree, bands, scale: data.bandMax, max: data.bandMax, coefficients };
   },
   tensors: ({ mean, whitening, correction }) => {
     const size = Math.sqrt(whitening.length);

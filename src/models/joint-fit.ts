@@ -72,18 +72,18 @@ export const solveNormal = (
   }
 };
 
-/** Coefficients W, [terms·bands], as a mapping. */
+/** Coefficients W, [terms·bands], as a mapping of values that are clipped and scaled as the moments were. */
 export const polynomialOf = (
   coefficients: Float64Array,
   degree: 1 | 2 | 3,
-  scale: readonly number[],
+  bandMax: readonly number[],
 ): Polynomial => {
-  const bands = scale.length;
+  const bands = bandMax.length;
   const terms = coefficients.length / bands;
   const byBand = new Float64Array(coefficients.length);
   for (let t = 0; t < terms; t++)
     for (let b = 0; b < bands; b++) byBand[b * terms + t] = coefficients[t * bands + b];
-  return { form: 'polynomial', degree, bands, scale, coefficients: byBand };
+  return { form: 'polynomial', degree, bands, scale: bandMax, max: bandMax, coefficients: byBand };
 };
 
 /**

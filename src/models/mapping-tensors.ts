@@ -11,7 +11,7 @@ const doubles = (values: ArrayLike<number>, ...shape: number[]): Tensor => ({
 
 /**
  * A mapping as the tensors of a weights file: `mapping.lut` (F32, [bands, knots]); `mapping.slope` and `mapping.intercept`
- * (F64, [bands]); or `mapping.coefficients` (F64, [bands, terms]) and `mapping.scale` (F64, [bands]) of a polynomial.
+ * (F64, [bands]); or `mapping.coefficients` (F64, [bands, terms]), `mapping.scale` and, if it clips, `mapping.max` (F64, [bands]) of a polynomial.
  */
 export const mappingTensors = (mapping: Mapping): Map<string, Tensor> => {
   switch (mapping.form) {
@@ -27,11 +27,12 @@ export const mappingTensors = (mapping: Mapping): Map<string, Tensor> => {
       ]);
     }
     case 'polynomial': {
-      const { coefficients, scale } = mapping;
+      const { coefficients, scale, max } = mapping;
       const bands = scale.length;
       return new Map([
         ['mapping.coefficients', doubles(coefficients, bands, coefficients.length / bands)],
         ['mapping.scale', doubles(scale, bands)],
+        ...(max ? ([['mapping.max', doubles(max, bands)]] as const) : []),
       ]);
     }
   }
@@ -81,8 +82,16 @@ export const readMapping = (
       read('mapping.scale', 'F64', bands),
     ];
     const degree = coefficients && degreeOf(coefficients.length / bands, bands);
-    if (coefficients && scale && degree)
-      return { form: 'polynomial', degree, bands, scale: [...scale], coefficients };
+    const max = tensors.has('mapping.max') ? read('mapping.max', 'F64', bands) : undefined;
+    if (coefficients && scale && degree && max !== null)
+      return {
+        form: 'polynomial',
+        degree,
+        bands,
+        scale: [...scale],
+        ...(max && { max: [...max] }),
+        coefficients,
+      };
     if (coefficients && !degree)
       faults.push(
         `weights: mapping.coefficients has ${coefficients.length / bands} terms a band, which no polynomial of ${bands} bands has; is it of this model?`,

@@ -20,17 +20,18 @@ export interface Affine {
 }
 
 /**
- * Every target band a polynomial of all source bands. With x = v/scale, clipped to [0, 1], band b becomes
- * Σ coefficients[b·terms + t]·xᵗ over the terms of {@link polynomialTerms}: beyond the values that it was fitted on a cubic
- * would run away.
+ * Every target band a polynomial of all source bands. With x = v/scale, band b becomes
+ * Σ coefficients[b·terms + t]·xᵗ over the terms of {@link polynomialTerms}.
  */
 export interface Polynomial {
   form: 'polynomial';
   /** Highest total degree of a term. */
   degree: 1 | 2 | 3;
   bands: number;
-  /** What each source band is divided by, and clipped to: its bandMax. */
+  /** What each source band is divided by, such as its bandMax, so that powers stay near 1. */
   scale: readonly number[];
+  /** Values are clipped to [0, max] of their band first: beyond those that it was fitted on a cubic runs away. */
+  max?: readonly number[];
   /** Stored units, [bands · terms]. */
   coefficients: Float64Array;
 }
@@ -83,13 +84,16 @@ interface Compiled {
   earlier: Uint8Array;
   band: Uint8Array;
   scale: Float64Array;
+  /** Ends of the values that are taken as they are. */
+  low: Float64Array;
+  high: Float64Array;
   coefficients: Float64Array;
   /** Of one pixel: the bands divided by their scales, and the terms. */
   x: Float64Array;
   values: Float64Array;
 }
 
-const compilePolynomial = ({ bands, degree, scale, coefficients }: Polynomial): Compiled => {
+const compilePolynomial = ({ bands, degree, scale, max, coefficients }: Polynomial): Compiled => {
   const terms = polynomialTerms(bands, degree);
   const at = new Map(terms.map((term, t) => [term.join(), t]));
   return {
@@ -98,6 +102,8 @@ const compilePolynomial = ({ bands, degree, scale, coefficients }: Polynomial): 
     earlier: Uint8Array.from(terms, (term) => at.get(term.slice(0, -1).join())!),
     band: Uint8Array.from(terms, (term) => term.at(-1) ?? 0),
     scale: Float64Array.from(scale),
+    low: new Float64Array(bands).fill(max ? 0 : Number.NEGATIVE_INFINITY),
+    high: max ? Float64Array.from(max) : new Float64Array(bands).fill(Number.POSITIVE_INFINITY),
     coefficients,
     x: new Float64Array(bands),
     values: new Float64Array(terms.length),
@@ -105,7 +111,7 @@ const compilePolynomial = ({ bands, degree, scale, coefficients }: Polynomial): 
 };
 
 const applyTerms = (
-  { bands, terms, earlier, band, scale, coefficients, x, values }: Compiled,
+  { bands, terms, earlier, band, scale, low, high, coefficients, x, values }: Compiled,
   source: Pixels,
   pixelsPerBand: number,
   from: number,
@@ -115,8 +121,8 @@ const applyTerms = (
   values[0] = 1;
   for (let i = from; i < to; i++) {
     for (let b = 0; b < bands; b++) {
-      const share = source[b * pixelsPerBand + i] / scale[b];
-      x[b] = share < 0 ? 0 : share > 1 ? 1 : share;
+      const value = source[b * pixelsPerBand + i];
+      x[b] = (value < low[b] ? low[b] : value > high[b] ? high[b] : value) / scale[b];
     }
     for (let t = 1; t < terms; t++) values[t] = values[earlier[t]] * x[band[t]];
     for (let b = 0; b < bands; b++) {
@@ -132,7 +138,7 @@ export type CompiledMapping = (source: Pixels, pixelsPerBand: number, out: Mappe
 
 /**
  * Makes a mapping ready. A LUT clips to [0, bandMax − 1], truncates and interpolates in float32; a polynomial clips to
- * [0, scale], a line takes values as they are, and both compute in float64. NaN stays NaN.
+ * its `max`, a line takes values as they are, and both compute in float64. NaN stays NaN.
  */
 export const compileMapping = (mapping: Mapping): CompiledMapping => {
   if (mapping.form === 'lut') {

@@ -7,6 +7,7 @@ import { ignoreProgress, type OnProgress } from '../progress.js';
 import { addressOf } from '../raster/byte-source.js';
 import { darkest, nearlyAll } from '../raster/reflectance-units.js';
 import { writeFault } from '../raster/write-cog.js';
+import { jointShapeOf } from '../training/network.js';
 import { acquisitionTime } from './acquisition-time.js';
 import { alignScene } from './align-scene.js';
 import { countValues, tileHistogram, type ValueCounts } from './count-values.js';
@@ -202,12 +203,14 @@ const applyOpenable = async (
     // known before the scene is read, not after it
     await checkFolder(request.out);
     const step = context.step ?? rowsAtOnce(scene);
-    const counts = await countValues(scene, crew, step, onProgress, signal);
+    const shape = jointShapeOf(aligner.experiment);
+    const pairs = shape && { shape, bandMax };
+    const counts = await countValues(scene, crew, step, pairs, onProgress, signal);
     checkCounts(scene, counts, bandMax, request);
     const codings = scene.bands.map(({ coding }) => coding);
     const values = codings.map((coding) => coding.values);
     const histogram = tileHistogram(counts.bands, values, bandMax, bins);
-    const mapping = await aligner.mapping({ histogram });
+    const mapping = await aligner.mapping({ histogram, ...(counts.pairs && { joint: counts.pairs }) });
     const version = await softwareVersion();
     const provenance = provenanceOf(scene, given, request, context);
     // an item of an earlier run would vouch for files that are about to change

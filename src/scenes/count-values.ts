@@ -1,9 +1,11 @@
 import { inOrder } from '../dataset/in-order.js';
+import { type JointCounts, jointWidths } from '../dataset/joint-statistics.js';
 import type { OnProgress } from '../progress.js';
 import type { RasterWindow } from '../raster/raster.js';
 import type { Scene } from './open-scene.js';
 import type { SceneCrew } from './scene-crew.js';
 import { readWindows } from './scene-windows.js';
+import type { PairPlan } from './scene-work.js';
 
 /** How often each value occurs in a scene. */
 export interface ValueCounts {
@@ -14,6 +16,8 @@ export interface ValueCounts {
   /** Pixels that are data but not valid by the masks, of each band. */
   masked: number[];
   pixels: number;
+  /** Pairs of bands, if asked for. */
+  pairs: JointCounts<Float64Array> | null;
 }
 
 const sum = (tables: readonly Float64Array[]): Float64Array =>
@@ -22,17 +26,35 @@ const sum = (tables: readonly Float64Array[]): Float64Array =>
     return total;
   });
 
-/** The first pass over a scene. @param step rows read at once */
+/** Of all who counted; those to whom no window fell counted nothing. */
+const sumPairs = (
+  parts: readonly JointCounts<Float64Array>[],
+  { shape, bandMax }: PairPlan,
+): JointCounts<Float64Array> => {
+  const widths = jointWidths(bandMax.length, shape);
+  const of = (name: keyof JointCounts): Float64Array => {
+    const empty = new Float64Array(widths[name]);
+    return sum([empty, ...parts.map((part) => part[name])]);
+  };
+  return { jointHistogram: of('jointHistogram'), differenceHistogram: of('differenceHistogram') };
+};
+
+/**
+ * The first pass over a scene.
+ * @param step rows read at once
+ * @param pairs how pairs of bands are to be counted; null for a model that does not look at them
+ */
 export const countValues = async (
   scene: Scene,
   crew: SceneCrew,
   step: number,
+  pairs: PairPlan | null,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<ValueCounts> => {
   const count = (window: RasterWindow): Promise<void> => {
     signal?.throwIfAborted();
-    return crew.anyone((work) => work.count(window));
+    return crew.anyone((work) => work.count(window, pairs));
   };
   await inOrder(readWindows(scene, step), 2 * crew.hands, count, async (_, [x, y, width, rows]) => {
     if (x + width === scene.width)
@@ -53,6 +75,12 @@ export const countValues = async (
     nodata,
     masked: masked.map((table) => table.reduce((total, found) => total + found, 0)),
     pixels: scene.width * scene.height,
+    pairs:
+      pairs &&
+      sumPairs(
+        counted.flatMap((each) => each.pairs ?? []),
+        pairs,
+      ),
   };
 };
 

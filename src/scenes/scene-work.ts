@@ -1,10 +1,11 @@
+import { type JointCounts, type JointShape, jointWidths, pairCounter } from '../dataset/joint-statistics.js';
 import { type TileOptions, type TilePart, tilePacker } from '../raster/pack-tiles.js';
 import type { RasterWindow } from '../raster/raster.js';
 import type { RasterInfo } from '../raster/tiff-fields.js';
 import { type WindowMapping, windowAligner } from './align-window.js';
 import type { Scene } from './open-scene.js';
 import { outputCounts } from './output-counts.js';
-import { codes as allCodes } from './pixel-coding.js';
+import { codes as allCodes, type PixelCoding } from './pixel-coding.js';
 import { noEstimate } from './uncertainty.js';
 
 /** Codes of some consecutive rows of a scene, row y at `y mod rows`: memory that all hands share. */
@@ -32,16 +33,23 @@ export interface AlignmentPlan extends WindowMapping {
 /** A part of each file. */
 export type AlignedPart = Partial<Record<TiledFile, TilePart>>;
 
-/** How often each code occurs: [codes] for each band, of valid pixels and of masked ones. */
+/** How pairs of bands are counted, for a model that looks at these. */
+export interface PairPlan {
+  shape: JointShape;
+  bandMax: readonly number[];
+}
+
+/** How often each code occurs: [codes] for each band, of valid pixels and of masked ones; and pairs of bands, if asked for. */
 export interface CodeCounts {
   valid: Float64Array[];
   masked: Float64Array[];
+  pairs: JointCounts<Float64Array> | null;
 }
 
 /** What is done with the pixels of a scene, a window at a time, in this thread or in a worker. */
 export interface SceneWork {
-  /** Counts the codes of a window. */
-  count(window: RasterWindow): Promise<void>;
+  /** Counts the codes of a window, and the pairs of bands of pixels that are valid in all of them. */
+  count(window: RasterWindow, pairs: PairPlan | null): Promise<void>;
   /** All that was counted. */
   counted(): Promise<CodeCounts>;
   /** What the second pass is to do. */
@@ -82,6 +90,33 @@ const countCodes = (bands: number) => {
   };
 };
 
+/** Counts pairs of bands in the units of the model, as training did. */
+const countPairs = ({ shape, bandMax }: PairPlan, codings: readonly PixelCoding[]) => {
+  const widths = jointWidths(bandMax.length, shape);
+  const counts: JointCounts<Float64Array> = {
+    jointHistogram: new Float64Array(widths.jointHistogram),
+    differenceHistogram: new Float64Array(widths.differenceHistogram),
+  };
+  const add = pairCounter(bandMax, shape, counts);
+  const clipped = new Float64Array(bandMax.length);
+  return {
+    counts,
+    add: (codes: readonly Uint16Array[], valid: Uint8Array | null): void => {
+      for (let i = 0; i < codes[0].length; i++) {
+        if (valid !== null && valid[i] !== 1) continue;
+        let known = true;
+        for (let b = 0; b < codes.length; b++) {
+          const code = codes[b][i];
+          const value = codings[b].values[code];
+          if (code === codings[b].nodata || Number.isNaN(value)) known = false;
+          clipped[b] = value < 0 ? 0 : value > bandMax[b] ? bandMax[b] : value;
+        }
+        if (known) add(clipped);
+      }
+    },
+  };
+};
+
 /** Copies a window out of the ring, with the neighbours that a conv module sees, into the start of `out`. */
 const cut = <T extends Uint8Array | Uint16Array>(
   band: T,
@@ -108,6 +143,7 @@ export const sceneWork = (scene: Scene): SceneWork => {
   const codings = scene.bands.map(({ coding }) => coding);
   const seen = countCodes(codings.length);
   const hidden = countCodes(codings.length);
+  let pairs: ReturnType<typeof countPairs> | null = null;
   let reads: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = reads.then(work);
@@ -124,13 +160,17 @@ export const sceneWork = (scene: Scene): SceneWork => {
   const after = outputCounts(codings.length);
 
   return {
-    count: (window) =>
+    count: (window, plan) =>
       inTurn(async () => {
         const { codes, valid } = await scene.read(window);
+        if (plan) {
+          pairs ??= countPairs(plan, codings);
+          pairs.add(codes, valid);
+        }
         seen.add(codes, valid, 1);
         if (valid) hidden.add(codes, valid, 0);
       }),
-    counted: async () => ({ valid: seen.settle(), masked: hidden.settle() }),
+    counted: async () => ({ valid: seen.settle(), masked: hidden.settle(), pairs: pairs?.counts ?? null }),
     plan: async (plan, rows) => {
       ring = rows;
       current = plan;

@@ -1,4 +1,5 @@
 import { seededRandom } from '../config/random.js';
+import type { JointShape } from '../dataset/joint-statistics.js';
 import { type ConvModule, foldConv } from '../engine/conv.js';
 import {
   convLayout,
@@ -46,6 +47,10 @@ export const contextOf = ({ model, data }: Experiment): ModelContext<never> => (
   settings: model as never,
   data,
 });
+
+/** The shape of the joint statistics that an experiment's model looks at; null where it does not. */
+export const jointShapeOf = (experiment: Experiment): JointShape | null =>
+  modelOf(experiment).joint?.(contextOf(experiment)) ?? null;
 
 const slotsOf = (values: NamedValues): { slots: Slot[]; count: number } => {
   const writer = slotWriter();

@@ -8,11 +8,10 @@ import { readPatch } from '../dataset/read-patch.js';
 import { type StatisticsTable, type SummedRows, sumJoint, sumRows } from '../dataset/statistics-table.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { Fault } from '../fault.js';
-import { modelOf } from '../models/index.js';
 import type { FitInput, Tile } from '../models/model.js';
 import type { OnProgress } from '../progress.js';
 import { withRaster } from '../raster/read.js';
-import { contextOf } from './network.js';
+import { contextOf, jointShapeOf } from './network.js';
 
 /** A dataset ready to train and test on: lists, statistics, histograms, packed pixels. */
 export interface PreparedData {
@@ -118,7 +117,7 @@ export const prepareData = async (
     dataset,
     data,
     knots: model.knots,
-    joint: modelOf(experiment).joint?.(contextOf(experiment)) ?? undefined,
+    joint: jointShapeOf(experiment) ?? undefined,
     pixels: pack,
     onProgress,
     signal,

@@ -7,6 +7,7 @@ import { evaluate } from '../../src/evaluation/evaluate.js';
 import { resolveExperiment } from '../../src/experiments/experiment.js';
 import type { ErrorSums } from '../../src/metrics/error-sums.js';
 import { alignPixels, applyMapping, type Polynomial, pixelAligner } from '../../src/models/mapping.js';
+import { mappingTensors, readMapping } from '../../src/models/mapping-tensors.js';
 import { ignoreProgress } from '../../src/progress.js';
 import { handMadeConv, handMadeKnots } from '../scenes/hand-made-aligner.js';
 
@@ -62,6 +63,19 @@ test('terms stand by total degree, then in lexicographic order, the constant fir
   const cubic = polynomialTerms(4, 3).map((term) => term.join(''));
   expect(new Set(cubic).size).toBe(35);
   expect(cubic.slice(15, 19)).toEqual(['000', '001', '002', '003']);
+});
+
+test('a polynomial with a max takes values as clipped to it, and keeps NaN', () => {
+  const mapping: Polynomial = { ...polynomial(3), max: [3000, 2000, 4000, 6500] };
+  const source = Float32Array.of(-50, 3500, 2500, 100, 4100, 4000, 7000, Number.NaN);
+  const out = new Float64Array(8);
+  applyMapping(mapping, source, 2, out);
+  for (let band = 0; band < 4; band++) {
+    expect(out[band * 2]).toBeCloseTo(byDefinition(mapping, [0, 2000, 4000, 6500], band), 8);
+    expect(out[band * 2 + 1]).toBeNaN();
+  }
+  const restored = readMapping(mappingTensors(mapping), 256, scale);
+  expect(restored).toEqual(mapping);
 });
 
 test.each([1, 2, 3] as const)(
