@@ -2,6 +2,7 @@ import { override } from '../config/override.js';
 import { loadDefinitions } from '../experiments/load.js';
 import { checkSlurm, type SlurmSettings } from '../experiments/sweep.js';
 import { Fault, refuse } from '../fault.js';
+import { compressionsWritten } from '../raster/tiff-compression.js';
 import type { SceneRequest } from '../scenes/scene-request.js';
 import { type ExecutorName, executors } from '../sweeps/executor.js';
 import type { Call, Command } from './command.js';
@@ -26,6 +27,21 @@ const integers = (call: Call, name: string, faults: string[]): number[] | undefi
   const list = value.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
   if (list.every((part) => Number.isInteger(part) && part >= 0)) return list;
   faults.push(`--${name}: ${value}; integers with commas between, such as 1,2,3`);
+  return undefined;
+};
+
+const four = (
+  call: Call,
+  name: string,
+  faults: string[],
+): readonly [number, number, number, number] | undefined => {
+  const value = text(call, name);
+  if (value === undefined) return undefined;
+  const [a, b, c, d, ...rest] = value
+    .split(',')
+    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (rest.length === 0 && [a, b, c, d].every(Number.isFinite)) return [a, b, c, d];
+  faults.push(`--${name}: ${value}; four numbers with commas between`);
   return undefined;
 };
 
@@ -63,11 +79,15 @@ const commonOf = (call: Call, faults: string[]): Omit<SceneRequest, 'inputs' | '
     qa: text(call, 'qa'),
     qaBits: integers(call, 'qa-bits', faults),
     resample: call.options['resample'] === true || undefined,
+    grid: text(call, 'grid'),
+    window: four(call, 'window', faults),
+    bbox: four(call, 'bbox', faults),
+    quicklook: call.options['quicklook'] === true || undefined,
     type: oneOf(call, 'type', ['uint16', 'int16', 'float32'] as const, faults),
     uncertainty: call.options['uncertainty'] === true || undefined,
-    window: number(call, 'window', faults),
-    compression: oneOf(call, 'compression', ['deflate', 'zstd', 'none'] as const, faults),
+    compression: oneOf(call, 'compress', compressionsWritten, faults),
     level: number(call, 'level', faults),
+    overviews: oneOf(call, 'overviews', ['yes', 'none'], faults) === 'none' ? false : undefined,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 };
@@ -218,15 +238,31 @@ export const command: Command = {
     },
     'qa-bits': { type: 'string', value: '10,11', help: 'bits that count, 0 the lowest' },
     resample: { type: 'boolean', help: 'repeat the pixels of coarser bands on the finest grid' },
-    type: { type: 'string', value: 'TYPE', help: 'uint16, int16 or float32 (default: as the input)' },
-    uncertainty: { type: 'boolean', help: 'also write the expected error of each pixel' },
+    grid: {
+      type: 'string',
+      value: 'LIKE.tif',
+      help: 'align on the grid of this raster, such as a GF-1 image of 16 m: means by area of the pixels beneath',
+    },
     window: {
       type: 'string',
-      value: 'N',
-      help: 'edge of the conv module’s windows; changes no pixel (default 512)',
+      value: 'X,Y,W,H',
+      help: 'align a part: column, row, width and height in pixels',
     },
-    compression: { type: 'string', value: 'NAME', help: 'deflate, zstd or none (default deflate)' },
-    level: { type: 'string', value: 'N', help: 'compression level (default: deflate 3, zstd 9)' },
+    bbox: {
+      type: 'string',
+      value: 'L,B,R,T',
+      help: 'align a part: left, bottom, right, top in the scene’s coordinates',
+    },
+    quicklook: { type: 'boolean', help: 'also write a small picture in true colour, OUT.quicklook.png' },
+    type: { type: 'string', value: 'TYPE', help: 'uint16, int16 or float32 (default: as the input)' },
+    uncertainty: { type: 'boolean', help: 'also write the expected error of each pixel' },
+    compress: { type: 'string', value: 'NAME', help: 'deflate, zstd, lzw or none (default deflate)' },
+    level: {
+      type: 'string',
+      value: 'N',
+      help: 'compression level: deflate 1 (fastest) to 9 (default 3), zstd 1 to 22 (default 9)',
+    },
+    overviews: { type: 'string', value: 'none', help: 'write no overviews' },
     set: {
       type: 'string',
       multiple: true,

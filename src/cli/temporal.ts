@@ -72,6 +72,7 @@ const run = async (call: Call): Promise<void> => {
     to,
     threshold,
     tiles: list(call, 'tiles').map(tileName),
+    extent: call.options['all'] === true ? 'whole' : 'common',
   });
   for (const note of analysis.notes) call.note(note);
   if (out) {
@@ -103,9 +104,17 @@ export const command: Command = {
       value: '[FILE:]MAP',
       help: "columns of a CSV: tile=A+B,sensor='landsat-8',datetime=C,cloud=D (percent; or clear=D, a fraction; + joins, quotes make a constant); repeat it, one for each catalog in order or with FILE: before it",
     },
-    tiles: { type: 'string', value: 'T,T', help: 'tiles to keep (default all)' },
-    from: { type: 'string', value: 'DATE', help: 'first day counted (default the first acquisition)' },
-    to: { type: 'string', value: 'DATE', help: 'last day counted (default the last acquisition)' },
+    tiles: { type: 'string', value: 'T,T', help: 'tiles to keep (default those of all sensors)' },
+    from: {
+      type: 'string',
+      value: 'DATE',
+      help: 'first day counted (default the first that all sensors cover)',
+    },
+    to: { type: 'string', value: 'DATE', help: 'last day counted (default the last that all sensors cover)' },
+    all: {
+      type: 'boolean',
+      help: 'count every tile and the whole period, not only what all sensors have in common',
+    },
     clear: {
       type: 'string',
       value: 'SHARE',

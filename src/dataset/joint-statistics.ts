@@ -1,3 +1,4 @@
+import { Fault } from '../fault.js';
 import type { PatchPixels } from './patch.js';
 import { polynomialTerms } from './polynomial-terms.js';
 
@@ -9,17 +10,27 @@ export interface JointShape {
   bins: number;
 }
 
+/** Moments of a patch at most: minutes of counting for a thousand patches. */
+const mostMoments = 10_000;
+
 /** Bands up to which moments of degree 3 are counted for any model: 354 numbers a patch for four. */
 const cheap = 4;
 
 /**
  * The shape for a model that fits polynomials of this degree. That of few bands is the same for all models, so that one pass
  * over the pixels serves them all.
+ *
+ * @throws Fault for more bands than such moments can be counted of
  */
-export const jointShape = (bands: number, degree: 1 | 2 | 3): JointShape => ({
-  degree: bands <= cheap ? 3 : degree,
-  bins: 32,
-});
+export const jointShape = (bands: number, degree: 1 | 2 | 3): JointShape => {
+  const shape: JointShape = { degree: bands <= cheap ? 3 : degree, bins: 32 };
+  const { sourceMoments } = jointWidths(bands, shape);
+  if (sourceMoments > mostMoments)
+    throw new Fault(
+      `model.degree: ${degree}; of ${bands} bands that is ${sourceMoments} moments a patch, take ${degree - 1}`,
+    );
+  return shape;
+};
 
 /**
  * Joint statistics of P patches × C bands in contiguous arrays, a row for each patch. With x the source bands, each clipped
@@ -32,7 +43,18 @@ export interface JointColumns {
   crossMoments: Float64Array;
   /** Counts of each pair of source bands, lower band first, [P · pairs · bins²]; values outside are in the last bin. */
   jointHistogram: Uint32Array;
+  /**
+   * Counts of the normalised difference (a − b)/(a + b) of each pair of source bands, such as NDVI's, in equal bins over
+   * [−1, 1], [P · pairs · {@link differenceBins}]; haze and sensor change ratios of bands more than their values.
+   */
+  differenceHistogram: Uint32Array;
 }
+
+/** The columns that tell of source pixels alone: what is known of a tile without a target. */
+export type JointCounts<A = Uint32Array> = Record<'jointHistogram' | 'differenceHistogram', A>;
+
+/** Bins of a normalised difference. */
+export const differenceBins = 64;
 
 /** Numbers that a patch has in each column. */
 export const jointWidths = (
@@ -42,6 +64,7 @@ export const jointWidths = (
   sourceMoments: polynomialTerms(bands, 2 * degree).length,
   crossMoments: bands * polynomialTerms(bands, degree).length,
   jointHistogram: ((bands * (bands - 1)) / 2) * bins * bins,
+  differenceHistogram: ((bands * (bands - 1)) / 2) * differenceBins,
 });
 
 /** How the moments of a degree are computed from products of two terms. */
@@ -96,49 +119,42 @@ const dot = (a: Float64Array, atA: number, b: Float64Array, atB: number, count: 
 
 const clip = (value: number, max: number): number => (value < 0 ? 0 : value > max ? max : value);
 
-/**
- * Adds the valid pixels of an image to the joint counts of its source bands alone: what is known of a tile without a
- * target. `sourceMoments` and `jointHistogram` are those of {@link JointColumns}.
- */
-export const countJointSource = (
-  { source, mask, width, height }: Pick<PatchPixels, 'source' | 'mask' | 'width' | 'height'>,
+/** Adds one pixel, its source bands clipped to [0, bandMax], to the joint counts of an image. */
+export const pairCounter = (
   bandMax: readonly number[],
-  shape: JointShape,
-  out: Pick<JointColumns, 'jointHistogram'>,
-): void => {
+  { bins }: JointShape,
+  { jointHistogram, differenceHistogram }: JointCounts<Uint32Array | Float64Array>,
+): ((clipped: ArrayLike<number>) => void) => {
   const bands = bandMax.length;
-  const size = width * height;
-  const { bins } = shape;
-  const bin = new Int32Array(bands * block);
-  for (let from = 0; from < size; from += block) {
-    let count = 0;
-    for (let i = from; i < Math.min(size, from + block); i++) {
-      if (mask[i] === 0) continue;
-      for (let b = 0; b < bands; b++) {
-        const share = (clip(source[b * size + i], bandMax[b]) / bandMax[b]) * bins;
-        bin[b * block + count] = Math.min(bins - 1, Math.floor(share));
-      }
-      count++;
-    }
+  const perUnit = bandMax.map((max) => bins / max);
+  const bin = new Int32Array(bands);
+  return (clipped) => {
+    for (let b = 0; b < bands; b++) bin[b] = Math.min(bins - 1, Math.floor(clipped[b] * perUnit[b]));
     let pair = 0;
     for (let a = 0; a < bands; a++)
       for (let b = a + 1; b < bands; b++, pair++) {
-        const start = pair * bins * bins;
-        for (let i = 0; i < count; i++)
-          out.jointHistogram[start + bin[a * block + i] * bins + bin[b * block + i]]++;
+        jointHistogram[(pair * bins + bin[a]) * bins + bin[b]]++;
+        const sum = clipped[a] + clipped[b];
+        const difference = sum > 0 ? (clipped[a] - clipped[b]) / sum : 0;
+        const at = Math.min(differenceBins - 1, Math.floor(((difference + 1) * differenceBins) / 2));
+        differenceHistogram[pair * differenceBins + at]++;
       }
-  }
+  };
 };
 
-/** Adds the moments of an image and its target to `sourceMoments` and `crossMoments`. */
-const addMoments = (
+/** Adds the valid pixels of a patch to its columns. */
+const addPixels = (
   { source, target, mask, width, height }: PatchPixels,
   bandMax: readonly number[],
-  { degree }: JointShape,
-  { sourceMoments, crossMoments }: Pick<JointColumns, 'sourceMoments' | 'crossMoments'>,
+  shape: JointShape,
+  columns: JointColumns,
 ): void => {
+  const { sourceMoments, crossMoments } = columns;
+  const { degree } = shape;
   const bands = bandMax.length;
   const size = width * height;
+  const addPair = pairCounter(bandMax, shape, columns);
+  const clipped = new Float64Array(bands);
   const { terms, earlier, band, left, right } = planOf(bands, degree);
   const x = new Float64Array(bands * block);
   const y = new Float64Array(bands * block);
@@ -148,9 +164,11 @@ const addMoments = (
     for (let i = from; i < Math.min(size, from + block); i++) {
       if (mask[i] === 0) continue;
       for (let b = 0; b < bands; b++) {
-        x[b * block + count] = clip(source[b * size + i], bandMax[b]) / bandMax[b];
+        clipped[b] = clip(source[b * size + i], bandMax[b]);
+        x[b * block + count] = clipped[b] / bandMax[b];
         y[b * block + count] = target[b * size + i];
       }
+      addPair(clipped);
       count++;
     }
     values.fill(1, 0, count);
@@ -177,8 +195,8 @@ export const jointColumns = (
     sourceMoments: new Float64Array(widths.sourceMoments),
     crossMoments: new Float64Array(widths.crossMoments),
     jointHistogram: new Uint32Array(widths.jointHistogram),
+    differenceHistogram: new Uint32Array(widths.differenceHistogram),
   };
-  addMoments(pixels, bandMax, shape, columns);
-  countJointSource(pixels, bandMax, shape, columns);
+  addPixels(pixels, bandMax, shape, columns);
   return columns;
 };

@@ -42,6 +42,7 @@ export interface StatisticsTable {
   sourceMoments?: Float64Array;
   crossMoments?: Float64Array;
   jointHistogram?: Uint32Array;
+  differenceHistogram?: Uint32Array;
 }
 
 /** Knots of the LUT that changes nothing: k·(bandMax − 1)/(knots − 1), [knots]. */
@@ -64,6 +65,7 @@ export interface JointSums extends JointShape {
   sourceMoments: Float64Array;
   crossMoments: Float64Array;
   jointHistogram: Float64Array;
+  differenceHistogram: Float64Array;
 }
 
 /** What the columns of a table depend on; `bandMax` has an entry for each band. */
@@ -120,6 +122,7 @@ export const makeColumns = (shape: TableShape, rows: number): TableColumns => {
       sourceMoments: doubles('sourceMoments'),
       crossMoments: doubles('crossMoments'),
       jointHistogram: counts('jointHistogram'),
+      differenceHistogram: counts('differenceHistogram'),
     }),
   };
 };
@@ -210,15 +213,17 @@ const sumCells = (
 
 /** Sums the joint statistics of rows; undefined where the table has none. */
 export const sumJoint = (table: StatisticsTable, rows: readonly number[]): JointSums | undefined => {
-  const { joint, bandMax, sourceMoments, crossMoments, jointHistogram } = table;
-  if (!joint || !sourceMoments || !crossMoments || !jointHistogram) return undefined;
+  const { joint, bandMax } = table;
+  if (!joint) return undefined;
   const widths = jointWidths(bandMax.length, joint);
+  const sum = (name: keyof JointColumns) => sumCells(table[name]!, widths[name], rows);
   return {
     ...joint,
     bandMax,
-    sourceMoments: sumCells(sourceMoments, widths.sourceMoments, rows),
-    crossMoments: sumCells(crossMoments, widths.crossMoments, rows),
-    jointHistogram: sumCells(jointHistogram, widths.jointHistogram, rows),
+    sourceMoments: sum('sourceMoments'),
+    crossMoments: sum('crossMoments'),
+    jointHistogram: sum('jointHistogram'),
+    differenceHistogram: sum('differenceHistogram'),
   };
 };
 

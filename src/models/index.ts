@@ -3,8 +3,11 @@ import { Fault } from '../fault.js';
 import { crossFittedLinear } from './cross-fitted-linear.js';
 import { crossFittedLut } from './cross-fitted-lut.js';
 import { globalLut } from './global-lut.js';
+import { gpLinear } from './gp-linear.js';
 import { histogramMatching } from './histogram-matching.js';
 import { identity } from './identity.js';
+import { kernelLinear } from './kernel-linear.js';
+import { kernelLut } from './kernel-lut.js';
 import { linear } from './linear.js';
 import { type Model, type ModelSettings, makeModel } from './model.js';
 import { multiBand } from './multi-band.js';
@@ -18,6 +21,9 @@ export const models = registry<'kind', Model>('model', 'kind', [
   histogramMatching,
   globalLut,
   multiBand,
+  kernelLut,
+  kernelLinear,
+  gpLinear,
   unetLut,
   oracle,
   crossFittedLut,

@@ -85,3 +85,22 @@ export const polynomialOf = (
     for (let b = 0; b < bands; b++) byBand[b * terms + t] = coefficients[t * bands + b];
   return { form: 'polynomial', degree, bands, scale, coefficients: byBand };
 };
+
+/**
+ * Squared error of each band of coefficients W, [terms·bands], on the pixels of some normal equations.
+ * @param constants Σy² of each band
+ */
+export const squaredErrors = (
+  { terms, bands, gram, cross }: NormalEquations,
+  constants: readonly number[],
+  coefficients: Float64Array,
+): number[] =>
+  constants.map((constant, b) => {
+    let error = constant;
+    for (let i = 0; i < terms; i++) {
+      let row = 0;
+      for (let k = 0; k < terms; k++) row += gram[i * terms + k] * coefficients[k * bands + b];
+      error += coefficients[i * bands + b] * (row - 2 * cross[i * bands + b]);
+    }
+    return Math.max(0, error);
+  });

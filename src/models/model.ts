@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import * as zod from 'zod';
 import type { Random } from '../config/random.js';
 import type { DataSettings, TrainSettings } from '../config/schema.js';
-import type { JointShape } from '../dataset/joint-statistics.js';
+import type { JointCounts, JointShape } from '../dataset/joint-statistics.js';
 import type { StatisticsTable, SummedRows } from '../dataset/statistics-table.js';
 import type { UnetSpec } from '../engine/layout.js';
 import { type Mapping, valuesIn } from './mapping.js';
@@ -49,6 +49,8 @@ export interface ModelPatches {
   /** Source counts of a row's patch, and of a whole tile (`tile_date`), [bands·bins]. */
   histogram: (row: number) => Float64Array;
   tileHistogram: (tile: string) => Float64Array;
+  /** A row's patch as if it were a tile of its own. */
+  patch: (row: number) => Tile;
   /** A tile of the dataset (`tile_date`) as a mapping is asked for it, without its target. */
   tile: (tile: string) => Tile;
   /** Sums over some rows. */
@@ -66,8 +68,8 @@ export interface FitInput<S extends zod.ZodRawShape = zod.ZodRawShape> extends M
 export interface Tile {
   /** Source counts, [bands·bins]. */
   histogram: Float64Array;
-  /** Counts of all pairs of source bands, [pairs·bins²] as in the joint statistics; for a model that asks for these. */
-  jointHistogram?: ArrayLike<number>;
+  /** Counts of pairs of source bands, for a model that asks for joint statistics. */
+  joint?: JointCounts<ArrayLike<number>>;
   /**
    * Sums over pairs of source and target that a bound may look at: all of the tile's, or, for a cross-fitted one, those of
    * the other half of its patches; null where that is empty. Absent where there is no target, as in a scene.
@@ -88,7 +90,7 @@ interface ModelBase<S extends zod.ZodRawShape> {
     context: ModelContext<S> & { train: TrainSettings },
   ) => { path: readonly string[]; value: unknown; allowed: string }[];
   /** It needs statistics of all bands together, of this shape. */
-  joint?: (context: ModelContext<S>) => JointShape;
+  joint?: (context: ModelContext<S>) => JointShape | null;
   /**
    * It sees the target of what it is tested on: a bound that competes for nothing. `in-sample`: all of a tile's patches;
    * `cross-fitted`: the half that is not scored, each half in turn.

@@ -129,6 +129,10 @@ const openRemote = async (url: string): Promise<ByteSource> => {
       if (source.size !== null && offset >= source.size) return new Uint8Array(0);
       const { status, total, bytes } = await ask(url, offset, length);
       if (status === 404 || status === 410) throw new Fault(`raster: ${url}; the server has no such file`);
+      if ([401, 403, 409].includes(status))
+        throw new Fault(
+          `raster: ${url}; the server answers ${status}: give an address that is signed, or fetch the file first`,
+        );
       if (status === 416) return new Uint8Array(0);
       if (status < 200 || status > 299) throw new Fault(`raster: ${url}; the server answers ${status}`);
       if (status === 206) {

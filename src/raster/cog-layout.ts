@@ -2,7 +2,7 @@ import type { Compression } from './tiff-compression.js';
 import { directorySize, encodeDirectory, encodeHeader, type TiffField, tags } from './tiff-directory.js';
 import { datasetFields, imageFields, type RasterInfo } from './tiff-fields.js';
 
-/** One resolution of the pyramid: its size, and the compressed bytes of its tiles row by row. */
+/** One resolution of the pyramid: its size, and the compressed bytes of its tiles row by row; 0 for one that is left out. */
 export interface CogLevel {
   width: number;
   height: number;
@@ -78,8 +78,9 @@ export const cogDirectories = (
   const offsets: number[][] = levels.map(() => []);
   for (let index = levels.length - 1; index >= 0; index--)
     for (const count of levels[index].counts) {
-      offsets[index].push(at + 4);
-      at += count + frame;
+      // a sparse file has no place for a tile without data
+      offsets[index].push(count === 0 ? 0 : at + 4);
+      if (count > 0) at += count + frame;
     }
   if (!big && at > 0xffffffff) return cogDirectories(info, levels, layout, true);
   const directories = new Uint8Array(length);

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
-import { inflate } from 'node:zlib';
+import { isMainThread } from 'node:worker_threads';
+import { inflate, inflateSync } from 'node:zlib';
 import { decompressLzw } from './lzw.js';
 import { undoPredictor } from './undo-predictor.js';
 
@@ -65,9 +66,12 @@ const decompress = async (compression: number, bytes: Uint8Array, limit: number)
   // a copy: what is read may be kept by its source
   if (compression === 1) return bytes.slice();
   if (compression === 5) return decompressLzw(bytes, limit);
-  if (compression === 8 || compression === 32946)
+  if (compression === 8 || compression === 32946) {
     // room for all and a little: one trip to the thread pool instead of one for each 16 kB
-    return inflated(bytes, { maxOutputLength: limit, chunkSize: limit + 64 });
+    const options = { maxOutputLength: limit, chunkSize: limit + 64 };
+    // a worker has a core of its own
+    return isMainThread ? inflated(bytes, options) : inflateSync(bytes, options);
+  }
   if (compression === 50000) {
     const { ZSTDDecoder } = await import('zstddec');
     const zstd = new ZSTDDecoder();

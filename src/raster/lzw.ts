@@ -4,6 +4,63 @@ const firstFree = 258;
 const mostCodes = 4096;
 
 /**
+ * Compresses as TIFF's LZW (TIFF 6.0, section 13), what {@link decompressLzw} undoes. The table is begun anew when it is
+ * full.
+ */
+export const compressLzw = (input: Uint8Array): Uint8Array => {
+  // noise grows: every byte may take a code of 12 bits
+  const out = new Uint8Array(Math.ceil(input.length * 1.5) + 16);
+  // open addressing over (code before, byte): twice as many places as codes
+  const places = 2 * mostCodes;
+  const keys = new Int32Array(places);
+  const codes = new Uint16Array(places);
+  let [bits, held, at] = [0, 0, 0];
+  let [next, width] = [firstFree, 9];
+  const put = (code: number): void => {
+    bits = ((bits << width) | code) & 0xffffff;
+    held += width;
+    while (held >= 8) {
+      held -= 8;
+      out[at++] = bits >>> held;
+    }
+  };
+  const begin = (): void => {
+    put(clearCode);
+    keys.fill(-1);
+    [next, width] = [firstFree, 9];
+  };
+  begin();
+  let before = -1;
+  for (const byte of input) {
+    if (before < 0) {
+      before = byte;
+      continue;
+    }
+    const key = (before << 8) | byte;
+    let place = Math.imul(key, 0x9e3779b1) >>> 19;
+    while (keys[place] >= 0 && keys[place] !== key) place = (place + 1) % places;
+    if (keys[place] === key) {
+      before = codes[place];
+      continue;
+    }
+    put(before);
+    keys[place] = key;
+    codes[place] = next++;
+    before = byte;
+    // readers widen one code early
+    if (next === mostCodes - 1) begin();
+    else if (next === 1 << width) width++;
+  }
+  if (before >= 0) {
+    put(before);
+    if (++next === 1 << width && width < 12) width++;
+  }
+  put(endCode);
+  if (held > 0) out[at++] = bits << (8 - held);
+  return out.slice(0, at);
+};
+
+/**
  * Decompresses TIFF's LZW (TIFF 6.0, section 13: most significant bit first, codes of 9 to 12 bits that widen one code
  * early) into at most `limit` bytes. Own code: geotiff's runs out of memory on a damaged stream and takes ten times
  * as long on a good one.

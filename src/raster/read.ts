@@ -25,7 +25,7 @@ const otherFormats: readonly (readonly [string | RegExp, string])[] = [
   ['CDF', 'netCDF, write it as GeoTIFF with gdal_translate'],
   ['\x89PNG', 'PNG, give a GeoTIFF'],
   ['\xff\xd8\xff', 'JPEG, give a GeoTIFF'],
-  ['PK\x03\x04', 'a zip archive, unpack it and give the folder'],
+  ['PK\x03\x04', 'a zip archive, unpack it and give the folder (apply takes a zipped product as it is)'],
   ['\x1f\x8b', 'compressed by gzip, unpack it'],
 ];
 

@@ -3,16 +3,18 @@ import { dirname } from 'node:path';
 import { Fault, reason, refuse } from '../fault.js';
 import { makeFolder } from '../files.js';
 import { cogDirectories, cogLead } from './cog-layout.js';
-import { halveRows, overviewSizes, type Resampling } from './overview.js';
-import { type BandArray, packBlock } from './predictor.js';
+import { overviewSizes, type Resampling } from './overview.js';
+import { type PackedPart, type TileOptions, type TilePart, type Tiles, tilePacker } from './pack-tiles.js';
+import type { BandArray } from './predictor.js';
 import { openSpill, type Spill, writeAll } from './spill.js';
 import { ownedTemporaryName, removeAbandoned } from './temporary-file.js';
-import { type Compression, compressor, defaultLevel } from './tiff-compression.js';
-import { bytesPerSample, type RasterInfo } from './tiff-fields.js';
+import { type Compression, defaultLevel } from './tiff-compression.js';
+import type { RasterInfo } from './tiff-fields.js';
 
 export interface CogOptions {
   /** @default 'deflate' */
   compression?: Compression;
+  /** 1–9 for deflate, 1–22 for zstd. @default deflate 3, zstd 9 */
   level?: number;
   /** @default true unless compression is none */
   predictor?: boolean;
@@ -20,20 +22,29 @@ export interface CogOptions {
   tile?: number;
   /** How overviews are made: masks and classes by mode. @default 'average' */
   resampling?: Resampling;
+  /** @default true */
+  overviews?: boolean;
 }
 
 /** A cloud-optimised GeoTIFF being written, from its first row to its last. */
 export interface CogWriter {
+  /** How its tiles are made, for whoever makes them elsewhere. */
+  tiles: TileOptions;
   /** Appends rows: each band `width·rows` samples. They are copied; waits while too much is under way. */
   write(bands: readonly BandArray[], rows: number): Promise<void>;
+  /**
+   * Appends a part that {@link tilePacker} made of full tile rows' height, but for the last: from left to right, then the
+   * next row of tiles. For a writer whose rows are not written by {@link CogWriter.write}.
+   */
+  put(part: TilePart): Promise<void>;
   /** Puts the file together and gives it its name; resolves to its size in bytes. */
   finish(): Promise<number>;
   /** Removes everything. Safe at any time, also after `finish`. */
   abort(): Promise<void>;
 }
 
-/** Bytes of packed tiles that may wait for the thread pool. */
-const underWay = 32 << 20;
+/** Tiles that may wait for the thread pool. */
+const tilesUnderWay = 16;
 const arrays = { uint8: Uint8Array, uint16: Uint16Array, int16: Int16Array, float32: Float32Array } as const;
 
 /** What a failed write was about; `ENOSPC` and its kind are the person's to mend. */
@@ -49,7 +60,7 @@ export const writeFault = (path: string, error: unknown): unknown => {
 interface Level {
   width: number;
   height: number;
-  /** One row of tiles of each band. */
+  /** One row of tiles of each band; empty until it is needed. */
   rows: BandArray[];
   filled: number;
   /** Rows handed on so far. */
@@ -61,9 +72,9 @@ interface Level {
 
 /**
  * Opens a cloud-optimised GeoTIFF: tiles, overviews down to one tile, directories first, GDAL's tile order and leader
- * and trailer bytes, BigTIFF beyond 4 GB. Compression runs in libuv's thread pool while the caller computes.
- * Memory: some 1.5 × 512 rows of the raster, and 100 MB. Until `finish`, compressed tiles lie in nameless spill files
- * in the folder of `path`, which needs room for twice the output; `path` appears complete or not at all.
+ * and trailer bytes, BigTIFF beyond 4 GB, tiles without data left out. Compression runs in libuv's thread pool while the
+ * caller computes. Memory: some 1.5 × 512 rows of the raster, and 100 MB. Until `finish`, compressed tiles lie in nameless
+ * spill files in the folder of `path`, which needs room for twice the output; `path` appears complete or not at all.
  *
  * @throws Fault for a bad level or tile size, zstd on a Node without it, a folder that cannot be written
  */
@@ -72,17 +83,16 @@ export const createCog = async (
   info: RasterInfo,
   options: CogOptions = {},
 ): Promise<CogWriter> => {
-  const { compression = 'deflate', tile = 512, resampling = 'average' } = options;
+  const { compression = 'deflate', tile = 512, resampling = 'average', overviews = true } = options;
+  const { level = defaultLevel[compression] } = options;
   const predict = compression !== 'none' && (options.predictor ?? true);
-  const compress = compressor(compression, options.level ?? defaultLevel[compression]);
+  const tiles: TileOptions = { compression, level, predict, tile, resampling, overviews };
+  const pack = tilePacker(info, tiles);
   refuse(
     Number.isInteger(tile) && tile > 0 && tile % 16 === 0 ? [] : [`tile: ${tile}; a positive multiple of 16`],
   );
-  const samples = info.bands.length;
-  const tileBytes = tile * tile * samples * bytesPerSample(info.type);
-  const spare: ArrayBuffer[] = [];
   const levels: Level[] = [];
-  let waiting = 0;
+  let underWay = 0;
   let failure: unknown;
   let wake: (() => void) | null = null;
   let tail: Promise<void> = Promise.resolve();
@@ -105,12 +115,12 @@ export const createCog = async (
     await removeAbandoned(path);
     for (const [width, height] of [
       [info.width, info.height],
-      ...overviewSizes(info.width, info.height, tile),
+      ...(overviews ? overviewSizes(info.width, info.height, tile) : []),
     ])
       levels.push({
         width,
         height,
-        rows: info.bands.map(() => new arrays[info.type](width * Math.min(tile, height))),
+        rows: [],
         filled: 0,
         passed: 0,
         spill: await openSpill(ownedTemporaryName(path)),
@@ -121,59 +131,79 @@ export const createCog = async (
     throw writeFault(path, error);
   }
 
-  /** Appends a tile when it and all before it are compressed: its size, its bytes, its last four bytes again. */
-  const store = (level: Level, packed: Uint8Array): void => {
-    waiting += packed.length;
-    const compressed = compress(packed);
-    // `tail` reports failures in order; this one must not count as unhandled meanwhile
-    compressed.catch(() => {});
+  const rowsOf = (level: Level): BandArray[] => {
+    if (level.rows.length === 0)
+      level.rows = info.bands.map(() => new arrays[info.type](level.width * Math.min(tile, level.height)));
+    return level.rows;
+  };
+
+  /** Appends the tiles of a part when they and all before them are compressed. */
+  const store = async (level: Level, tiles: Promise<Tiles> | Tiles, count: number): Promise<void> => {
+    while (underWay > 0 && underWay + count > tilesUnderWay)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    if (failure) throw writeFault(path, failure);
+    underWay += count;
     tail = tail.then(async () => {
       try {
         if (closed || failure) return;
-        const bytes = await compressed;
-        const framed = new Uint8Array(bytes.length + 8);
-        new DataView(framed.buffer).setUint32(0, bytes.length, true);
-        framed.set(bytes, 4);
-        framed.copyWithin(4 + bytes.length, bytes.length, bytes.length + 4);
-        await level.spill.append(framed);
-        level.counts.push(bytes.length);
+        for (const bytes of await tiles) {
+          if (bytes) await level.spill.append(bytes);
+          level.counts.push(bytes ? bytes.length - 8 : 0);
+        }
       } catch (error) {
         failure ??= error;
       } finally {
-        waiting -= packed.length;
-        if (compression !== 'none') spare.push(packed.buffer as ArrayBuffer);
+        underWay -= count;
         wake?.();
       }
     });
   };
 
-  const roomFor = async (bytes: number): Promise<void> => {
-    while (waiting > 0 && waiting + bytes > underWay)
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    if (failure) throw writeFault(path, failure);
+  /** Hands a whole row of tiles, halved, to the next level. */
+  const passOn = async (index: number, height: number): Promise<void> => {
+    levels[index].passed += height;
+    levels[index].filled = 0;
+    const next = levels[index + 1];
+    if (next === undefined) return;
+    next.filled += Math.ceil(height / 2);
+    if (next.filled === tile || next.passed + next.filled === next.height) await flush(index + 1);
   };
 
-  /** Packs the rows that a level holds into tiles and halves them into the next level. */
+  /** Copies a halved part to its place among the rows of the next level. */
+  const halve = (index: number, { x, width, height, halved }: TilePart | PackedPart): void => {
+    const next = levels[index + 1];
+    if (next === undefined) return;
+    const columns = Math.ceil(width / 2);
+    rowsOf(next).forEach((band, b) => {
+      for (let row = 0; row < Math.ceil(height / 2); row++)
+        band.set(
+          halved[b].subarray(row * columns, (row + 1) * columns),
+          (next.filled + row) * next.width + x / 2,
+        );
+    });
+  };
+
+  const cutOut = info.bands.map(() => new arrays[info.type](tile * tile));
+
+  /** Packs the rows that a level holds into tiles. */
   const flush = async (index: number): Promise<void> => {
     const level = levels[index];
     const height = level.filled;
     for (let x = 0; x < level.width; x += tile) {
-      await roomFor(tileBytes);
       const width = Math.min(tile, level.width - x);
-      const block = { stride: level.width, x, y: 0, width, height, blockWidth: tile, blockHeight: tile };
-      store(level, packBlock(level.rows, block, predict, spare.pop()));
+      const bands = rowsOf(level).map((band, b) => {
+        const out = cutOut[b].subarray(0, width * height);
+        for (let row = 0; row < height; row++)
+          out.set(band.subarray(row * level.width + x, row * level.width + x + width), row * width);
+        return out;
+      });
+      const part = pack(bands, { x, y: level.passed, width, height });
+      halve(index, part);
+      await store(level, part.tiles, 1);
     }
-    level.passed += height;
-    level.filled = 0;
-    const next = levels[index + 1];
-    if (next === undefined) return;
-    level.rows.forEach((band, b) => {
-      halveRows(band, height, level.width, info.nodata, resampling, next.rows[b], next.filled * next.width);
-    });
-    next.filled += Math.ceil(height / 2);
-    if (next.filled === tile || next.passed + next.filled === next.height) await flush(index + 1);
+    await passOn(index, height);
   };
 
   const assemble = async (file: FileHandle): Promise<number> => {
@@ -189,13 +219,20 @@ export const createCog = async (
   };
 
   return {
+    tiles,
+    put: async (part) => {
+      await store(levels[0], part.tiles, part.tiles.length);
+      halve(0, part);
+      if (part.x + part.width === info.width) await passOn(0, part.height);
+    },
     write: async (bands, rows) => {
       const [level] = levels;
+      const held = rowsOf(level);
       for (let from = 0; from < rows; ) {
         const count = Math.min(rows - from, Math.min(tile, level.height) - level.filled);
         bands.forEach((band, b) => {
           const part = band.subarray(from * level.width, (from + count) * level.width);
-          level.rows[b].set(part, level.filled * level.width);
+          held[b].set(part, level.filled * level.width);
         });
         level.filled += count;
         from += count;

@@ -3,7 +3,7 @@ import type { Scene } from './open-scene.js';
 /** When a scene was seen, ISO 8601 UTC, and how that is known. */
 export interface AcquisitionTime {
   datetime: string;
-  origin: 'MTD_MSIL2A.xml' | 'metadata of the file' | 'file name';
+  origin: 'MTD_MSIL2A.xml' | 'STAC item' | 'metadata of the file' | 'file name';
 }
 
 const iso = (date: string, time = '000000'): string | null => {
@@ -50,7 +50,7 @@ export const acquisitionTime = (
 ): AcquisitionTime | null => {
   const stated = scene.metadata?.datetime;
   if (stated && !Number.isNaN(new Date(stated).getTime()))
-    return { datetime: new Date(stated).toISOString(), origin: 'MTD_MSIL2A.xml' };
+    return { datetime: new Date(stated).toISOString(), origin: scene.metadata!.origin };
   const own = statedTime(scene);
   if (own) return { datetime: own, origin: 'metadata of the file' };
   const [file, ...folders] = scene.inputs[0].split(/[?#]/)[0].split(/[/\\]/).reverse();

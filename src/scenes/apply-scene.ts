@@ -1,9 +1,10 @@
 import { access, constants, realpath, rm, stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Aligner } from '../experiments/aligner.js';
 import { Fault, refuse } from '../fault.js';
 import { makeFolder, writeAtomic, writeJson } from '../files.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
+import { addressOf } from '../raster/byte-source.js';
 import { darkest, nearlyAll } from '../raster/reflectance-units.js';
 import { writeFault } from '../raster/write-cog.js';
 import { acquisitionTime } from './acquisition-time.js';
@@ -12,14 +13,17 @@ import { countValues, tileHistogram, type ValueCounts } from './count-values.js'
 import { mappingCsv } from './lut-csv.js';
 import { openScene, type Scene } from './open-scene.js';
 import { holds, type OutputType, outputTypeOf } from './output-values.js';
+import { unpackProduct } from './product-zip.js';
 import { type Quality, qualityOf } from './quality.js';
 import { qualityHtml } from './quality-html.js';
+import { checkQuicklook, quicklook } from './quicklook.js';
 import { sceneAssets } from './scene-assets.js';
+import { sceneCrew } from './scene-crew.js';
 import { sceneFingerprint } from './scene-fingerprint.js';
 import { type SceneOutputs, sceneOutputs } from './scene-outputs.js';
 import type { SceneRequest } from './scene-request.js';
-import { rowsAtOnce } from './scene-rows.js';
 import { statisticsWarnings } from './scene-warnings.js';
+import { rowsAtOnce } from './scene-windows.js';
 import { softwareVersion } from './software-version.js';
 import { stacItem } from './stac-item.js';
 import { likelierOrder, tileDistance } from './tile-distance.js';
@@ -42,14 +46,13 @@ export interface ApplyContext {
   weights: string;
   onProgress?: OnProgress;
   signal?: AbortSignal;
-  /** Rows read at once; only tests set it. */
+  /** Rows read at once, and threads; only tests set them. */
   step?: number;
+  threads?: number;
 }
 
 const checkRequest = (request: SceneRequest): void => {
   const faults: string[] = [];
-  const window = request.window ?? 512;
-  if (!(Number.isInteger(window) && window >= 1)) faults.push(`window: ${window}; a positive integer`);
   if (request.scale !== undefined && !(request.scale > 0))
     faults.push(`scale: ${request.scale}; stored values per unit of reflectance: 10000, 1000 or 1`);
   if (request.boaOffset !== undefined && !Number.isFinite(request.boaOffset))
@@ -118,13 +121,22 @@ const zeroShare = (scene: Scene, counts: ValueCounts): number =>
     ? 0
     : Math.min(...counts.bands.map((band) => band[0] / counts.pixels));
 
-const provenanceOf = (scene: Scene, request: SceneRequest, { aligner, weights }: ApplyContext) => ({
+const provenanceOf = (
+  scene: Scene,
+  given: SceneRequest,
+  request: SceneRequest,
+  { aligner, weights }: ApplyContext,
+) => ({
   model: aligner.experiment.model.kind,
   conv: aligner.conv !== null,
   weights: basename(weights),
   weights_sha256: aligner.weightsDigest,
   experiment: aligner.experiment,
-  inputs: [...scene.inputs],
+  // files of an archive by its own name
+  inputs:
+    given === request
+      ? [...scene.inputs]
+      : scene.inputs.map((file) => join(given.inputs[0], relative(request.inputs[0], file))),
   bands: scene.bands.map(({ name, band, raster, units }) => ({
     name,
     file: basename(raster.path),
@@ -138,6 +150,7 @@ const provenanceOf = (scene: Scene, request: SceneRequest, { aligner, weights }:
   nodata: scene.nodata === null ? null : String(scene.nodata),
   masks: scene.masks.map(({ kind, path }) => ({ kind, file: basename(path) })),
   resampled: request.resample === true,
+  grid: request.grid === undefined ? null : basename(request.grid),
 });
 
 const realPath = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
@@ -147,7 +160,7 @@ const prepare = async (request: SceneRequest): Promise<SceneOutputs> => {
   const outputs = sceneOutputs(request.out);
   const status = await stat(request.out).catch(() => null);
   if (status?.isDirectory()) throw new Fault(`out: ${request.out}; is a folder, give a file`);
-  const read = [...request.inputs, request.mask, request.scl, request.qa].filter(
+  const read = [...request.inputs, request.mask, request.scl, request.qa, request.grid].filter(
     (path) => path !== undefined,
   );
   const inputs = new Set(await Promise.all(read.map(realPath)));
@@ -169,48 +182,46 @@ const checkFolder = async (path: string): Promise<void> => {
   }
 };
 
-/**
- * Aligns one scene: two passes over the input, then the COG, its mask and uncertainty, the LUTs, the quality report
- * and last the STAC Item, all beside `request.out`. Memory does not grow with the scene's height; each file appears
- * complete or not at all, and nothing is left after a failure or an abort.
- *
- * @throws Fault for every fault of the request and the input at once; a full disk; a connection that stays broken
- */
-export const applyScene = async (request: SceneRequest, context: ApplyContext): Promise<AppliedScene> => {
+/** Aligns a scene whose files can be opened as they are. @param given the request as it came */
+const applyOpenable = async (
+  given: SceneRequest,
+  request: SceneRequest,
+  context: ApplyContext,
+): Promise<AppliedScene> => {
   const started = performance.now();
   const { aligner, onProgress = ignoreProgress, signal } = context;
   const { bands: names, bandMax, bins } = aligner.experiment.data;
-  checkRequest(request);
   const residuals = request.uncertainty ? residualsOf(aligner.residuals) : aligner.residuals;
   const outputs = await prepare(request);
-  const fingerprint = await sceneFingerprint(request, aligner);
+  const fingerprint = await sceneFingerprint(given, aligner);
   const scene = await openScene(request, names);
+  const crew = sceneCrew(scene, request, names, context.threads);
   try {
     const type = request.type ?? outputTypeOf(scene.type);
     checkType(scene, type);
     // known before the scene is read, not after it
     await checkFolder(request.out);
     const step = context.step ?? rowsAtOnce(scene);
-    const counts = await countValues(scene, step, onProgress, signal);
+    const counts = await countValues(scene, crew, step, onProgress, signal);
     checkCounts(scene, counts, bandMax, request);
     const codings = scene.bands.map(({ coding }) => coding);
     const values = codings.map((coding) => coding.values);
     const histogram = tileHistogram(counts.bands, values, bandMax, bins);
     const mapping = await aligner.mapping({ histogram });
     const version = await softwareVersion();
-    const provenance = provenanceOf(scene, request, context);
+    const provenance = provenanceOf(scene, given, request, context);
     // an item of an earlier run would vouch for files that are about to change
     await rm(outputs.item, { force: true }).catch((error: unknown) => {
       throw writeFault(outputs.item, error);
     });
     const alignment = await alignScene({
       scene,
+      crew,
       counts,
       mapping,
       conv: aligner.conv,
       type,
       step,
-      window: request.window ?? 512,
       outputs,
       uncertainty:
         request.uncertainty && residuals ? uncertaintyCodes(residuals, bandMax, bins, codings) : null,
@@ -220,7 +231,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
         ALIGNMENT_WEIGHTS_SHA256: aligner.weightsDigest,
         ALIGNMENT_BOA_ADD_OFFSET: scene.bands.map(({ units }) => units.boaOffset).join(' '),
       },
-      cog: { compression: request.compression, level: request.level },
+      cog: { compression: request.compression, level: request.level, overviews: request.overviews },
       onProgress,
       signal,
     });
@@ -255,6 +266,8 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
     );
     try {
       await writeAtomic(outputs.luts, mappingCsv(mapping, names));
+      if (request.quicklook)
+        await writeAtomic(outputs.quicklook, await quicklook(outputs.cog, names, scene.nodata));
       await writeJson(outputs.qualityJson, quality);
       await writeAtomic(outputs.qualityHtml, qualityHtml(quality, provenance));
       await writeJson(
@@ -269,7 +282,7 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
           version,
           lineage: `bandpass alignment of ${scene.inputs.map((input) => basename(input)).join(', ')} by a ${provenance.model} model`,
           provenance: { ...provenance, fingerprint, warnings: quality.warnings },
-          assets: await sceneAssets(outputs, scene, type, alignment),
+          assets: await sceneAssets(outputs, scene, type, alignment, request.quicklook === true),
         }),
       );
     } catch (error) {
@@ -285,6 +298,28 @@ export const applyScene = async (request: SceneRequest, context: ApplyContext): 
       quality,
     };
   } finally {
+    await crew.close();
     await scene.close();
+  }
+};
+
+/**
+ * Aligns one scene: two passes over the input, then the COG, its mask and uncertainty, the LUTs, the quality report
+ * and last the STAC Item, all beside `request.out`. Memory does not grow with the scene's height; each file appears
+ * complete or not at all, and nothing is left after a failure or an abort.
+ *
+ * @throws Fault for every fault of the request and the input at once; a full disk; a connection that stays broken
+ */
+export const applyScene = async (request: SceneRequest, context: ApplyContext): Promise<AppliedScene> => {
+  checkRequest(request);
+  checkQuicklook(request);
+  const [input] = request.inputs;
+  if (request.inputs.length !== 1 || !/\.zip$/i.test(input) || addressOf(input) !== null)
+    return applyOpenable(request, request, context);
+  const product = await unpackProduct(input, context.aligner.experiment.data.bands, request.out);
+  try {
+    return await applyOpenable(request, { ...request, inputs: [product.folder] }, context);
+  } finally {
+    await product.remove();
   }
 };

@@ -1,7 +1,9 @@
+import { inOrder } from '../dataset/in-order.js';
 import type { OnProgress } from '../progress.js';
+import type { RasterWindow } from '../raster/raster.js';
 import type { Scene } from './open-scene.js';
-import { codes } from './pixel-coding.js';
-import { sceneRows } from './scene-rows.js';
+import type { SceneCrew } from './scene-crew.js';
+import { readWindows } from './scene-windows.js';
 
 /** How often each value occurs in a scene. */
 export interface ValueCounts {
@@ -14,58 +16,42 @@ export interface ValueCounts {
   pixels: number;
 }
 
-const countAll = (source: Uint16Array, into: Uint32Array): void => {
-  for (let i = 0; i < source.length; i++) into[source[i]]++;
-};
+const sum = (tables: readonly Float64Array[]): Float64Array =>
+  tables.reduce((total, table) => {
+    for (let code = 0; code < total.length; code++) total[code] += table[code];
+    return total;
+  });
 
-const countValid = (
-  source: Uint16Array,
-  valid: Uint8Array,
-  into: Uint32Array,
-  outside: Uint32Array,
-): void => {
-  for (let i = 0; i < source.length; i++) {
-    if (valid[i] === 1) into[source[i]]++;
-    else outside[source[i]]++;
-  }
-};
-
-/** The first pass over a scene. */
+/** The first pass over a scene. @param step rows read at once */
 export const countValues = async (
   scene: Scene,
+  crew: SceneCrew,
   step: number,
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<ValueCounts> => {
-  const tables = scene.bands.map(() => ({
-    valid: new Float64Array(codes),
-    masked: new Float64Array(codes),
-  }));
-  for await (const { y, rows, codes: bands, valid } of sceneRows(scene, step, signal)) {
-    bands.forEach((band, b) => {
-      const seen = new Uint32Array(codes);
-      const hidden = new Uint32Array(codes);
-      if (valid) countValid(band, valid, seen, hidden);
-      else countAll(band, seen);
-      for (let code = 0; code < codes; code++) {
-        tables[b].valid[code] += seen[code];
-        tables[b].masked[code] += hidden[code];
-      }
-    });
-    onProgress({ stage: 'histogram', done: y + rows, total: scene.height, unit: 'rows' });
-  }
+  const count = (window: RasterWindow): Promise<void> => {
+    signal?.throwIfAborted();
+    return crew.anyone((work) => work.count(window));
+  };
+  await inOrder(readWindows(scene, step), 2 * crew.hands, count, async (_, [x, y, width, rows]) => {
+    if (x + width === scene.width)
+      onProgress({ stage: 'histogram', done: y + rows, total: scene.height, unit: 'rows' });
+  });
+  const counted = await crew.everyone((work) => work.counted());
+  const bands = scene.bands.map((_, b) => sum(counted.map(({ valid }) => valid[b])));
+  const masked = scene.bands.map((_, b) => sum(counted.map((each) => each.masked[b])));
   const nodata = scene.bands.map(({ coding }, b) => {
     if (coding.nodata < 0) return 0;
-    const { valid, masked } = tables[b];
-    const count = valid[coding.nodata] + masked[coding.nodata];
-    valid[coding.nodata] = 0;
-    masked[coding.nodata] = 0;
-    return count;
+    const found = bands[b][coding.nodata] + masked[b][coding.nodata];
+    bands[b][coding.nodata] = 0;
+    masked[b][coding.nodata] = 0;
+    return found;
   });
   return {
-    bands: tables.map(({ valid }) => valid),
+    bands,
     nodata,
-    masked: tables.map(({ masked }) => masked.reduce((sum, count) => sum + count, 0)),
+    masked: masked.map((table) => table.reduce((total, found) => total + found, 0)),
     pixels: scene.width * scene.height,
   };
 };

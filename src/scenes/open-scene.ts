@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { Fault, refuse } from '../fault.js';
 import { addressOf } from '../raster/byte-source.js';
 import type { Georeference } from '../raster/georeference.js';
-import type { Pixels, PixelType, Raster } from '../raster/raster.js';
+import type { Pixels, PixelType, Raster, RasterWindow } from '../raster/raster.js';
 import { openRaster } from '../raster/read.js';
 import { type StatedUnits, statedByTags, type Units, unitsFrom } from '../raster/reflectance-units.js';
 import { bringToGrid } from './bring-to-grid.js';
@@ -11,8 +11,11 @@ import { type ChosenBand, chooseBands, contradictedBands } from './choose-bands.
 import { type PixelCoding, pixelCoding } from './pixel-coding.js';
 import { metadataOfImage, openProductFolder } from './product-folder.js';
 import { metadataName, type ProductMetadata, statedByProduct } from './product-metadata.js';
-import { maskRule, qaRule, type SceneMask, sclRule, sclValidDefault } from './scene-mask.js';
+import { maskRule, qaRule, readValidity, type SceneMask, sclRule, sclValidDefault } from './scene-mask.js';
+import { partGeoreference, scenePart } from './scene-part.js';
 import type { SceneRequest } from './scene-request.js';
+import { isStacItem, openStacItem } from './stac-input.js';
+import { warpedRaster } from './warped-raster.js';
 
 /** One band of the model and where its pixels are. */
 export interface SceneBand {
@@ -40,8 +43,11 @@ export interface Scene {
   items: Readonly<Record<string, string>>;
   /** What a person should know before trusting the result. */
   warnings: string[];
-  /** Codes of each band, rows `y` to `y + rows`. The third call after this one may write over them. */
-  read(y: number, rows: number): Promise<Uint16Array[]>;
+  /** Where the scene begins in its files, pixels, and width and height of the blocks that are read at once. */
+  origin: readonly [number, number];
+  blockSize: readonly [number, number];
+  /** A window's codes of each band, and which pixels the masks leave (null: all). They hold until the next call. */
+  read(window: RasterWindow): Promise<{ codes: Uint16Array[]; valid: Uint8Array | null }>;
   close(): Promise<void>;
 }
 
@@ -172,7 +178,12 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     if (request.qa && !request.qaBits?.length)
       faults.push('--qa: which bits count is unknown; give --qa-bits');
     const productFolder = await folderOf(request);
-    const folder = productFolder === null ? null : await openProductFolder(productFolder, names);
+    const isItem = request.inputs.length === 1 && isStacItem(request.inputs[0]);
+    const folder = isItem
+      ? await openStacItem(request.inputs[0], names)
+      : productFolder === null
+        ? null
+        : await openProductFolder(productFolder, names);
     const paths = folder?.files ?? request.inputs;
     const metadata = folder?.metadata ?? (await metadataOfImage(paths[0]));
     const images = await openAll(paths);
@@ -182,10 +193,22 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     // without its images there is nothing to compare
     if (images.length < paths.length) throw new Fault(faults);
 
-    const chosen = chooseBands(images, names, request, faults);
-    if (chosen.length < names.length) throw new Fault(faults);
+    const found = chooseBands(images, names, request, faults);
+    if (found.length < names.length) throw new Fault(faults);
+    const grid = request.grid === undefined ? null : (await openAll([request.grid]))[0];
+    if (request.grid !== undefined && !grid) throw new Fault(faults);
+    const onGrid = new Map(
+      grid
+        ? [...new Set(found.map(({ raster }) => raster))].map((raster) => [
+            raster,
+            warpedRaster(raster, grid, 'average'),
+          ])
+        : [],
+    );
+    const chosen = found.map(({ raster, band }) => ({ raster: onGrid.get(raster) ?? raster, band }));
     const finest = chosen.reduce((a, b) => (b.raster.width > a.raster.width ? b : a)).raster;
-    const { width, height, georeference, type } = finest;
+    const { type } = finest;
+    const georeference = finest.georeference;
     const fitted = new Map(
       [...new Set(chosen.map(({ raster }) => raster))].map((raster) => [
         raster,
@@ -218,10 +241,15 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
     const masks = requests.flatMap(({ kind, path }, index): SceneMask[] => {
       const raster = maskRasters[index];
       if (!raster) return [];
-      const onGrid = bringToGrid(raster, kind, finest, true, faults);
-      return [{ kind, path, raster: onGrid, isValid: ruleOf(kind, raster, request) }];
+      const fitting = grid
+        ? warpedRaster(raster, grid, 'nearest')
+        : bringToGrid(raster, kind, finest, true, faults);
+      return [{ kind, path, raster: fitting, isValid: ruleOf(kind, raster, request) }];
     });
     refuse(faults);
+    const part = scenePart(request, finest) ?? ([0, 0, finest.width, finest.height] as const);
+    const [left, top, width, height] = part;
+    const read = codeReader(bands, masks, new Set([...masked].map((raster) => fitted.get(raster)!)));
 
     return {
       inputs: paths,
@@ -230,7 +258,7 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
       type,
       // integers have no NaN: 0 where masked pixels need a value and the file states none
       nodata: nodata.find((value) => value !== null) ?? (masked.size > 0 && !/^float/.test(type) ? 0 : null),
-      georeference,
+      georeference: partGeoreference(georeference, part),
       bands,
       masks,
       metadata,
@@ -242,7 +270,12 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
           : []),
         ...contradictedBands(chosen, names, request),
       ],
-      read: codeReader(bands, width, new Set([...masked].map((raster) => fitted.get(raster)!))),
+      origin: [left, top],
+      blockSize: [0, 1].map((side) => Math.max(...bands.map(({ raster }) => raster.blockSize[side]))) as [
+        number,
+        number,
+      ],
+      read: ([x, y, columns, rows]) => read([left + x, top + y, columns, rows]),
       close,
     };
   } catch (error) {
@@ -251,41 +284,37 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
   }
 };
 
-/** Reads whose arrays hold at the same time: rows that are computed on, those before, whose last are still seen, and the next. */
-const readsHeld = 3;
-
 /**
  * Reads codes of all bands, in memory that is used again: fresh pages cost more time than the copying. Pixels that a file
  * itself masks get the code of nodata.
  */
 const codeReader = (
   bands: readonly SceneBand[],
-  width: number,
+  masks: readonly SceneMask[],
   masked: ReadonlySet<Raster>,
 ): Scene['read'] => {
   // bands of one file are read together: their samples lie interleaved
   const files = [...new Set(bands.map(({ raster }) => raster))];
-  const spare = Array.from({ length: readsHeld }, () => new Map<Raster, Pixels[]>());
-  let count = 0;
-  return async (y, rows) => {
-    const window = [0, y, width, rows] as const;
-    const memory = spare[count++ % readsHeld];
+  const memory = new Map<Raster, Pixels[]>();
+  return async (window) => {
     const read = new Map<Raster, Map<number, Pixels>>();
-    const valid = new Map<Raster, Uint8Array | null>();
-    await Promise.all(
-      files.map(async (raster) => {
+    const own = new Map<Raster, Uint8Array | null>();
+    const [valid] = await Promise.all([
+      readValidity(masks, window),
+      ...files.map(async (raster) => {
         const wanted = [...new Set(bands.filter((band) => band.raster === raster).map(({ band }) => band))];
         const pixels = await raster.read({ window, bands: wanted, into: memory.get(raster) });
         memory.set(raster, pixels);
         read.set(raster, new Map(wanted.map((band, index) => [band, pixels[index]])));
-        if (masked.has(raster)) valid.set(raster, await raster.readOwnMask(window));
+        if (masked.has(raster)) own.set(raster, await raster.readOwnMask(window));
       }),
-    );
-    return bands.map(({ raster, band, coding }) => {
-      const codes = coding.encode(read.get(raster)!.get(band)!);
-      const mask = valid.get(raster);
-      if (mask) for (let i = 0; i < codes.length; i++) if (mask[i] === 0) codes[i] = coding.nodata;
-      return codes;
+    ]);
+    const codes = bands.map(({ raster, band, coding }) => {
+      const encoded = coding.encode(read.get(raster)!.get(band)!);
+      const mask = own.get(raster);
+      if (mask) for (let i = 0; i < encoded.length; i++) if (mask[i] === 0) encoded[i] = coding.nodata;
+      return encoded;
     });
+    return { codes, valid };
   };
 };

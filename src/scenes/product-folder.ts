@@ -45,37 +45,54 @@ const finest = (files: readonly string[]): string[] => {
 const stemOf = (path: string): string => basename(path, extname(path));
 
 /**
+ * Which of `names`, the files of a product, are its bands, its scene classification and its metadata.
+ * @param place the folder or archive, for messages
+ * @throws Fault for a Level-1C product, and naming every band without a file or with several
+ */
+export const productFiles = (
+  place: string,
+  names: readonly string[],
+  bands: readonly string[],
+): { files: string[]; scl: string | null; metadata: string | null } => {
+  const metadata = names.find((name) => basename(name) === metadataName) ?? null;
+  const lower = names.find((name) => topOfAtmosphere.test(basename(name)));
+  if (!metadata && (lower || /_MSIL1C_/i.test(basename(place))))
+    throw levelFault(lower ? join(place, lower) : place);
+  const images = names.filter(isBand);
+  const named = bandsNamed(images.map(stemOf), [...bands, 'SCL'], metadata ? ['MSIL2A'] : [basename(place)]);
+  const of = (band: string): string[] => finest(images.filter((_, index) => named[index] === band));
+  const faults: string[] = [];
+  const files = bands.flatMap((band) => {
+    const found = of(band);
+    if (found.length === 1) return [found[0]];
+    const name = sentinelName(band);
+    faults.push(
+      found.length > 1
+        ? `band ${band}: ${found.join(', ')} in ${place}; give the files one by one`
+        : metadata
+          ? `band ${band}: ${name} is missing in ${place}; the download is incomplete, fetch it again`
+          : `band ${band}: no file in ${place}; its name must hold the band, such as ${name}`,
+    );
+    return [];
+  });
+  if (faults.length > 0) throw new Fault(faults);
+  const scl = of('SCL');
+  return { files, scl: scl.length === 1 ? scl[0] : null, metadata };
+};
+
+/**
  * Finds the files of a product folder by band name, anywhere below it: a SAFE folder, or any that has a file for each
  * band. Quality data are never bands.
  * @throws Fault for a Level-1C product, and naming every band without a file or with several
  */
 export const openProductFolder = async (folder: string, bands: readonly string[]): Promise<ProductFolder> => {
   const names = (await readdir(folder, { recursive: true })).sort();
-  const metadataFile = names.find((name) => basename(name) === metadataName);
-  const lower = names.find((name) => topOfAtmosphere.test(basename(name)));
-  if (!metadataFile && (lower || /_MSIL1C_/i.test(basename(folder))))
-    throw levelFault(lower ? join(folder, lower) : folder);
-  const metadata = metadataFile ? await readProductMetadata(join(folder, metadataFile)) : null;
-  const images = names.filter(isBand);
-  const named = bandsNamed(images.map(stemOf), [...bands, 'SCL'], metadata ? ['MSIL2A'] : [basename(folder)]);
-  const of = (band: string): string[] => finest(images.filter((_, index) => named[index] === band));
-  const faults: string[] = [];
-  const files = bands.flatMap((band) => {
-    const found = of(band);
-    if (found.length === 1) return [join(folder, found[0])];
-    const name = sentinelName(band);
-    faults.push(
-      found.length > 1
-        ? `band ${band}: ${found.join(', ')} in ${folder}; give the files one by one`
-        : metadata
-          ? `band ${band}: ${name} is missing in ${folder}; the download is incomplete, fetch it again`
-          : `band ${band}: no file in ${folder}; its name must hold the band, such as ${name}`,
-    );
-    return [];
-  });
-  if (faults.length > 0) throw new Fault(faults);
-  const scl = of('SCL');
-  return { files, scl: scl.length === 1 ? join(folder, scl[0]) : null, metadata };
+  const { files, scl, metadata } = productFiles(folder, names, bands);
+  return {
+    files: files.map((file) => join(folder, file)),
+    scl: scl && join(folder, scl),
+    metadata: metadata === null ? null : await readProductMetadata(join(folder, metadata)),
+  };
 };
 
 /**

@@ -7,6 +7,8 @@ import { attribute, elements, parseXml, textOf, type XmlNode } from '../raster/x
 /** What matters here of a Sentinel-2 product's MTD_MSIL2A.xml (S2 product specification, L2A user product). */
 export interface ProductMetadata {
   path: string;
+  /** What says so, for messages. */
+  origin: 'MTD_MSIL2A.xml' | 'STAC item';
   /** e.g. `05.10`; null where absent. */
   baseline: string | null;
   product: string | null;
@@ -46,6 +48,7 @@ export const readProductMetadata = async (path: string): Promise<ProductMetadata
   );
   return {
     path,
+    origin: metadataName,
     baseline: first('PROCESSING_BASELINE'),
     product: first('PRODUCT_URI'),
     datetime: first('DATATAKE_SENSING_START') ?? first('PRODUCT_START_TIME'),
@@ -69,6 +72,6 @@ export const statedByProduct = (metadata: ProductMetadata, band: string): Stated
   return {
     boaOffset: stated ?? (before && metadata.offsets.size === 0 ? 0 : null),
     scale: metadata.scale,
-    origin: metadataName,
+    origin: metadata.origin,
   };
 };

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import type { Alignment } from './align-scene.js';
+import type { AlignedFiles } from './align-scene.js';
 import type { Scene } from './open-scene.js';
 import type { OutputType } from './output-values.js';
 import type { SceneOutputs } from './scene-outputs.js';
@@ -13,14 +13,15 @@ export const sceneAssets = async (
   outputs: SceneOutputs,
   scene: Scene,
   type: OutputType,
-  alignment: Alignment,
+  alignment: AlignedFiles,
+  hasQuicklook: boolean,
 ): Promise<Record<string, StacAsset>> => {
   const scaled = { scale: 1e-4, offset: 0 };
-  const text = async (path: string, media: string, title: string): Promise<StacAsset> => ({
+  const text = async (path: string, media: string, title: string, role = 'metadata'): Promise<StacAsset> => ({
     path,
     type: media,
     title,
-    roles: ['metadata'],
+    roles: [role],
     size: (await stat(path)).size,
   });
   const assets: Record<string, StacAsset> = {
@@ -54,5 +55,7 @@ export const sceneAssets = async (
   assets['luts'] = await text(outputs.luts, 'text/csv', 'applied lookup tables');
   assets['quality'] = await text(outputs.qualityJson, 'application/json', 'quality report');
   assets['quality-page'] = await text(outputs.qualityHtml, 'text/html', 'quality report, as a page');
+  if (hasQuicklook)
+    assets['thumbnail'] = await text(outputs.quicklook, 'image/png', 'true colour', 'thumbnail');
   return assets;
 };

@@ -17,11 +17,11 @@ export const sceneFingerprint = async (
   request: SceneRequest,
   { weightsDigest, experiment }: Pick<Aligner, 'weightsDigest' | 'experiment'>,
 ): Promise<string> => {
-  // the window changes nothing
-  const { window: _, ...rest } = request;
-  const others = [request.mask, request.scl, request.qa].flatMap((path) => (path ? [path] : []));
+  const others = [request.mask, request.scl, request.qa, request.grid].flatMap((path) =>
+    path ? [path] : [],
+  );
   const files = await Promise.all([...request.inputs, ...others].map(identity));
-  return digest(JSON.stringify([Object.entries(rest).sort(), files, weightsDigest, experiment]));
+  return digest(JSON.stringify([Object.entries(request).sort(), files, weightsDigest, experiment]));
 };
 
 /** Whether a request was carried out before: its item is there, readable and of this request, and so is its COG. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { Fault, reason, refuse } from '../fault.js';
 import { addressOf } from '../raster/byte-source.js';
 import { decodeText } from '../raster/text.js';
+import { compressionsWritten } from '../raster/tiff-compression.js';
 import type { SceneRequest } from './scene-request.js';
 
 const integers = z.array(z.int());
@@ -31,9 +32,13 @@ const entrySchema = z.strictObject({
   resample: z.boolean().optional(),
   type: z.enum(['uint16', 'int16', 'float32']).optional(),
   uncertainty: z.boolean().optional(),
-  window: z.int().positive().optional(),
-  compression: z.enum(['deflate', 'zstd', 'none']).optional(),
+  compression: z.enum(compressionsWritten).optional(),
   level: z.int().optional(),
+  overviews: z.boolean().optional(),
+  quicklook: z.boolean().optional(),
+  grid: z.string().optional(),
+  window: z.tuple([z.int(), z.int(), z.int(), z.int()]).optional(),
+  bbox: z.tuple([z.number(), z.number(), z.number(), z.number()]).optional(),
 });
 
 const isUrl = (path: string): boolean => addressOf(path) !== null;
@@ -41,7 +46,7 @@ const isUrl = (path: string): boolean => addressOf(path) !== null;
 /** `SCENE_aligned.tif` in `folder`; a band file stands for its folder when there are several. */
 const nameOf = (inputs: readonly string[], folder: string): string => {
   const path = inputs.length === 1 ? inputs[0] : dirname(inputs[0]);
-  const name = basename(path.split(/[?#]/)[0]).replace(/\.SAFE$/i, '');
+  const name = basename(path.split(/[?#]/)[0]).replace(/(?:\.SAFE)?(?:\.zip|\.(?:geo)?json)?$/i, '');
   const stem = /\.(tiff?|jp2)$/i.test(name) ? basename(name, extname(name)) : name;
   return join(folder, `${stem}_aligned.tif`);
 };
@@ -87,7 +92,7 @@ export const readSceneList = async (
     }
     const { inputs, out, ...rest } = parsed.data;
     const own = { ...rest };
-    for (const key of ['mask', 'scl', 'qa'] as const) {
+    for (const key of ['mask', 'scl', 'qa', 'grid'] as const) {
       const file = own[key];
       if (file) own[key] = from(file);
     }

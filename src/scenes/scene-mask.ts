@@ -1,4 +1,4 @@
-import type { Raster } from '../raster/raster.js';
+import type { Raster, RasterWindow } from '../raster/raster.js';
 
 /** A raster on the scene's grid that says which pixels belong to the tile's histogram. */
 export interface SceneMask {
@@ -31,17 +31,15 @@ export const qaRule = (bits: readonly number[]): SceneMask['isValid'] => {
 
 const memory = 65536;
 
-/** Valid pixels (1) of `rows` rows from `y` by all masks together; null without masks. */
+/** Valid pixels (1) of a window by all masks together; null without masks. */
 export const readValidity = async (
   masks: readonly SceneMask[],
-  width: number,
-  y: number,
-  rows: number,
+  window: RasterWindow,
 ): Promise<Uint8Array | null> => {
   if (masks.length === 0) return null;
-  const valid = new Uint8Array(width * rows).fill(1);
+  const valid = new Uint8Array(window[2] * window[3]).fill(1);
   for (const { raster, isValid } of masks) {
-    const [pixels] = await raster.read({ window: [0, y, width, rows], bands: [1] });
+    const [pixels] = await raster.read({ window, bands: [1] });
     const known = new Int8Array(memory).fill(-1);
     for (let i = 0; i < pixels.length; i++) {
       const value = pixels[i];

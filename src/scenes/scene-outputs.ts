@@ -11,6 +11,7 @@ export interface SceneOutputs {
   qualityHtml: string;
   mask: string;
   uncertainty: string;
+  quicklook: string;
 }
 
 /** Names of a scene's files from that of its COG (`OUT.tif`). */
@@ -27,5 +28,6 @@ export const sceneOutputs = (out: string): SceneOutputs => {
     qualityHtml: beside('.quality.html'),
     mask: beside('.mask.tif'),
     uncertainty: beside('.uncertainty.tif'),
+    quicklook: beside('.quicklook.png'),
   };
 };

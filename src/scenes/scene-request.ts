@@ -34,13 +34,25 @@ export interface SceneRequest {
   qaBits?: readonly number[];
   /** Bring bands of a coarser grid to the finest one, each pixel repeated. @default false: refused */
   resample?: boolean;
+  /**
+   * A raster on whose grid the scene is aligned and written, in the same or another projection: pixels become means by area
+   * of what lies beneath, classes the nearest. Such as a GF-1 image of 16 m for a scene of 10 m. @default the scene's own grid
+   */
+  grid?: string;
+  /** A part of the scene's grid, pixels: column, row, width, height. Its histogram is the part's. @default all */
+  window?: readonly [number, number, number, number];
+  /** A part by coordinates of the scene's CRS: left, bottom, right, top; every pixel that it touches. */
+  bbox?: readonly [number, number, number, number];
   /** @default as the input: float32 for floats, int16 for int16, else uint16 */
   type?: 'uint16' | 'int16' | 'float32';
   /** Also write a COG of the expected error of each pixel. */
   uncertainty?: boolean;
-  /** Edge of the windows of the conv module, pixels; the result does not depend on it. @default 512 */
-  window?: number;
   /** @default 'deflate' */
   compression?: Compression;
+  /** 1–9 for deflate, 1–22 for zstd. @default deflate 3, zstd 9 */
   level?: number;
+  /** Write overviews. @default true */
+  overviews?: boolean;
+  /** Also write a picture of the aligned scene in true colour, `OUT.quicklook.png`, from its overviews. @default false */
+  quicklook?: boolean;
 }

@@ -98,6 +98,7 @@ const measureStep = async (
         rows: { train: rows, val: rows },
         histogram,
         tileHistogram: (tile) => histogram(table.tiles.indexOf(tile)),
+        patch: (row) => ({ histogram: histogram(row) }),
         tile: (tile) => ({ histogram: histogram(table.tiles.indexOf(tile)) }),
         sum: (some) => sumRows(table, some),
       },

@@ -23,6 +23,8 @@ export interface Catalog {
   simulated: boolean;
   /** What a reader should know: columns taken by name, pages that seem to be missing. */
   notes: string[];
+  /** What the `SYNTHETIC.json` of synthetic datasets says; of none where it is absent. */
+  synthetic?: unknown[];
 }
 
 /** One catalog of several: outlines of the first that gives one. */
@@ -31,10 +33,12 @@ export const joinCatalogs = (catalogs: readonly Catalog[]): Catalog => {
   for (const catalog of catalogs)
     for (const [tile, outline] of catalog.outlines) if (!outlines.has(tile)) outlines.set(tile, outline);
   return {
-    acquisitions: catalogs.flatMap((catalog) => catalog.acquisitions),
+    acquisitions:
+      catalogs.length === 1 ? catalogs[0].acquisitions : catalogs.flatMap((catalog) => catalog.acquisitions),
     outlines,
     simulated: catalogs.some((catalog) => catalog.simulated),
     notes: catalogs.flatMap((catalog) => catalog.notes),
+    synthetic: catalogs.flatMap((catalog) => catalog.synthetic ?? []),
   };
 };
 

@@ -1,11 +1,12 @@
 import { Fault } from '../fault.js';
 import type { Catalog, Outline } from './acquisition.js';
 import type { BootstrapOptions } from './bootstrap-tiles.js';
+import { commonTiles, onCommonGrid } from './common-grid.js';
 import { dayText, type Period } from './days.js';
 import { type Gain, gainTable } from './gain.js';
-import { mergeTiles, type TileSeries } from './merge.js';
+import { mergeTiles, type TileSeries, uniteDays } from './merge.js';
 import { mgrsOutline } from './mgrs-tile.js';
-import { counts, familyOf } from './sensors.js';
+import { counts, familyOf, sensorLabel } from './sensors.js';
 import { type TileStatistics, tileStatistics } from './statistics.js';
 
 export interface AnalysisOptions {
@@ -13,9 +14,14 @@ export interface AnalysisOptions {
   sensors?: readonly string[];
   /** Satellites that the caller calls by their names: without `sensors` they are counted under these. */
   named?: readonly string[];
-  /** First and last day counted; those of the acquisitions by default. */
+  /** First and last day counted; by default those of the period that every sensor covers (see `extent`). */
   from?: number;
   to?: number;
+  /**
+   * `common`: tiles and days that every sensor has, so that a sensor's gaps are not where its list ends; `whole`: all
+   * tiles, from the first acquisition to the last. `tiles`, `from` and `to` go before both. @default 'common'
+   */
+  extent?: 'common' | 'whole';
   /** Least clear share of a clear observation, 0 … 1. @default 0.7 */
   threshold?: number;
   /** Tiles to keep; all by default. */
@@ -34,6 +40,8 @@ export interface Analysis {
   gain: () => Gain[];
   outlines: Map<string, Outline>;
   simulated: boolean;
+  /** What the `SYNTHETIC.json` of synthetic datasets says. */
+  synthetic: readonly unknown[];
   notes: string[];
 }
 
@@ -64,52 +72,137 @@ const chooseSensors = (
   return [...wanted];
 };
 
-const choosePeriod = (series: TileSeries, { from, to }: AnalysisOptions): Period => {
-  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+/** First and last day of each sensor over all tiles. */
+const daysOfSensors = (series: TileSeries, sensors: readonly string[]): Map<string, Period> => {
+  const found = new Map<string, Period>();
   for (const bySensor of series.values())
-    for (const { days } of bySensor.values()) {
+    for (const sensor of sensors) {
+      const { days } = bySensor.get(sensor)!;
       if (days.length === 0) continue;
-      first = Math.min(first, days[0]);
-      last = Math.max(last, days[days.length - 1]);
+      const { from, to } = found.get(sensor) ?? { from: days[0], to: days[0] };
+      found.set(sensor, { from: Math.min(from, days[0]), to: Math.max(to, days[days.length - 1]) });
     }
-  const period = { from: from ?? first, to: to ?? last };
+  return found;
+};
+
+const periodText = ({ from, to }: Period): string => `${dayText(from)} to ${dayText(to)}`;
+
+const choosePeriod = (
+  series: TileSeries,
+  sensors: readonly string[],
+  { from, to, extent }: AnalysisOptions,
+  notes: string[],
+): Period => {
+  const ofSensors = daysOfSensors(series, sensors);
+  const all = [...ofSensors.values()];
+  const whole = {
+    from: Math.min(...all.map((one) => one.from)),
+    to: Math.max(...all.map((one) => one.to)),
+  };
+  const common = {
+    from: Math.max(...all.map((one) => one.from)),
+    to: Math.min(...all.map((one) => one.to)),
+  };
+  const listed = [...ofSensors].map(([sensor, days]) => `${sensorLabel(sensor)} ${periodText(days)}`);
+  let chosen = whole;
+  if (extent !== 'whole' && (from === undefined || to === undefined)) {
+    if (common.from > common.to)
+      notes.push(
+        `the sensors have no day in common (${listed.join('; ')}): the whole period is counted, and a sensor has gaps where it has no list`,
+      );
+    else {
+      chosen = common;
+      if (common.from > whole.from || common.to < whole.to)
+        notes.push(
+          `counted is the period that all sensors have, ${periodText(common)} (${listed.join('; ')}); --all counts the whole`,
+        );
+    }
+  }
+  const period = { from: from ?? chosen.from, to: to ?? chosen.to };
   if (period.from > period.to)
-    throw new Fault(
-      `period: ${dayText(period.from)} to ${dayText(period.to)}; the end lies before the beginning`,
-    );
+    throw new Fault(`period: ${periodText(period)}; the end lies before the beginning`);
   return period;
 };
 
-const chooseTiles = (catalog: Catalog, wanted: readonly string[] | undefined): Catalog => {
-  if (wanted === undefined || wanted.length === 0) return catalog;
-  const there = new Set(catalog.acquisitions.map(({ tile }) => tile));
-  const missing = wanted.filter((tile) => !there.has(tile));
-  if (missing.length > 0)
+/** The tiles that are asked for, or those that every sensor has; their scenes on one grid. */
+const chooseTiles = (
+  catalog: Catalog,
+  sensors: readonly string[],
+  { tiles: wanted = [], extent }: AnalysisOptions,
+): Catalog => {
+  const gridded = onCommonGrid(catalog, sensors);
+  const tilesOf = ({ acquisitions }: Catalog): Set<string> => new Set(acquisitions.map(({ tile }) => tile));
+  const only = (from: Catalog, keep: ReadonlySet<string>): Catalog => ({
+    ...from,
+    acquisitions: from.acquisitions.filter(({ tile }) => keep.has(tile)),
+  });
+  if (wanted.length > 0) {
+    // a tile of a sensor's own grid is counted as it is listed
+    const from = [gridded, catalog].find((one) => {
+      const there = tilesOf(one);
+      return wanted.every((tile) => there.has(tile));
+    });
+    if (from) return only(from, new Set(wanted));
+    const there = tilesOf(gridded);
     throw new Fault(
-      missing.map(
-        (tile) =>
-          `--tiles: ${tile}; not in the catalogs, which have ${[...there].sort().slice(0, 20).join(', ')}`,
-      ),
+      wanted
+        .filter((tile) => !there.has(tile))
+        .map(
+          (tile) =>
+            `--tiles: ${tile}; not in the catalogs, which have ${[...there].sort().slice(0, 20).join(', ')}`,
+        ),
     );
-  const keep = new Set(wanted);
-  return { ...catalog, acquisitions: catalog.acquisitions.filter(({ tile }) => keep.has(tile)) };
+  }
+  if (extent === 'whole' || sensors.length < 2) return gridded;
+  const common = commonTiles(gridded.acquisitions, sensors);
+  const all = tilesOf(
+    only(
+      gridded,
+      new Set(
+        gridded.acquisitions
+          .filter(({ platform }) => sensors.some((sensor) => counts(sensor, platform)))
+          .map(({ tile }) => tile),
+      ),
+    ),
+  );
+  if (common.size === all.size) return gridded;
+  const notes = [
+    ...gridded.notes,
+    common.size === 0
+      ? 'no tile has acquisitions of every sensor: each is counted over its own tiles, and their means are not of the same places'
+      : `${all.size - common.size} of ${all.size} tiles are left out, as not every sensor has acquisitions of them; --all counts them`,
+  ];
+  return common.size === 0 ? { ...gridded, notes } : { ...only(gridded, common), notes };
+};
+
+/** A list of one image a tile (a dataset of chosen pairs) says nothing of how often a tile is seen. */
+const refuseOneDate = (series: TileSeries, sensors: readonly string[]): void => {
+  const dates = [...series.values()].map(
+    (bySensor) => uniteDays(sensors.map((sensor) => bySensor.get(sensor)!)).days.length,
+  );
+  if (dates.every((count) => count <= 1))
+    throw new Fault(
+      `catalog: ${dates.length === 1 ? 'one date of one tile' : `one date a tile, ${dates.length} tiles`}; gaps are between dates of a tile, so give all acquisitions of a period`,
+    );
 };
 
 /**
  * Counts how often each tile is seen, by each sensor and by several together, with gaps, windows and gains.
- * @throws Fault for a sensor or tile that the catalog does not have, a threshold outside 0 … 1, an empty period.
+ * @throws Fault for a sensor or tile that the catalog does not have, a threshold outside 0 … 1, an empty period, a catalog
+ *   with one date a tile.
  */
 export const analyse = (catalog: Catalog, options: AnalysisOptions = {}): Analysis => {
   const threshold = options.threshold ?? 0.7;
   if (!(threshold >= 0 && threshold <= 1))
     throw new Fault(`--clear: ${threshold}; give the least clear share, between 0 and 1`);
   const sensors = chooseSensors(catalog, options);
-  const kept = chooseTiles(catalog, options.tiles);
+  const kept = chooseTiles(catalog, sensors, options);
+  const notes = [...kept.notes];
   const series = mergeTiles(kept.acquisitions, sensors);
-  const period = choosePeriod(series, options);
+  refuseOneDate(series, sensors);
+  const period = choosePeriod(series, sensors, options, notes);
   const statistics = tileStatistics(series, sensors, period, threshold);
   let gain: Gain[] | null = null;
-  const notes = [...catalog.notes];
   const others = kept.acquisitions.filter(
     ({ platform }) => !sensors.some((sensor) => counts(sensor, platform)),
   );
@@ -124,7 +217,7 @@ export const analyse = (catalog: Catalog, options: AnalysisOptions = {}): Analys
   }
   const outlines = new Map<string, Outline>();
   for (const tile of series.keys()) {
-    const outline = mgrsOutline(tile) ?? catalog.outlines.get(tile);
+    const outline = mgrsOutline(tile) ?? kept.outlines.get(tile);
     if (outline) outlines.set(tile, outline);
   }
   return {
@@ -139,6 +232,7 @@ export const analyse = (catalog: Catalog, options: AnalysisOptions = {}): Analys
     },
     outlines,
     simulated: catalog.simulated,
+    synthetic: catalog.synthetic ?? [],
     notes,
   };
 };

@@ -8,7 +8,7 @@ import { okabeIto, seriesColour } from '../figures/theme.js';
 import type { Analysis } from './analyse.js';
 import { dayText, monthsOf } from './days.js';
 import { gapsBetween } from './gaps.js';
-import { within } from './merge.js';
+import { type DaySeries, within } from './merge.js';
 import { familyOf, sensorLabel } from './sensors.js';
 import { countByMonth, sensorSets } from './statistics.js';
 
@@ -32,8 +32,17 @@ export const colourOf = (set: string, sensors: readonly string[]): string => {
   return '#888888';
 };
 
-/** Tiles in the calendar's menu: hundreds would be no use and make the file large. */
-export const calendarTiles = 60;
+/** The calendar holds this many observations at most: its file stays small, and a menu of hundreds of tiles is no use. */
+const calendarObservations = 6000;
+
+/** The first tiles whose observations the calendar can hold; one at least. */
+const calendarTiles = ({ series, period }: Analysis): [string, Map<string, DaySeries>][] => {
+  let held = 0;
+  return [...series].filter(([, bySensor], index) => {
+    for (const days of bySensor.values()) held += within(days, period).days.length;
+    return index === 0 || held <= calendarObservations;
+  });
+};
 
 /** Figures get copied out of their page, so the title says that data are simulated. */
 const titled = (text: string, { simulated }: Analysis): string =>
@@ -85,9 +94,9 @@ const ecdf = (analysis: Analysis): Figure => {
 };
 
 const calendar = (analysis: Analysis): Figure => {
-  const { sensors, series, period, threshold } = analysis;
+  const { sensors, period, threshold } = analysis;
   return calendarStrip(
-    [...series].slice(0, calendarTiles).map(([tile, bySensor]) => ({
+    calendarTiles(analysis).map(([tile, bySensor]) => ({
       tile,
       rows: sensors.map((sensor) => {
         const { days, clear } = within(bySensor.get(sensor)!, period);

@@ -4,6 +4,80 @@ import { Fault } from '../fault.js';
 export const roles = ['tile', 'sensor', 'datetime', 'cloud', 'clear', 'nodata', 'id', 'bbox'] as const;
 export type Role = (typeof roles)[number];
 
+/** What the program also looks for by name, though no mapping names it. */
+export type Field = Role | 'start' | 'end';
+
+/**
+ * Columns and properties known by name, the first that is there, several joined with a dash: ours, then STAC, USGS
+ * EarthExplorer, the Copernicus Browser (OData, OpenSearch), CNSA's platforms and Earth Engine.
+ */
+export const knownColumns: Record<Field, readonly (readonly string[])[]> = {
+  tile: [
+    ...[
+      ['tile'],
+      ['s2:mgrs_tile'],
+      ['grid:code'],
+      ['mgrs:utm_zone', 'mgrs:latitude_band', 'mgrs:grid_square'],
+    ],
+    ...[['mgrs_tile'], ['tileId'], ['tileIdentifier'], ['Tile Number']],
+    ...[
+      ['landsat:wrs_path', 'landsat:wrs_row'],
+      ['WRS Path', 'WRS Row'],
+      ['wrs_path', 'wrs_row'],
+    ],
+    ...[
+      ['ScenePath', 'SceneRow'],
+      ['Path', 'Row'],
+    ],
+  ],
+  sensor: [
+    ...[['sensor'], ['SatelliteID', 'SensorID'], ['platformShortName', 'platformSerialIdentifier']],
+    ...[['platform'], ['Satellite'], ['SatelliteID'], ['platformSerialIdentifier'], ['constellation']],
+    ...[['SPACECRAFT_NAME'], ['SPACECRAFT_ID'], ['卫星', '传感器'], ['卫星']],
+  ],
+  datetime: [
+    ...[
+      ['datetime'],
+      ['date'],
+      ['time'],
+      ['Acquisition Date'],
+      ['Date Acquired'],
+      ['Acquisition Start Date'],
+    ],
+    ...[['beginningDateTime'], ['ContentDate:Start'], ['startDate'], ['Sensing time'], ['Sensing start']],
+    ...[['CenterTime'], ['ReceiveTime'], ['sensing_time'], ['采集时间'], ['接收时间'], ['成像时间']],
+  ],
+  start: [['start_datetime']],
+  end: [['end_datetime']],
+  clear: [['clear_fraction'], ['clear']],
+  cloud: [
+    ...[['eo:cloud_cover'], ['cloud_cover'], ['cloud'], ['Scene Cloud Cover L1'], ['Land Cloud Cover']],
+    ...[['Cloud Cover'], ['cloudCover'], ['CloudPercent'], ['CLOUDY_PIXEL_PERCENTAGE'], ['云量']],
+  ],
+  nodata: [],
+  id: [
+    ...[['id'], ['Landsat Product Identifier L2'], ['Landsat Product Identifier L1'], ['Vendor Product ID']],
+    ...[
+      ['Name'],
+      ['title'],
+      ['s2:product_uri'],
+      ['product_id'],
+      ['Display ID'],
+      ['SceneID'],
+      ['system:index'],
+    ],
+  ],
+  bbox: [['bbox']],
+};
+
+/** Parts of a value as one text: WRS numbers in three digits (`033-032`), an MGRS tile run together. */
+export const joinParts = (columns: readonly string[], parts: readonly string[]): string => {
+  if (columns[0].startsWith('mgrs:')) return parts.join('');
+  return /wrs/i.test(columns[0]) && parts.every((part) => /^\s*\d{1,3}\s*$/.test(part))
+    ? parts.map((part) => part.trim().padStart(3, '0')).join('-')
+    : parts.join('-');
+};
+
 /** One part of a value: a column's, or a constant. */
 export type ColumnPart = { column: string } | { constant: string };
 

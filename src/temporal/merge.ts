@@ -78,21 +78,27 @@ export const mergeTiles = (acquisitions: readonly Acquisition[], sensors: readon
 /** Observations of several sensors together: a day seen by more than one counts once, with its clearest value. */
 export const uniteDays = (parts: readonly DaySeries[]): DaySeries => {
   if (parts.length === 1) return parts[0];
-  const byDay = new Map<number, { clear: number; images: number }>();
-  for (const { days, clear, images } of parts)
-    days.forEach((day, index) => {
-      const seen = byDay.get(day);
-      byDay.set(day, {
-        clear: clearest(seen?.clear ?? Number.NaN, clear[index]),
-        images: (seen?.images ?? 0) + images[index],
-      });
-    });
-  const days = Int32Array.from(byDay.keys()).sort();
-  return {
-    days,
-    clear: Float64Array.from(days, (day) => byDay.get(day)!.clear),
-    images: Int32Array.from(days, (day) => byDay.get(day)!.images),
-  };
+  const longest = parts.reduce((sum, { days }) => sum + days.length, 0);
+  const days = new Int32Array(longest);
+  const clear = new Float64Array(longest).fill(Number.NaN);
+  const images = new Int32Array(longest);
+  const at = parts.map(() => 0);
+  let n = 0;
+  for (; ; n++) {
+    let day = Number.POSITIVE_INFINITY;
+    for (let part = 0; part < parts.length; part++)
+      if (at[part] < parts[part].days.length) day = Math.min(day, parts[part].days[at[part]]);
+    if (day === Number.POSITIVE_INFINITY) break;
+    days[n] = day;
+    for (let part = 0; part < parts.length; part++) {
+      const index = at[part];
+      if (index >= parts[part].days.length || parts[part].days[index] !== day) continue;
+      clear[n] = clearest(clear[n], parts[part].clear[index]);
+      images[n] += parts[part].images[index];
+      at[part] += 1;
+    }
+  }
+  return { days: days.slice(0, n), clear: clear.slice(0, n), images: images.slice(0, n) };
 };
 
 /** The days of a series within a period. */

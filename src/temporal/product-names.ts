@@ -1,6 +1,7 @@
 import type { Acquisition } from './acquisition.js';
 import { tileName } from './acquisition.js';
 import { parseTime } from './days.js';
+import { platformName } from './sensors.js';
 
 /** What a product's name says of its acquisition. A name never tells the cloud: `clear` is null. */
 type Named = Omit<Acquisition, 'clear'> & { clear: null };
@@ -83,6 +84,22 @@ const forms: readonly Form[] = [
   },
 ];
 
+const lastPart = (path: string): string =>
+  path
+    .trim()
+    .replace(/[\\/]+$/, '')
+    .split(/[\\/]/)
+    .pop() ?? '';
+
+/** Beginnings of product names of sensors that are none of ours, with a date behind: `S1A_IW_GRDH_…`, `GF2_PMS1_…`. */
+const foreignForm = /^([A-Z][A-Z0-9]{1,7}(?:_(?:PMS|PAN|MSS|CCD|SAR)\d?)?)[_.-].*(?:19|20)\d{5,}/;
+
+/** The sensor that a product's name begins with, where it is none of ours; null for what is no product's name. */
+export const foreignSensor = (path: string): string | null => {
+  const sensor = foreignForm.exec(lastPart(path))?.[1] ?? null;
+  return sensor === null || platformName(sensor) !== null ? null : sensor;
+};
+
 /** Examples of the names that {@link readProductName} knows. */
 export const productNameForms: readonly string[] = forms.map(({ what }) => what);
 
@@ -91,12 +108,7 @@ export const productNameForms: readonly string[] = forms.map(({ what }) => what)
  * but its date does not exist; null where the form is not known.
  */
 export const readProductName = (path: string): Named | string | null => {
-  const name =
-    path
-      .trim()
-      .replace(/[\\/]+$/, '')
-      .split(/[\\/]/)
-      .pop() ?? '';
+  const name = lastPart(path);
   for (const { pattern, read } of forms) {
     const match = pattern.exec(name);
     if (match === null) continue;

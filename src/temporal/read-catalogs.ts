@@ -1,8 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { syntheticMarker } from '../dataset/synth/marker.js';
 import { Fault, reason } from '../fault.js';
 import { type Catalog, joinCatalogs } from './acquisition.js';
 import { type AssignedColumns, assignColumns, type ColumnRequest } from './columns.js';
+import { gridPlaces } from './common-grid.js';
 import type { ReadContext } from './fields.js';
 import { readCsv } from './read-csv.js';
 import { readNames } from './read-names.js';
@@ -29,14 +31,18 @@ const parseJson = (text: string, file: string, lines: boolean, context: ReadCont
     .filter((item) => item !== undefined);
 };
 
+/** The text of a file: UTF-8, or the encoding of Chinese Windows where its first line reads as Chinese. */
 const readText = async (path: string, context: ReadContext): Promise<string | null> => {
   const bytes = await readFile(path);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    context.faults.push(`${path}: not UTF-8 text; give STAC JSON, CSV or a list of product names`);
-    return null;
-  }
+  for (const encoding of ['utf-8', 'gb18030'])
+    try {
+      const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+      if (encoding === 'utf-8' || /\p{Script=Han}/u.test(text.split('\n', 1)[0])) return text;
+    } catch {
+      // the next one
+    }
+  context.faults.push(`${path}: not UTF-8 text; give STAC JSON, CSV or a list of product names`);
+  return null;
 };
 
 /** What a text is, by its name and its beginning. */
@@ -50,13 +56,34 @@ const kindOf = (path: string, text: string): 'json' | 'lines' | 'csv' | 'names' 
   return start.split('\n', 1)[0].includes(',') ? 'csv' : 'names';
 };
 
-/** Cloud of a whole catalog below 1 % is rather a fraction of 1; it is read as it must be, and said. */
-const fractionNotes = (path: string, { percents }: ReadContext): string[] =>
-  percents && percents.count > 2 && percents.highest > 0 && percents.highest <= 1
-    ? [
-        `${path}: no cloud value is above 1, and all are read as percent; were they fractions, give the clear share with --columns clear=COLUMN`,
-      ]
-    : [];
+/** Least number of cloud values that tell percent from fractions. */
+const tellingClouds = 3;
+
+/**
+ * Cloud of a file without a value above 1 is taken as a fraction of 1, unless a mapping says that it is in percent: the
+ * clear shares are set anew, and the note says so.
+ */
+const tellFractions = (path: string, { acquisitions }: Catalog, context: ReadContext): string[] => {
+  const clouds = context.clouds ?? [];
+  let [count, highest] = [0, 0];
+  for (const cloud of clouds) {
+    if (Number.isNaN(cloud)) continue;
+    count += 1;
+    highest = Math.max(highest, cloud);
+  }
+  if (count < tellingClouds || highest === 0 || highest > 1) return [];
+  if (context.percent)
+    return [
+      `${path}: no cloud value is above 1, and all are read as percent; were they fractions, give the clear share with --columns clear=COLUMN`,
+    ];
+  clouds.forEach((cloud, index) => {
+    const image = acquisitions[index];
+    if (!Number.isNaN(cloud)) image.clear = (image.clear! / ((100 - cloud) / 100)) * (1 - cloud);
+  });
+  return [
+    `${path}: no cloud value is above 1: read as fractions of 1; were they percent, say --columns cloud=COLUMN`,
+  ];
+};
 
 /** Items of sensors that nobody counts: left out and said, or a fault where a file holds no others. */
 const otherNotes = (path: string, { acquisitions }: Catalog, context: ReadContext): string[] => {
@@ -93,6 +120,31 @@ const readOne = async (path: string, columns: AssignedColumns, context: ReadCont
   return document === undefined ? nothing() : readStac(document, path, columns, context);
 };
 
+/** What marks the data of a folder as synthetic; undefined where nothing does. */
+const syntheticOf = async (path: string, isFolder: boolean): Promise<unknown> => {
+  const text = await readFile(join(isFolder ? path : dirname(path), syntheticMarker), 'utf8').catch(
+    () => null,
+  );
+  if (text === null) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+};
+
+const marked = async (path: string, catalog: Catalog): Promise<Catalog> => {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const synthetic = catalog.acquisitions.length > 0 ? await syntheticOf(path, isFolder) : undefined;
+  if (synthetic === undefined) return catalog;
+  const name = basename(resolve(isFolder ? path : dirname(path)));
+  const note = `${name}: synthetic images (${syntheticMarker}); their dates are simulated`;
+  return { ...catalog, simulated: true, synthetic: [synthetic], notes: [...catalog.notes, note] };
+};
+
 export interface ReadOptions {
   /** From {@link parseColumns}. */
   columns?: readonly ColumnRequest[];
@@ -115,12 +167,17 @@ export const readCatalogs = async (
   const assigned = assignColumns(paths, columns);
   const catalogs: Catalog[] = [];
   for (const [index, path] of paths.entries()) {
-    context.percents = { count: 0, highest: 0 };
+    context.clouds = [];
+    context.percent = assigned[index].mapping.cloud !== undefined;
     context.others = new Map();
-    const catalog = await readOne(path, assigned[index], context);
-    const notes = [...catalog.notes, ...fractionNotes(path, context), ...otherNotes(path, catalog, context)];
+    const catalog = await marked(path, await readOne(path, assigned[index], context));
+    const notes = [
+      ...catalog.notes,
+      ...tellFractions(path, catalog, context),
+      ...otherNotes(path, catalog, context),
+    ];
     catalogs.push({ ...catalog, notes });
   }
   if (context.faults.length > 0) throw new Fault(context.faults);
-  return joinCatalogs(catalogs);
+  return gridPlaces(joinCatalogs(catalogs));
 };

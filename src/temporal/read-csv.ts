@@ -1,42 +1,16 @@
 import Papa from 'papaparse';
 import type { Acquisition, Catalog, Outline } from './acquisition.js';
-import { type AssignedColumns, type ColumnPart, type Role, roles } from './columns.js';
-import { boxOutline, type Fields, type ReadContext, readFields } from './fields.js';
-
-/**
- * Columns taken for a role that no mapping names, the first that the header has, several joined with a dash: ours, then
- * the names of STAC, USGS EarthExplorer, the Copernicus Browser and CNSA's platform, in any case.
- */
-const usual: Record<Role, readonly (readonly string[])[]> = {
-  tile: [
-    ...[['tile'], ['s2:mgrs_tile'], ['grid:code'], ['mgrs_tile'], ['tileId']],
-    ...[
-      ['landsat:wrs_path', 'landsat:wrs_row'],
-      ['WRS Path', 'WRS Row'],
-      ['wrs_path', 'wrs_row'],
-    ],
-    ['ScenePath', 'SceneRow'],
-  ],
-  sensor: [['sensor'], ['platform'], ['Satellite'], ['SatelliteID'], ['platformSerialIdentifier']],
-  datetime: [
-    ...[['datetime'], ['date'], ['time'], ['Acquisition Date'], ['Date Acquired'], ['beginningDateTime']],
-    ...[['ContentDate:Start'], ['Sensing time'], ['CenterTime'], ['ReceiveTime']],
-  ],
-  clear: [['clear_fraction'], ['clear']],
-  cloud: [
-    ...[['eo:cloud_cover'], ['cloud_cover'], ['cloud'], ['Scene Cloud Cover L1'], ['Land Cloud Cover']],
-    ...[['cloudCover'], ['CloudPercent']],
-  ],
-  nodata: [],
-  id: [['id'], ['Landsat Product Identifier L2'], ['Landsat Product Identifier L1'], ['Name'], ['SceneID']],
-  bbox: [['bbox']],
-};
-
-/** WRS numbers in three digits, as in `033-032`; other parts as they are. */
-const joinParts = (columns: readonly string[], parts: readonly string[]): string =>
-  /wrs/i.test(columns[0]) && parts.every((part) => /^\d{1,3}$/.test(part.trim()))
-    ? parts.map((part) => part.trim().padStart(3, '0')).join('-')
-    : parts.join('-');
+import {
+  type AssignedColumns,
+  type ColumnPart,
+  type Field,
+  joinParts,
+  knownColumns,
+  type Role,
+  roles,
+} from './columns.js';
+import { type ReadContext, readFields } from './fields.js';
+import { footprintReader, textOutline } from './footprint.js';
 
 type Reader = (row: readonly string[]) => string;
 
@@ -46,18 +20,44 @@ const partReader = (part: ColumnPart, header: readonly string[]): Reader => {
   return (row) => row[index] ?? '';
 };
 
-/** Readers by role; what the header lacks is left in `faults`. */
+type Readers = Partial<Record<Field, Reader>>;
+
+/** The reader of a field by columns known by name, and these; null where the header has none of them. */
+const knownReader = (field: Field, header: readonly string[]): { read: Reader; columns: string[] } | null => {
+  const spelt = (name: string): string | undefined =>
+    header.find((column) => column.toLowerCase() === name.toLowerCase());
+  const found = knownColumns[field].find((names) => names.every((name) => spelt(name) !== undefined));
+  if (found === undefined) return null;
+  const columns = found.map((name) => spelt(name) as string);
+  const parts = columns.map((column) => partReader({ column }, header));
+  if (parts.length > 1)
+    return {
+      read: (row) =>
+        joinParts(
+          columns,
+          parts.map((part) => part(row)),
+        ),
+      columns,
+    };
+  const [read] = parts;
+  // EarthExplorer names a Landsat by its number alone
+  return field === 'sensor' && /^satellite$/i.test(columns[0])
+    ? { read: (row) => read(row).replace(/^[4-9]$/, 'landsat-$&'), columns }
+    : { read, columns };
+};
+
+/** Readers by field; what the header lacks is left in `faults`. */
 const resolve = (
   file: string,
   header: readonly string[],
   { mapping }: AssignedColumns,
   faults: string[],
-): { readers: Partial<Record<Role, Reader>>; taken: string[] } => {
-  const readers: Partial<Record<Role, Reader>> = {};
+): { readers: Readers; taken: string[] } => {
+  const readers: Readers = {};
   const taken: string[] = [];
   const told = mapping.clear !== undefined || mapping.cloud !== undefined;
-  for (const role of roles) {
-    const parts = mapping[role];
+  for (const role of [...roles, 'start', 'end'] as Field[]) {
+    const parts = mapping[role as Role];
     if (parts) {
       for (const part of parts)
         if ('column' in part && !header.includes(part.column))
@@ -69,46 +69,32 @@ const resolve = (
       continue;
     }
     if (told && (role === 'clear' || role === 'cloud')) continue;
-    if (role === 'cloud' && readers.clear) continue;
-    const spelt = (name: string): string | undefined =>
-      header.find((column) => column.toLowerCase() === name.toLowerCase());
-    const found = usual[role].find((names) => names.every((name) => spelt(name) !== undefined));
-    if (found === undefined) continue;
-    const columns = found.map((name) => spelt(name) as string);
-    const read = columns.map((column) => partReader({ column }, header));
-    readers[role] =
-      read.length === 1
-        ? // EarthExplorer names a Landsat by its number alone
-          role === 'sensor' && /^satellite$/i.test(columns[0])
-          ? (row) => read[0](row).replace(/^[4-9]$/, 'landsat-$&')
-          : read[0]
-        : (row) =>
-            joinParts(
-              columns,
-              read.map((one) => one(row)),
-            );
-    if (found !== usual[role][0] || role === 'cloud') taken.push(`${role}=${columns.join('+')}`);
+    // a clear share of our own goes before cloud
+    if (role === 'cloud' && knownReader('clear', header)) continue;
+    const known = knownReader(role, header);
+    if (known === null) continue;
+    readers[role] = known.read;
+    if (role === 'cloud' || known.columns[0].toLowerCase() !== knownColumns[role][0][0])
+      taken.push(`${role}=${known.columns.join('+')}`);
   }
-  const missing = (['tile', 'sensor', 'datetime'] as const).filter((role) => readers[role] === undefined);
-  if (!readers.clear && !readers.cloud) missing.push('cloud' as never);
+  // a product's name tells the rest
+  const missing: string[] = readers.id
+    ? []
+    : (['tile', 'sensor', 'datetime'] as const).filter(
+        (role) => readers[role] === undefined && !(role === 'datetime' && readers.start && readers.end),
+      );
+  if (!readers.clear && !readers.cloud) missing.push('cloud');
   for (const role of missing)
     faults.push(
-      `${file}: no column for ${role === ('cloud' as string) ? 'cloud or clear' : role}; name it with --columns ${role}=COLUMN; there are ${header.join(', ')}`,
+      `${file}: no column for ${role === 'cloud' ? 'cloud or clear' : role}; name it with --columns ${role}=COLUMN; there are ${header.join(', ')}`,
     );
   return { readers, taken };
 };
 
-const parseBox = (text: string): Outline | null => {
-  try {
-    return boxOutline(JSON.parse(text));
-  } catch {
-    return null;
-  }
-};
-
 /**
- * Reads acquisitions from CSV text with a header. By default the columns are `tile,sensor,datetime,clear_fraction`,
- * or STAC's names for them; `columns` names others. A column `simulated` marks a catalog of the simulator.
+ * Reads acquisitions from CSV text with a header. Columns are taken by their names, {@link knownColumns}, unless `columns`
+ * names others; a product's name in an id column tells what has no column. A column `simulated` marks a catalog of the
+ * simulator.
  * Faults are left in `context.faults`, each with its line.
  */
 export const readCsv = (
@@ -121,7 +107,8 @@ export const readCsv = (
   const outlines = new Map<string, Outline>();
   const notes: string[] = [];
   let header: string[] | null = null;
-  let readers: Partial<Record<Role, Reader>> = {};
+  let readers: Readers = {};
+  let footprint: ReturnType<typeof footprintReader> = null;
   let simulatedColumn = -1;
   let usable = true;
   let simulated = false;
@@ -150,6 +137,9 @@ export const readCsv = (
       const before = context.faults.length;
       const resolved = resolve(file, header, columns, context.faults);
       readers = resolved.readers;
+      footprint = columns.mapping.bbox
+        ? (cells) => textOutline(readers.bbox?.(cells) ?? '')
+        : footprintReader(header);
       if (resolved.taken.length > 0)
         notes.push(`${file}: columns taken by name: ${resolved.taken.join(', ')}`);
       simulatedColumn = header.indexOf('simulated');
@@ -163,21 +153,26 @@ export const readCsv = (
       );
       return;
     }
-    const fields: Fields = {
-      tile: readers.tile?.(row),
-      sensor: readers.sensor?.(row),
-      datetime: readers.datetime?.(row),
-      clear: readers.clear?.(row),
-      cloud: readers.cloud?.(row),
-      nodata: readers.nodata?.(row),
-      id: readers.id?.(row),
-    };
-    const acquisition = readFields(fields, `${file} line ${here}`, context);
+    const acquisition = readFields(
+      {
+        tile: readers.tile?.(row),
+        sensor: readers.sensor?.(row),
+        datetime: readers.datetime?.(row),
+        start: readers.start?.(row),
+        end: readers.end?.(row),
+        clear: readers.clear?.(row),
+        cloud: readers.cloud?.(row),
+        nodata: readers.nodata?.(row),
+        id: readers.id?.(row),
+      },
+      () => `${file} line ${here}`,
+      context,
+    );
     if (acquisition === null) return;
     acquisitions.push(acquisition);
     if (simulatedColumn >= 0 && /^(true|1|yes)$/i.test(row[simulatedColumn])) simulated = true;
-    if (readers.bbox && !outlines.has(acquisition.tile)) {
-      const outline = parseBox(readers.bbox(row));
+    if (footprint && !outlines.has(acquisition.tile)) {
+      const outline = footprint(row);
       if (outline) outlines.set(acquisition.tile, outline);
     }
   };

@@ -1,6 +1,6 @@
 import type { Acquisition, Catalog } from './acquisition.js';
 import type { ReadContext } from './fields.js';
-import { productNameForms, readProductName } from './product-names.js';
+import { foreignSensor, productNameForms, readProductName } from './product-names.js';
 
 /**
  * Reads acquisitions from product names, one a line; empty lines and lines that begin with `#` are skipped.
@@ -13,7 +13,9 @@ export const readNames = (text: string, file: string, context: ReadContext): Cat
     if (line.trim() === '' || line.startsWith('#')) return;
     names += 1;
     const named = readProductName(line);
-    if (named === null)
+    const foreign = named === null ? foreignSensor(line) : null;
+    if (foreign !== null) context.others?.set(foreign, (context.others.get(foreign) ?? 0) + 1);
+    else if (named === null)
       context.faults.push(
         `${file} line ${index + 1}: product name ${line.trim()} is unknown; known forms are ${productNameForms.join(', ')}`,
       );

@@ -1,6 +1,5 @@
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { syntheticMarker } from '../dataset/synth/marker.js';
 import type { Acquisition, Catalog } from './acquisition.js';
 import { tileName } from './acquisition.js';
 import { parseTime } from './days.js';
@@ -62,11 +61,5 @@ export const readPaperLayout = async (root: string, context: ReadContext): Promi
           `${basename(root)}: file names tell no cloud; all ${acquisitions.length} acquisitions count as clear`,
         ]
       : [];
-  const simulated = await access(join(root, syntheticMarker)).then(
-    () => true,
-    () => false,
-  );
-  if (simulated)
-    notes.push(`${basename(root)}: synthetic images (${syntheticMarker}); their dates are simulated`);
-  return { acquisitions, outlines: new Map(), simulated, notes };
+  return { acquisitions, outlines: new Map(), simulated: false, notes };
 };

@@ -1,7 +1,14 @@
 import type { Acquisition, Catalog, Outline } from './acquisition.js';
-import type { AssignedColumns, ColumnPart, Role } from './columns.js';
-import { dayOf, parseTime } from './days.js';
-import { boxOutline, type Fields, type ReadContext, readFields } from './fields.js';
+import {
+  type AssignedColumns,
+  type ColumnPart,
+  type Field,
+  joinParts,
+  knownColumns,
+  type Role,
+} from './columns.js';
+import { type Fields, type ReadContext, readFields } from './fields.js';
+import { boxOutline, geometryOutline, textOutline } from './footprint.js';
 
 type Json = { readonly [key: string]: unknown };
 
@@ -12,65 +19,21 @@ const isObject = (value: unknown): value is Json =>
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 
-const mgrsOf = (properties: Json): string | undefined => {
-  const parts = [
-    properties['mgrs:utm_zone'],
-    properties['mgrs:latitude_band'],
-    properties['mgrs:grid_square'],
-  ];
-  return parts.every((part) => part !== undefined && part !== null) ? parts.join('') : undefined;
-};
-
-const wrsOf = (properties: Json): string | undefined => {
-  const [path, row] = [text(properties['landsat:wrs_path']), text(properties['landsat:wrs_row'])];
-  return path === undefined || row === undefined
-    ? undefined
-    : `${path.padStart(3, '0')}-${row.padStart(3, '0')}`;
-};
-
 /** `grid:code` is `MGRS-13TDE`, `WRS2-033032`: the grid's name is not the tile's. */
-const gridOf = (code: string | undefined): string | undefined => {
-  if (code === undefined) return undefined;
+const gridTile = (code: string): string => {
   const wrs = /^WRS2-(\d{3})(\d{3})$/.exec(code);
   return wrs ? `${wrs[1]}-${wrs[2]}` : code.replace(/^[A-Z0-9]+-/, '');
 };
 
-const tileOf = (properties: Json): string | undefined =>
-  text(properties['s2:mgrs_tile']) ??
-  mgrsOf(properties) ??
-  gridOf(text(properties['grid:code'])) ??
-  wrsOf(properties);
-
-/** STAC lets `datetime` be null beside a start and an end: taken where both lie on one day, refused otherwise. */
-const datetimeOf = (properties: Json): string | undefined => {
-  const own = text(properties['datetime']);
-  if (own !== undefined) return own;
-  const [start, end] = [text(properties['start_datetime']), text(properties['end_datetime'])];
-  const [from, to] = [parseTime(start ?? ''), parseTime(end ?? '')];
-  return from !== null && to !== null && dayOf(from) === dayOf(to) ? start : undefined;
-};
-
-/** What is wrong with an item that is made of images of several days. */
-const compositeFault = (properties: Json): string | undefined => {
-  if (text(properties['datetime']) !== undefined) return undefined;
-  const [start, end] = [text(properties['start_datetime']), text(properties['end_datetime'])];
-  const [from, to] = [parseTime(start ?? ''), parseTime(end ?? '')];
-  return from !== null && to !== null && dayOf(from) !== dayOf(to)
-    ? `a composite: start_datetime ${start} and end_datetime ${end} are days apart, so it has no day of its own; leave composites out, or take their start with --columns datetime=start_datetime`
-    : undefined;
-};
-
-/** The outer ring of a polygon, or of a multipolygon's first part, without the repeated last point. */
-const ringOf = (geometry: unknown): Outline | null => {
-  if (!isObject(geometry) || !Array.isArray(geometry['coordinates'])) return null;
-  const { coordinates } = geometry as { coordinates: unknown[] };
-  const polygon = geometry['type'] === 'MultiPolygon' ? coordinates[0] : coordinates;
-  const ring: unknown = Array.isArray(polygon) ? polygon[0] : null;
-  if (!Array.isArray(ring) || ring.length < 4) return null;
-  const points = ring.map((point) => (Array.isArray(point) ? [Number(point[0]), Number(point[1])] : []));
-  return points.every(([lon, lat]) => Number.isFinite(lon) && Number.isFinite(lat))
-    ? (points.slice(0, -1) as [number, number][])
-    : null;
+/** The first property known by name that the item has. */
+const known = (field: Field, properties: Json): string | undefined => {
+  for (const names of knownColumns[field]) {
+    const parts = names.map((name) => text(properties[name]));
+    if (parts.includes(undefined)) continue;
+    if (names[0] === 'grid:code') return gridTile(parts[0]!);
+    return parts.length === 1 ? parts[0] : joinParts(names, parts as string[]);
+  }
+  return undefined;
 };
 
 const mapped = (parts: ColumnPart[] | undefined, properties: Json): string | undefined => {
@@ -79,17 +42,38 @@ const mapped = (parts: ColumnPart[] | undefined, properties: Json): string | und
   return values.includes(undefined) ? '' : values.join('-');
 };
 
+/** Properties in which catalogs write the product's name, where the item's id is a number of their own. */
+const nameProperties = ['title', 's2:product_uri', 'productIdentifier', 'landsat:scene_id'];
+
 const fieldsOf = (item: Json, properties: Json, { mapping, named }: AssignedColumns): Fields => {
   const own = (role: Role): string | undefined => (named ? mapped(mapping[role], properties) : undefined);
   const clear = own('clear');
+  const id = text(item['id']) ?? '';
   return {
-    tile: own('tile') ?? tileOf(properties),
-    sensor: own('sensor') ?? text(properties['platform']) ?? text(properties['constellation']),
-    datetime: own('datetime') ?? datetimeOf(properties),
+    tile: own('tile') ?? known('tile', properties),
+    sensor: own('sensor') ?? known('sensor', properties),
+    datetime: own('datetime') ?? known('datetime', properties),
+    start: known('start', properties),
+    end: known('end', properties),
     clear,
-    cloud: clear === undefined ? (own('cloud') ?? text(properties['eo:cloud_cover'])) : undefined,
+    cloud: clear === undefined ? (own('cloud') ?? known('cloud', properties)) : undefined,
     nodata: own('nodata'),
-    id: text(item['id']) ?? '',
+    id,
+    names: [id, ...nameProperties.map((key) => text(properties[key]) ?? '')],
+  };
+};
+
+/** A product of Copernicus' OData as an item: its attributes are its properties, its name the id. */
+const odataItem = (product: Json): Json => {
+  const listed = Array.isArray(product['Attributes']) ? product['Attributes'].filter(isObject) : [];
+  const date = isObject(product['ContentDate']) ? product['ContentDate'] : {};
+  return {
+    id: product['Name'],
+    geometry: product['GeoFootprint'] ?? product['Footprint'],
+    properties: {
+      ...Object.fromEntries(listed.map((one) => [String(one['Name']), one['Value']])),
+      'ContentDate:Start': date['Start'],
+    },
   };
 };
 
@@ -101,6 +85,8 @@ const itemsOf = (document: unknown): unknown[] | null => {
   }
   if (!isObject(document)) return null;
   if (document['type'] === 'Feature') return [document];
+  if (Array.isArray(document['value']) && !Array.isArray(document['features']))
+    return document['value'].map((one) => (isObject(one) && one['ContentDate'] ? odataItem(one) : one));
   return Array.isArray(document['features']) ? document['features'] : null;
 };
 
@@ -108,19 +94,21 @@ const itemsOf = (document: unknown): unknown[] | null => {
 const matchedOf = (document: unknown): number | null => {
   if (!isObject(document)) return null;
   const context = isObject(document['context']) ? document['context'] : {};
-  const matched = document['numberMatched'] ?? document['numMatched'] ?? context['matched'];
+  const matched =
+    document['numberMatched'] ?? document['numMatched'] ?? document['@odata.count'] ?? context['matched'];
   return typeof matched === 'number' ? matched : null;
 };
 
 /** A page that names a next one is not the whole search. */
 const hasNextPage = (document: unknown): boolean =>
   isObject(document) &&
-  Array.isArray(document['links']) &&
-  document['links'].some((link) => isObject(link) && link['rel'] === 'next');
+  (typeof document['@odata.nextLink'] === 'string' ||
+    (Array.isArray(document['links']) &&
+      document['links'].some((link) => isObject(link) && link['rel'] === 'next')));
 
 /**
- * Reads STAC items (an ItemCollection, any FeatureCollection of items, one item, a list of these) from parsed JSON.
- * Tile: `s2:mgrs_tile`, `mgrs:*`, `grid:code`, or WRS path and row; sensor: `platform`; cloud: `eo:cloud_cover`.
+ * Reads STAC items (an ItemCollection, any FeatureCollection of items, one item, a list of these; Copernicus' OData too)
+ * from parsed JSON. Properties are taken by their names, {@link knownColumns}; a product's name tells what they lack.
  * A mapping meant for this file reads other properties. Faults are left in `context.faults` with the item's id.
  */
 export const readStac = (
@@ -145,17 +133,15 @@ export const readStac = (
       return;
     }
     const where = `${file} item ${text(item['id']) ?? index + 1}`;
-    const composite = columns.named && columns.mapping.datetime ? undefined : compositeFault(properties);
-    if (composite !== undefined) {
-      context.faults.push(`${where}: ${composite}`);
-      return;
-    }
-    const acquisition = readFields(fieldsOf(item, properties, columns), where, context);
+    const acquisition = readFields(fieldsOf(item, properties, columns), () => where, context);
     if (acquisition === null) return;
     acquisitions.push(acquisition);
     if (properties['simulated'] === true) simulated = true;
     if (!outlines.has(acquisition.tile)) {
-      const outline = boxOutline(item['bbox']) ?? ringOf(item['geometry']);
+      const { geometry, bbox } = item;
+      const outline =
+        (typeof geometry === 'string' ? textOutline(geometry) : geometryOutline(geometry)) ??
+        boxOutline(bbox);
       if (outline) outlines.set(acquisition.tile, outline);
     }
   });

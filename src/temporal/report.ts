@@ -1,13 +1,16 @@
 import { join } from 'node:path';
+import { syntheticMarker } from '../dataset/synth/marker.js';
 import { csvTable, markdownTable } from '../evaluation/render-table.js';
 import { cellText, type Table } from '../evaluation/table.js';
 import { escapeHtml, figurePage } from '../figures/page.js';
+import { explorerCode, explorerHtml } from '../figures/temporal/explorer.js';
 import { writeAtomic, writeJson } from '../files.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { Analysis } from './analyse.js';
-import { type AnalysisFigure, analysisFigures, calendarTiles } from './analysis-figures.js';
+import { type AnalysisFigure, analysisFigures } from './analysis-figures.js';
 import { gainTableOf, monthTableOf, shortTileTableOf, tileTableOf } from './analysis-tables.js';
 import { dayText } from './days.js';
+import { explorerData } from './explore.js';
 import { sensorLabel } from './sensors.js';
 import { summarise } from './summary.js';
 
@@ -39,8 +42,21 @@ const simulatedColumn = (table: Table): Table => ({
   rows: table.rows.map((row) => ({ ...row, cells: [...row.cells, 'true'] })),
 });
 
-const introduction = ({ sensors, period, statistics, threshold, notes, simulated }: Analysis): string =>
+/** The page is dark where its reader's system is, as the explorer on it; plotly's figures stay on white. */
+const reportStyle = `<style>.figure{background:#fff;border-radius:8px;overflow:hidden}pre{overflow-x:auto}
+@media (prefers-color-scheme:dark){body{background:#14171a;color:#e8eaed}.note{color:#a3abb5}th,td{border-color:#323840}.simulated{color:#222}}</style>`;
+
+const introduction = ({
+  sensors,
+  period,
+  statistics,
+  threshold,
+  notes,
+  simulated,
+  synthetic,
+}: Analysis): string =>
   [
+    reportStyle,
     '<h1>Temporal frequency</h1>',
     simulated ? '<p class="simulated">These acquisitions are simulated, not observed.</p>' : '',
     `<p>${escapeHtml(sensors.map(sensorLabel).join(', '))} over ${statistics.size} ${
@@ -48,21 +64,23 @@ const introduction = ({ sensors, period, statistics, threshold, notes, simulated
     }, ${dayText(period.from)} to ${dayText(period.to)}. An observation is a UTC day on which a sensor saw the tile; it is clear where at least ${
       Math.round(threshold * 1000) / 10
     } % of what was seen is free of cloud.</p>`,
+    ...synthetic.map(
+      (told) =>
+        `<details><summary>${syntheticMarker}: what the data were drawn with</summary><pre>${escapeHtml(JSON.stringify(told, null, 2))}</pre></details>`,
+    ),
     ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
   ].join('\n');
 
-/** The report as one self-contained HTML page. */
+/** The report as one self-contained HTML page: the explorer first, then tables and figures. */
 export const reportPage = (analysis: Analysis, figures: readonly AnalysisFigure[]): Promise<string> =>
   figurePage('Temporal frequency', [
     { html: introduction(analysis) },
+    { html: `${explorerHtml(explorerData(analysis))}\n<script>${explorerCode()}</script>` },
     { heading: 'Gain', html: tableHtml(gainTableOf(analysis)) },
-    ...figures.map(({ name, heading, figure }) => ({
-      heading,
-      figure,
-      ...(name === 'calendar' && analysis.statistics.size > calendarTiles
-        ? { html: `<p class="note">The first ${calendarTiles} of ${analysis.statistics.size} tiles.</p>` }
-        : {}),
-    })),
+    // where and when: the explorer shows them
+    ...figures
+      .filter(({ name }) => name !== 'calendar' && name !== 'map')
+      .map(({ heading, figure }) => ({ heading, figure })),
     { heading: 'Tiles', html: tableHtml(shortTileTableOf(analysis)) },
   ]);
 
@@ -114,6 +132,11 @@ export const writeReport = async (
   ];
   await writeJson(join(folder, 'summary.json'), summarise(analysis));
   const written = ['summary.json'];
+  if (analysis.synthetic.length > 0) {
+    const [first, ...others] = analysis.synthetic;
+    await writeJson(join(folder, syntheticMarker), others.length > 0 ? analysis.synthetic : first);
+    written.push(syntheticMarker);
+  }
   for (const [index, [name, make]] of pages.entries()) {
     signal?.throwIfAborted();
     const content = await make();

@@ -29,6 +29,8 @@ export interface PreparedData {
   patchHistogram: (row: number) => Float64Array;
   /** Source counts of a tile, [bands·bins]. */
   tileHistogram: (tile: string) => Float64Array;
+  /** A row's patch as if it were a tile of its own. */
+  patch: (row: number) => Tile;
   /** A tile as its mapping is asked for: what its source pixels say. */
   tile: (tile: string) => Tile;
   /**
@@ -116,7 +118,7 @@ export const prepareData = async (
     dataset,
     data,
     knots: model.knots,
-    joint: modelOf(experiment).joint?.(contextOf(experiment)),
+    joint: modelOf(experiment).joint?.(contextOf(experiment)) ?? undefined,
     pixels: pack,
     onProgress,
     signal,
@@ -160,20 +162,22 @@ export const prepareData = async (
     const key = tileKey(patch);
     tiles.set(key, [...(tiles.get(key) ?? []), patch]);
   }
-  const tile = (key: string): Tile => {
-    const histogram = tileCounts.counts.get(key)!;
-    const joint = sumJoint(table, (tiles.get(key) ?? []).map(row));
-    return joint ? { histogram, jointHistogram: joint.jointHistogram } : { histogram };
+  const seen = (histogram: Float64Array, rows: readonly number[]): Tile => {
+    const joint = sumJoint(table, rows);
+    return joint ? { histogram, joint } : { histogram };
   };
+  const patchHistogram = (at: number): Float64Array => patchCounts.counts.get(table.ids[at])!;
+  const tileHistogram = (tile: string): Float64Array => tileCounts.counts.get(tile)!;
   return {
     lists,
     table,
     row,
     ofTile: (tile) => tiles.get(tile) ?? [],
     sum: (patches) => sumRows(table, patches.map(row)),
-    patchHistogram: (at) => patchCounts.counts.get(table.ids[at])!,
-    tileHistogram: (tile) => tileCounts.counts.get(tile)!,
-    tile,
+    patchHistogram,
+    tileHistogram,
+    patch: (at) => seen(patchHistogram(at), [at]),
+    tile: (key) => seen(tileHistogram(key), (tiles.get(key) ?? []).map(row)),
     read: pixels ? packedPixels(pixels, row) : (patch) => readPatch(patch, data.bands),
     batches: (rows, allocate) => {
       if (!pixels) throw new Error('prepareData: batches of pixels, but none are packed without model.conv');
@@ -195,6 +199,7 @@ export const fitInputOf = (experiment: Experiment, data: PreparedData): FitInput
     rows: { train: data.lists.train.map(data.row), val: data.lists.val.map(data.row) },
     histogram: data.patchHistogram,
     tileHistogram: data.tileHistogram,
+    patch: data.patch,
     tile: data.tile,
     sum: (rows) => sumRows(data.table, rows),
   },

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cogDirectories } from '../../src/raster/cog-layout.js';
 import type { Georeference } from '../../src/raster/georeference.js';
 import type { BandArray } from '../../src/raster/predictor.js';
+import { withRaster } from '../../src/raster/read.js';
 import type { RasterInfo } from '../../src/raster/tiff-fields.js';
 import { type CogOptions, createCog } from '../../src/raster/write-cog.js';
 import { gdalInfo, gdalMissing, runPython } from '../gdal.js';
@@ -125,6 +126,9 @@ describe('createCog', () => {
       'tile: 100; a positive multiple of 16',
     );
     await expect(createCog(path, info(5, 5), { level: 10 })).rejects.toThrow('compression level: 10');
+    await expect(createCog(path, info(5, 5), { compression: 'lzw', level: 3 })).rejects.toThrow(
+      'compression level: 3; lzw has none',
+    );
     expect(readdirSync(folder)).not.toContain('never');
   });
 
@@ -187,16 +191,46 @@ describe.skipIf(gdalMissing)(`as GDAL reads it${gdalMissing}`, () => {
     ['deflate', 1100, 1300, {}],
     ['uncompressed', 600, 40, { compression: 'none' }],
     ['one tile', 100, 90, {}],
+    ['LZW', 1100, 1300, { compression: 'lzw' }],
+    ['the fastest level', 600, 40, { level: 1 }],
+    ['without overviews', 1100, 600, { overviews: false }],
   ] as const)('%s is valid without errors and warnings', async (name, width, height, options) => {
     const path = join(folder, `${name}.tif`);
     const bands = [scene(width, height), scene(width, height, 5)];
     await write(path, info(width, height), bands, options);
-    expect(runPython(validate, path).trim()).toBe('[]');
+    const lacking = 'overviews' in options ? ['overviews'] : [];
+    expect(runPython(validate, path)).toMatch(new RegExp(lacking.length === 0 ? '^\\[\\]' : 'overviews'));
+    const raw = join(folder, 'raw');
+    writeFileSync(raw, Buffer.concat(bands.map((band) => Buffer.from(band.buffer))));
+    const same = `
+import sys, numpy
+from osgeo import gdal
+a = gdal.Open(sys.argv[1]).ReadAsArray()
+print(numpy.array_equal(a, numpy.fromfile(sys.argv[2], '<u2').reshape(a.shape)))`;
+    expect(runPython(same, path, raw).trim()).toBe('True');
     const read = gdalInfo(path);
     expect(read.geoTransform).toEqual(utm.transform);
     expect(read.metadata.IMAGE_STRUCTURE).toMatchObject({ LAYOUT: 'COG', INTERLEAVE: 'PIXEL' });
     expect(read.bands.map((band) => band.description)).toEqual(['blue', 'nir']);
     expect(read.bands[0]).toMatchObject({ noDataValue: 0, scale: 1e-4, block: [512, 512] });
+  });
+
+  test('tiles without data take no room, and read as nodata', async () => {
+    const path = join(folder, 'sparse.tif');
+    const band = new Uint16Array(1500 * 1100);
+    for (let i = 0; i < 40; i++) band[i * 1501] = 1000 + i;
+    await write(path, info(1500, 1100), [band, band]);
+    expect(runPython(validate, path).trim()).toBe('[]');
+    const missing = `
+import sys, numpy
+from osgeo import gdal
+d = gdal.Open(sys.argv[1])
+a = d.GetRasterBand(1).ReadAsArray()
+sizes = [d.GetRasterBand(1).GetMetadataItem('BLOCK_SIZE_%d_%d' % (x, y), 'TIFF') for y in range(3) for x in range(3)]
+print(sum(s is None for s in sizes), int((a > 0).sum()), a.shape)`;
+    expect(runPython(missing, path).trim()).toBe('8 40 (1100, 1500)');
+    const [again] = await withRaster(path, (raster) => raster.read({ bands: [1] }));
+    expect(Buffer.from(again.buffer).equals(Buffer.from(band.buffer))).toBe(true);
   });
 
   test('floats with NaN and a mask by mode', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromFile } from 'geotiff';
@@ -55,11 +55,12 @@ const apply = async (
   request: Partial<SceneRequest> & { inputs: string[] },
   withConv = false,
   step?: number,
+  threads?: number,
 ) => {
   const out = join(folder, 'out', 'scene.tif');
   return applyScene(
     { out, boaOffset: 0, ...request },
-    { aligner: handMadeAligner({ withConv }), weights: 'hand.safetensors', step },
+    { aligner: handMadeAligner({ withConv }), weights: 'hand.safetensors', step, threads },
   );
 };
 
@@ -68,18 +69,7 @@ describe('pixels equal those of the in-memory reference', () => {
     alignedInMemory({ width, height, bands, nodata: 0, withConv, type: 'uint16' }),
   );
 
-  test.each(
-    [64, 256, 1000, 4096].flatMap((window) => [
-      { window, step: window, withConv: false },
-      { window, step: window, withConv: true },
-      { window, step: 37, withConv: true },
-    ]),
-  )('window $window, $step rows read at once, conv $withConv', async ({ window, step, withConv }) => {
-    const { out } = await apply(
-      { inputs: [await input('scene.tif')], window },
-      withConv,
-      Math.min(step, height),
-    );
+  const same = async (out: string, withConv: boolean): Promise<void> => {
     const read = await pixels(out);
     read.forEach((band, b) => {
       expect(
@@ -89,12 +79,22 @@ describe('pixels equal those of the in-memory reference', () => {
         ),
       ).toBe(0);
     });
+  };
+
+  test.each(
+    [37, 64, 1000].flatMap((step) => [
+      { step, withConv: false },
+      { step, withConv: true },
+    ]),
+  )('$step rows read at once, conv $withConv', async ({ step, withConv }) => {
+    const { out } = await apply({ inputs: [await input('scene.tif')] }, withConv, Math.min(step, height));
+    await same(out, withConv);
   });
 
   test.each([1, 2, 3])('%s rows at once with the conv module', async (step) => {
     const small = bands.map((band) => band.subarray(0, width * 20));
     const inputs = [await input('small.tif', { height: 20, bands: small })];
-    const { out } = await apply({ inputs, window: 5 }, true, step);
+    const { out } = await apply({ inputs }, true, step);
     const wanted = alignedInMemory({
       width,
       height: 20,
@@ -104,6 +104,40 @@ describe('pixels equal those of the in-memory reference', () => {
       type: 'uint16',
     });
     expect(await pixels(out)).toEqual(wanted);
+  });
+
+  test('threads write what one does', { timeout: 180_000 }, async () => {
+    const large = { width: 1300, height: 1150 };
+    const texels = [0, 1, 2, 3].map((band) => texture(large.width, large.height, band));
+    const valid = Uint8Array.from(texels[0], (_, i) => +(i % 11 !== 3));
+    const mask = join(folder, 'large-mask.tif');
+    await writeGeoTiff(mask, { ...large, bands: [valid], georeference: utm, tile: 272 });
+    // blocks of a size of their own, no multiple of the output's
+    const inputs = [await input('large.tif', { ...large, bands: texels, tile: 400 })];
+    const run = async (threads: number) => {
+      const { out, quality } = await apply({ inputs, mask }, true, undefined, threads);
+      const files = [out, out.replace('.tif', '.mask.tif')].map((file) => readFileSync(file));
+      return { files, bands: quality.bands };
+    };
+    const [alone, together] = [await run(1), await run(2)];
+    expect(together.bands).toEqual(alone.bands);
+    together.files.forEach((file, k) => {
+      expect(file.equals(alone.files[k])).toBe(true);
+    });
+  });
+
+  test('a fault that a thread meets is told as from one, and nothing is left', {
+    timeout: 60_000,
+  }, async () => {
+    const path = await input('torn.tif', { tile: 64 });
+    const bytes = readFileSync(path);
+    bytes.fill(0x55, bytes.length - 3000, bytes.length - 200);
+    writeFileSync(path, bytes);
+    const out = join(folder, 'torn-out', 'a.tif');
+    await expect(apply({ inputs: [path], out }, true, undefined, 2)).rejects.toThrow(
+      /torn.tif; damaged: tile/,
+    );
+    expect(readdirSync(join(folder, 'torn-out'))).toEqual([]);
   });
 
   test('int16 with an offset keeps its type and nodata', async () => {

@@ -117,11 +117,7 @@ test.each([1, 7, 57])(
 );
 
 test.each([1, 7, 57])('a conv module stands behind it, %s rows read at once', async (step) => {
-  const { out } = await apply(
-    'conv',
-    { inputs: [await write('conv.tif')], window: 16 },
-    { step, withConv: true },
-  );
+  const { out } = await apply('conv', { inputs: [await write('conv.tif')] }, { step, withConv: true });
   expectSame(await read(out), toUint16(convolved));
 });
 

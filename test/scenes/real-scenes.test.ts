@@ -83,7 +83,6 @@ describe.skipIf(missing)(`real scenes${missing}`, () => {
   test('pixels of the stacked scene equal the in-memory reference', async () => {
     const { out } = await apply('reference', {
       inputs: [join(scenes, 'S2A_29RKH_20200219_L2A_BGRN.tif')],
-      window: 256,
     });
     const bands = await readBands(join(scenes, 'S2A_29RKH_20200219_L2A_BGRN.tif'));
     const wanted = alignedInMemory({

@@ -41,7 +41,7 @@ const rows = [
 
 describe('bandalign temporal --json', () => {
   it('prints one document of the documented shape, rows in any order', () => {
-    expect(json(write('order.csv', rows))).toEqual({
+    expect(json(write('order.csv', rows), '--all')).toEqual({
       period: { from: '2024-07-02', to: '2024-07-12' },
       tiles: {
         A: {
@@ -69,6 +69,33 @@ describe('bandalign temporal --json', () => {
         },
       },
     });
+  });
+
+  it('counts the period and the tiles that all sensors have, and says so; everything with --all', () => {
+    const path = write('common.csv', [
+      ...[
+        'tile,sensor,datetime,clear_fraction',
+        'A,s2,2024-06-01,1',
+        'A,s2,2024-07-05,1',
+        'A,s2,2024-07-12,1',
+      ],
+      ...['A,gf1,2024-07-01,1', 'A,gf1,2024-07-11,1', 'A,gf1,2024-07-20,1', 'B,s2,2024-07-01,1'],
+    ]);
+    const { period, tiles } = json(path);
+    expect(period).toEqual({ from: '2024-07-01', to: '2024-07-12' });
+    expect(Object.keys(tiles)).toEqual(['A']);
+    // the days before 07-01, which GF-1 lacks, and those after 07-12, which S2 lacks, are nobody's gap
+    expect(tiles.A.gf1.gapsWithEdges.max).toBe(10);
+    expect(tiles.A.s2.gapsWithEdges.max).toBe(7);
+    const whole = json(path, '--all');
+    expect(whole.period).toEqual({ from: '2024-06-01', to: '2024-07-20' });
+    expect(Object.keys(whole.tiles)).toEqual(['A', 'B']);
+    expect(whole.tiles.A.gf1.gapsWithEdges.max).toBe(30);
+    const { faults } = temporal(path, '--json');
+    expect(faults).toEqual([
+      'bandalign: 1 of 2 tiles are left out, as not every sensor has acquisitions of them; --all counts them',
+      'bandalign: counted is the period that all sensors have, 2024-07-01 to 2024-07-12 (GF-1 WFV 2024-07-01 to 2024-07-20; Sentinel-2 2024-06-01 to 2024-07-12); --all counts the whole',
+    ]);
   });
 
   it('takes the threshold, the period and the sensors', () => {
@@ -105,7 +132,7 @@ describe('bandalign temporal --json', () => {
     const clear = write('clear.csv', ['t,s,d,c', '33-32,s2,2024-07-03,0.7']);
     const both = json(
       ...[cloud, clear, '--columns', `cloud.csv:${columns}`],
-      ...['--columns', 'clear.csv:tile=t,sensor=s,datetime=d,clear=c', '--sensors', 's2,landsat-8'],
+      ...['--columns', 'clear.csv:tile=t,sensor=s,datetime=d,clear=c', '--sensors', 's2,landsat-8', '--all'],
     ).tiles;
     expect(Object.keys(both['33-32'])).toEqual(['s2', 'landsat-8', 's2+landsat-8']);
     expect(both['33-32']['s2+landsat-8'].gaps).toEqual({ min: 1, mean: 1, median: 1, max: 1 });
@@ -116,6 +143,7 @@ describe('bandalign temporal --json', () => {
       'tile,sensor,datetime,clear',
       '13TDE,s2,2024-07-01,1',
       '13TDF,s2,2024-07-02,1',
+      '13TDF,s2,2024-07-04,1',
     ]);
     expect(Object.keys(json(two, '--tiles', 'T13TDF').tiles)).toEqual(['13TDF']);
   });
@@ -184,6 +212,21 @@ describe('bandalign temporal refuses', () => {
       expect.stringMatching(/^bandalign: empty\.json: the catalog holds no items/),
       expect.stringMatching(/^bandalign: catalog: absent\.json; no such file or folder/),
     ]);
+  });
+
+  it('one date a tile, which has no gaps', () => {
+    const path = write('pairs.csv', [
+      'tile,sensor,datetime,clear',
+      'A,s2,2024-07-02,1',
+      'B,gf1,2024-07-05,1',
+    ]);
+    expect(temporal(path, '--json')).toEqual({
+      status: 2,
+      stdout: '',
+      faults: [
+        'bandalign: catalog: one date a tile, 2 tiles; gaps are between dates of a tile, so give all acquisitions of a period',
+      ],
+    });
   });
 
   it('columns and sensors that are not there, and a period the wrong way round', () => {

@@ -156,16 +156,24 @@ describe('STAC', () => {
 });
 
 describe('CSV', () => {
-  it('says that cloud of a whole catalog looks like a fraction where percent is meant', async () => {
+  it("tells cloud in percent from fractions by a file's values, and says so", async () => {
     const rows = (clouds: string[]): string =>
       `tile,sensor,datetime,cloud\n${clouds.map((cloud, day) => `13TDE,S2A,2024-07-0${day + 1},${cloud}\n`).join('')}`;
     const fractions = await write('fractions.csv', rows(['0.2', '0', '0.93']));
     const percent = await write('percent.csv', rows(['0.2', '0', '1.1']));
-    const { notes, acquisitions } = await readCatalogs([fractions, percent]);
-    expect(notes.filter((note) => note.includes('no cloud value is above 1'))).toEqual([
-      expect.stringContaining('fractions.csv'),
-    ]);
-    expect(acquisitions[0].clear).toBeCloseTo(0.998, 12);
+    const few = await write('few.csv', rows(['0.2', '0.4']));
+    const clears = async (path: string, ...columns: string[]) => {
+      const { acquisitions, notes } = await readCatalogs([path], { columns: columns.map(parseColumns) });
+      return {
+        clear: acquisitions.map(({ clear }) => Number(clear!.toFixed(9))),
+        said: notes.join().includes('no cloud value'),
+      };
+    };
+    expect(await clears(fractions)).toEqual({ clear: [0.8, 1, 0.07], said: true });
+    expect(await clears(percent)).toEqual({ clear: [0.998, 1, 0.989], said: false });
+    expect(await clears(few)).toEqual({ clear: [0.998, 0.996], said: false });
+    // a mapping says that it is percent
+    expect(await clears(fractions, 'cloud=cloud')).toEqual({ clear: [0.998, 1, 0.9907], said: true });
   });
 
   it('reads the plain columns and maps others', async () => {
@@ -206,8 +214,28 @@ describe('CSV', () => {
       'SceneID,SatelliteID,SensorID,ScenePath,SceneRow,ReceiveTime,CloudPercent\n1,GF1,WFV2,12,87,2020-07-01 11:20:30,10\n',
       { tile: '12-87', platform: 'gf1', clear: 0.9, id: '1' },
     ],
+    [
+      'EarthExplorer, of Sentinel-2',
+      'Entity ID,Acquisition Start Date,Tile Number,Cloud Cover,Platform\nL1C_T13TDE_A1,2024-04-22T17:39:11.024Z,T13TDE,12.5,SENTINEL-2A\n',
+      { tile: '13TDE', platform: 's2a', clear: 0.875 },
+    ],
+    [
+      'the Copernicus Browser',
+      'Name,ContentDate:Start,cloudCover\nS2B_MSIL2A_20240828T174909_N0511_R141_T13TEF_20240828T214916.SAFE,2024-08-28T17:49:09.024Z,4\n',
+      { tile: '13TEF', platform: 's2b', clear: 0.96 },
+    ],
+    [
+      'CNSA in Chinese',
+      '产品号,卫星,传感器,Path,Row,采集时间,云量\n1,GF1,WFV2,12,87,2020-07-01 11:20:30,10\n',
+      { tile: '12-87', platform: 'gf1', clear: 0.9 },
+    ],
+    [
+      'Earth Engine',
+      'system:index,MGRS_TILE,SPACECRAFT_NAME,date,CLOUDY_PIXEL_PERCENTAGE\na,13TDE,Sentinel-2A,2024-04-22,25\n',
+      { tile: '13TDE', platform: 's2a', clear: 0.75 },
+    ],
   ])('reads columns of %s by their names', async (name, text, expected) => {
-    const { acquisitions, notes } = await readCatalogs([await write(`${name.slice(0, 4)}.csv`, text)]);
+    const { acquisitions, notes } = await readCatalogs([await write(`${name.slice(-6)}.csv`, text)]);
     expect(acquisitions).toMatchObject([expected]);
     expect(notes.join()).toContain('columns taken by name');
   });
@@ -230,13 +258,16 @@ describe('CSV', () => {
   });
 
   it('takes sensors that the user names', async () => {
-    const path = await write('own.csv', 'tile,sensor,datetime,clear_fraction\n13TDE,HJ-2A,2024-01-01,1\n');
+    const path = await write(
+      'own.csv',
+      'tile,sensor,datetime,clear_fraction\n13TDE,HJ-2A,2024-01-01,1\n13TDE,HJ-2A,2024-01-05,1\n',
+    );
     const catalog = await readCatalogs([path], { sensors: ['HJ-2A'] });
     expect(
       analyse(catalog, { sensors: ['HJ-2A'] })
         .statistics.get('13TDE')!
         .get('HJ-2A')!.n,
-    ).toBe(1);
+    ).toBe(2);
     expect(() => analyse(catalog, { sensors: ['HJ-2A', 's2'] })).toThrow(
       /--sensors: s2; no acquisition of it/,
     );
@@ -331,6 +362,91 @@ describe('product names', () => {
   });
 });
 
+describe('other ways to list acquisitions', () => {
+  it('reads products of OData and features of OpenSearch, told by their names', async () => {
+    const product = {
+      ...{ Id: 'b1', Name: 'S2A_MSIL2A_20240422T173911_N0510_R098_T13TDE_20240423T004950.SAFE' },
+      ContentDate: { Start: '2024-04-22T17:39:11.024Z', End: '2024-04-22T17:39:11.024Z' },
+      Attributes: [
+        { Name: 'cloudCover', Value: 12.5 },
+        { Name: 'tileId', Value: '13TDE' },
+        { Name: 'platformShortName', Value: 'SENTINEL-2' },
+        { Name: 'platformSerialIdentifier', Value: 'A' },
+      ],
+    };
+    const odata = await write('odata.json', JSON.stringify({ '@odata.count': 9, value: [product] }));
+    const properties = {
+      ...{ title: product.Name, platform: 'S2A', startDate: '2024-04-22T17:39:11Z', cloudCover: 12.5 },
+    };
+    const opensearch = await write(
+      'opensearch.json',
+      JSON.stringify({ type: 'FeatureCollection', features: [{ type: 'Feature', id: 'b1', properties }] }),
+    );
+    const { acquisitions, notes } = await readCatalogs([odata, opensearch]);
+    for (const found of acquisitions)
+      expect(found).toMatchObject({ tile: '13TDE', platform: 's2a', clear: 0.875 });
+    expect(acquisitions).toHaveLength(2);
+    expect(notes.join()).toContain('1 of 9 matched items');
+  });
+
+  it("reads CNSA's exports from Chinese Windows, leaving out other cameras", async () => {
+    const gb = Buffer.from([0xce, 0xc0, 0xd0, 0xc7, 0x2c, 0xb4, 0xab, 0xb8, 0xd0, 0xc6, 0xf7]); // 卫星,传感器
+    const rest = Buffer.from(
+      ',Path,Row,ReceiveTime,CloudPercent\nGF1,WFV2,12,87,2020-07-01 11:20:30,10\nGF1,PMS1,12,87,2020-07-01 11:20:30,10\n',
+    );
+    const path = join(folder, 'gb.csv');
+    await writeFile(path, Buffer.concat([gb, rest]));
+    const { acquisitions, notes } = await readCatalogs([path]);
+    expect(acquisitions).toMatchObject([{ platform: 'gf1', tile: '12-87' }]);
+    expect(notes.join()).toContain('1 items of other sensors are left out: GF1-PMS1 (1)');
+  });
+
+  it('leaves out names of other sensors, refuses what is no product', async () => {
+    const names = [
+      'S2A_MSIL2A_20240422T173911_N0510_R098_T13TDE_20240423T004950.SAFE',
+      'S1A_IW_GRDH_1SDV_20240422T130000_20240422T130025_053000_066B2D_1234.SAFE',
+      'GF1_PMS1_E114.9_N39.7_20180826_L1A0003413393',
+    ];
+    const { acquisitions, notes } = await readCatalogs([await write('mixed.txt', names.join('\n'))]);
+    expect(acquisitions).toHaveLength(1);
+    expect(notes.join()).toContain('2 items of other sensors are left out: S1A (1), GF1_PMS1 (1)');
+    const damaged = await write('damaged.txt', 'S2A_MSIL2A_20240422T173911');
+    expect(await faultsOf(readCatalogs([damaged]))).toEqual([
+      expect.stringContaining('product name S2A_MSIL2A_20240422T173911 is unknown'),
+    ]);
+  });
+
+  it('counts GF-1 scenes, whose middles jitter, on the MGRS grid', async () => {
+    const scenes = [
+      ['E114.9_N39.7', '20180801'],
+      ['E115.0_N39.7', '20180805'],
+      ['E115.1_N39.8', '20180809'],
+      ['E114.8_N39.6', '20180813'],
+    ].map(([place, date]) => `GF1_WFV1_${place}_${date}_L1A0003413393.tar.gz`);
+    const catalog = await readCatalogs([await write('l1a.txt', scenes.join('\n'))]);
+    expect(catalog.notes.join()).toContain('4 scenes named by their middle are counted on the MGRS grid');
+    const { statistics } = analyse(catalog);
+    // 50TLK reaches from 114.65 to 115.9 E, 38.8 to 39.8 N: every scene covers its middle
+    expect(statistics.get('50TLK')!.get('gf1')).toMatchObject({ n: 4, gaps: { min: 4, max: 4 } });
+  });
+
+  it('brings sensors that are listed on grids of their own onto one', async () => {
+    const data = (name: string) => fileURLToPath(new URL(`../../notebooks/data/${name}`, import.meta.url));
+    const catalog = await readCatalogs([data('s2_items_1000.csv'), data('landsat_items_100.csv')]);
+    const analysis = analyse(catalog);
+    expect(analysis.sensors).toEqual(['landsat', 's2']);
+    expect(analysis.notes.join()).toMatch(
+      /the sensors share no tile: scenes by path and row \(100 of Landsat\)/,
+    );
+    // by hand: both paths see 13TDE, on 12 days of the common period
+    expect(analysis.statistics.get('13TDE')!.get('landsat')!.n).toBe(12);
+    expect(analysis.statistics.get('13TDE')!.get('s2')!.n).toBe(20);
+    // tiles of the west are not under these two paths
+    expect([...analysis.statistics.keys()]).not.toContain('12SXF');
+    expect([...analyse(catalog, { tiles: ['033-032'] }).statistics.keys()]).toEqual(['033-032']);
+  });
+});
+
 describe("the paper's folders", () => {
   it('count a tile, date and sensor once, however many patches', async () => {
     const root = join(folder, 'paper');
@@ -340,12 +456,12 @@ describe("the paper's folders", () => {
         await writeFile(join(root, 'Brazil', sensor, `${patch}.tif`), '');
     }
     await writeFile(join(root, 'Brazil', 'S2', '21KYU_20190927-00-00.tif'), '');
-    const { statistics } = analyse(await readCatalogs([root]), { sensors: ['s2', 'gf1'] });
+    const { statistics } = analyse(await readCatalogs([root]), { sensors: ['s2', 'gf1'], extent: 'whole' });
     const bySet = statistics.get('21KYU')!;
     expect(['s2', 'gf1', 's2+gf1'].map((set) => bySet.get(set)!.n)).toEqual([3, 2, 3]);
-    await writeFile(join(root, 'SYNTHETIC.json'), '{}');
+    await writeFile(join(root, 'SYNTHETIC.json'), '{"seed":7}');
     const synthetic = await readCatalogs([root]);
-    expect(synthetic.simulated).toBe(true);
+    expect([synthetic.simulated, synthetic.synthetic]).toEqual([true, [{ seed: 7 }]]);
     expect(synthetic.notes.join()).toContain('paper: synthetic images (SYNTHETIC.json)');
     await writeFile(join(root, 'Brazil', 'S2', 'x.tif'), '');
     await writeFile(join(root, 'Brazil', 'GF1', '21KYU_20190931-00-00.tif'), '');

@@ -44,7 +44,7 @@ it('gives no interval for a mean that one tile alone has a value for', () => {
     of('13TDE', 'gf1', day),
   ]);
   const catalog = { acquisitions, outlines: new Map(), simulated: false, notes: [] };
-  const gap = analyse(catalog, { sensors: ['s2', 'gf1'] })
+  const gap = analyse(catalog, { sensors: ['s2', 'gf1'], extent: 'whole' })
     .gain()
     .find(({ measure }) => measure.key === 'meanGap')!;
   expect(gap.tiles).toEqual({ s2: 2, gf1: 1, 's2+gf1': 2 });

@@ -1,129 +1,83 @@
-import type { Figure, FigureValue, Trace } from '../figure.js';
-import { legendAbove, menuAbove } from '../panels.js';
-import { seriesColour, themed } from '../theme.js';
-import { ecdfSteps } from './gap-ecdf.js';
+import { escapeHtml } from '../page.js';
+import { type ExplorerData, explorerCounts } from './explorer-counts.js';
+import { explorerScript } from './explorer-script.js';
+import { explorerStyle } from './explorer-style.js';
 
-/** What the explorer can show of one choice of tile, period and sensors, at every threshold. */
-export interface ExplorerSeries {
-  tile: string;
-  period: string;
-  sensors: string;
-  colour?: string;
-  /** For each threshold: the gaps between clear observations, days, and the number of clear observations. */
-  byThreshold: readonly { gaps: readonly number[]; nClear: number }[];
-}
+/** The type under which a notebook keeps {@link ExplorerData}, so that an exported page can draw it anew. */
+export const explorerMime = 'application/vnd.bandalign.explorer+json';
 
-/** The two parts of the explorer: the distribution of gaps, and how many observations are clear. */
-const tracesOf = (series: readonly ExplorerSeries[], at: number): { ecdf: Trace; bar: Trace }[] =>
-  series.map(({ sensors, colour, byThreshold }, index) => {
-    const { days, share } = ecdfSteps(byThreshold[at].gaps);
-    const own = colour ?? seriesColour(index);
-    return {
-      ecdf: {
-        type: 'scatter',
-        mode: 'lines',
-        name: sensors,
-        legendgroup: sensors,
-        x: [0, ...days],
-        y: [0, ...share],
-        line: { shape: 'hv', color: own, width: 2 },
-        hovertemplate: '%{y:.0f} % of gaps up to %{x} days<extra>%{fullData.name}</extra>',
-      },
-      bar: {
-        type: 'bar',
-        name: sensors,
-        legendgroup: sensors,
-        showlegend: false,
-        x: [sensors.replaceAll(' + ', '<br>+ ')],
-        y: [byThreshold[at].nClear],
-        marker: { color: own },
-        xaxis: 'x2',
-        yaxis: 'y2',
-        hovertemplate: '%{y} clear observations<extra>%{fullData.name}</extra>',
-      },
-    };
-  });
+const isNumbers = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((one) => typeof one === 'number');
 
-const height = 560;
+/** True for a list of at least `least` records that all satisfy `each`. */
+const isListOf = (
+  value: unknown,
+  least: number,
+  each: (record: Record<string, unknown>) => boolean,
+): value is unknown[] =>
+  Array.isArray(value) &&
+  value.length >= least &&
+  value.every((one) => typeof one === 'object' && one !== null && each(one as Record<string, unknown>));
 
-const distinct = (values: readonly string[]): string[] => [...new Set(values)];
+/** True for what the explorer can draw: a notebook may hold anything under its type. */
+export const isExplorerData = (value: unknown): value is ExplorerData => {
+  if (typeof value !== 'object' || value === null) return false;
+  const { title, from, to, threshold, sensors, periods, tiles, notes } = value as Record<string, unknown>;
+  return (
+    typeof title === 'string' &&
+    isNumbers([from, to, threshold]) &&
+    (to as number) - (from as number) < 200_000 &&
+    Array.isArray(notes) &&
+    notes.every((note) => typeof note === 'string') &&
+    isListOf(
+      sensors,
+      1,
+      ({ name, colour }) => typeof name === 'string' && /^#[0-9a-f]{6}$/i.test(String(colour)),
+    ) &&
+    isListOf(periods, 0, (one) => typeof one['name'] === 'string' && isNumbers([one['from'], one['to']])) &&
+    isListOf(
+      tiles,
+      1,
+      ({ name, outline, days, clear }) =>
+        typeof name === 'string' &&
+        (outline === null || (Array.isArray(outline) && outline.every(isNumbers))) &&
+        [days, clear].every(
+          (list) => Array.isArray(list) && list.length === sensors.length && list.every(isNumbers),
+        ),
+    )
+  );
+};
+
+/** JSON that may stand inside a script element. */
+const scriptJson = (value: unknown): string =>
+  JSON.stringify(value)
+    .replaceAll('<', '\\u003c')
+    .replaceAll('\u2028', '\\u2028')
+    .replaceAll('\u2029', '\\u2029');
+
+/** The script of the explorer, for a page's policy and for notebooks: it brings every explorer of the page to life. */
+export const explorerCode = (): string => `(() => {
+  const explorerCounts = ${explorerCounts.toString()};
+  const explorerScript = ${explorerScript.toString()};
+  for (const place of document.querySelectorAll('[data-bandalign-explorer]:not([data-live])')) {
+    const json = place.querySelector('script[type="application/json"]');
+    if (!json) continue;
+    place.dataset.live = 'yes';
+    const data = JSON.parse(json.textContent);
+    globalThis.bandalignExplorers = (globalThis.bandalignExplorers ?? 0) + 1;
+    explorerScript(place, data, explorerCounts(data), 'explorer-' + globalThis.bandalignExplorers);
+  }
+})()`;
 
 /**
- * Gaps between clear observations, interactive without a server: menus pick tile and period, a slider sets the clear
- * threshold, the legend toggles sensors. Each control changes other attributes of the traces (`visible`; `opacity` with
- * `hoverinfo`; the data), so that they do not undo each other.
- *
- * @param thresholds clear shares, %, in the order of `byThreshold`
+ * The explorer as a piece of HTML that needs nothing beside it: map, calendar and histogram, linked, with controls.
+ * It is dead until {@link explorerCode} runs; `still` (HTML) is seen until then, and where scripts are not run.
  */
-export const temporalExplorer = (
-  series: readonly ExplorerSeries[],
-  thresholds: readonly number[],
-  chosen = Math.floor(thresholds.length / 2),
-  title = 'Gaps between clear observations',
-): Figure => {
-  const tiles = distinct(series.map(({ tile }) => tile));
-  const periods = distinct(series.map(({ period }) => period));
-  const flat = (at: number): Trace[] => tracesOf(series, at).flatMap(({ ecdf, bar }) => [ecdf, bar]);
-  const each = <T>(of: (one: ExplorerSeries, part: 'ecdf' | 'bar') => T): T[] =>
-    series.flatMap((one) => [of(one, 'ecdf'), of(one, 'bar')]);
-  const visible = (tile: string): boolean[] => each((one) => one.tile === tile);
-  const period = (name: string): Record<string, FigureValue> => ({
-    opacity: each((one) => (one.period === name ? 1 : 0)),
-    hoverinfo: each((one) => (one.period === name ? 'all' : 'skip')),
-    showlegend: each((one, part) => part === 'ecdf' && one.period === name),
-    width: each((one, part) => (part === 'ecdf' ? null : one.period === name ? 0.6 : 0)),
-  });
-  const first = period(periods[0]);
-  const dropdown = (
-    x: number,
-    names: readonly string[],
-    args: (name: string) => FigureValue,
-  ): FigureValue => ({
-    type: 'dropdown',
-    x,
-    xanchor: 'left',
-    ...menuAbove,
-    buttons: names.map((name) => ({ label: name, method: 'restyle', args: [args(name)] })),
-  });
-  const at = (list: FigureValue, index: number): FigureValue => (list as readonly FigureValue[])[index];
-  return {
-    data: flat(chosen).map((trace, index) => ({
-      ...trace,
-      visible: visible(tiles[0])[index],
-      opacity: at(first['opacity'], index),
-      hoverinfo: at(first['hoverinfo'], index),
-      showlegend: at(first['showlegend'], index),
-      ...(trace.type === 'bar' ? { width: at(first['width'], index) } : {}),
-    })),
-    layout: themed({
-      title,
-      height,
-      barmode: 'overlay',
-      xaxis: { domain: [0, 0.62], title: { text: 'gap [days]' }, rangemode: 'tozero' },
-      yaxis: { title: { text: 'gaps no longer than this [%]' }, range: [0, 101] },
-      xaxis2: { domain: [0.72, 1], anchor: 'y2', type: 'category', tickangle: 0, tickfont: { size: 11 } },
-      yaxis2: { anchor: 'x2', title: { text: 'clear observations [days]' }, rangemode: 'tozero' },
-      ...legendAbove(height),
-      margin: { t: 100, b: 120 },
-      updatemenus: [
-        dropdown(0, tiles, (tile) => ({ visible: visible(tile) })),
-        dropdown(0.2, periods, (name) => period(name)),
-      ],
-      sliders: [
-        {
-          active: chosen,
-          currentvalue: { prefix: 'clear from ', suffix: ' %' },
-          pad: { t: 60 },
-          steps: thresholds.map((threshold, index) => {
-            const traces = flat(index);
-            return {
-              label: String(threshold),
-              method: 'restyle',
-              args: [{ x: traces.map(({ x }) => x), y: traces.map(({ y }) => y) }],
-            };
-          }),
-        },
-      ],
-    }),
-  };
-};
+export const explorerHtml = (data: ExplorerData, still = ''): string =>
+  [
+    `<div class="bandalign-explorer" data-bandalign-explorer role="group" aria-label="${escapeHtml(data.title)}">`,
+    `<style>${explorerStyle}</style>`,
+    `<script type="application/json">${scriptJson(data)}</script>`,
+    `<div class="view">${still}</div>`,
+    '</div>',
+  ].join('\n');

@@ -1,6 +1,8 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { extname, resolve, sep } from 'node:path';
 import type { PlainFigure } from '../../figures/static/plain-figure.js';
+import { explorerMime, isExplorerData } from '../../figures/temporal/explorer.js';
+import type { ExplorerData } from '../../figures/temporal/explorer-counts.js';
 import { type Cell, type CellOutput, cellTags } from '../document.js';
 import type { MimeBundle } from '../kernel-output.js';
 
@@ -29,6 +31,7 @@ export const rawForm = (cell: Cell): ChosenForm => {
 /** The one form of a display that a page draws; a note stands for what it cannot draw. */
 export type ChosenForm =
   | { kind: 'figure'; figure: PlainFigure; png?: string }
+  | { kind: 'explorer'; data: ExplorerData; png?: string }
   | { kind: 'html' | 'markdown' | 'svg' | 'text' | 'latex' | 'note'; text: string }
   | { kind: 'image'; mime: string; base64: string };
 
@@ -61,6 +64,8 @@ export const chooseForm = (data: MimeBundle): ChosenForm | undefined => {
       figure: data[plotlyMime] as PlainFigure,
       png: base64Of(data['image/png']),
     };
+  if (isExplorerData(data[explorerMime]))
+    return { kind: 'explorer', data: data[explorerMime], png: base64Of(data['image/png']) };
   for (const [mime, kind] of [
     ['text/html', 'html'],
     ['text/markdown', 'markdown'],

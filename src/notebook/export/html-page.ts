@@ -5,6 +5,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { narrowLayout } from '../../figures/narrow-layout.js';
 import { figureTitle, type PlainFigure } from '../../figures/static/plain-figure.js';
 import { plotlyScript } from '../../figures/static/plotly-scripts.js';
+import { explorerCode, explorerHtml } from '../../figures/temporal/explorer.js';
 import { defaultConfig } from '../../figures/theme.js';
 import { escapeHtml } from '../data-table.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
@@ -133,6 +134,7 @@ export const htmlPage = async (
   const headings: Heading[] = [];
   let cellOfImages: Cell = notebook.cells[0];
   const figures: PlainFigure[] = [];
+  let explored = false;
   const addresses: Addresses = {
     image: (source) => {
       const found = embeddedImage(cellOfImages, folder, source);
@@ -158,6 +160,14 @@ export const htmlPage = async (
     if (form.kind === 'figure') {
       figures.push(form.figure);
       return figureHtml(form, text ?? `figure ${figures.length}`);
+    }
+    if (form.kind === 'explorer') {
+      explored = true;
+      const still =
+        form.png === undefined
+          ? ''
+          : `<img src="data:image/png;base64,${form.png}" alt="${escapeHtml(form.data.title)}">`;
+      return explorerHtml(form.data, still);
     }
     if (form.kind === 'image')
       return `<figure><img src="data:${form.mime};base64,${form.base64}" alt="output"></figure>`;
@@ -205,7 +215,10 @@ export const htmlPage = async (
           .replace(/\r\n?/g, '\n')
           .replaceAll('</script', '<\\/script')
       : '';
-  const scripts = figures.length > 0 ? [plotly, drawScript] : [];
+  const scripts = [
+    ...(figures.length > 0 ? [plotly, drawScript] : []),
+    ...(explored ? [explorerCode()] : []),
+  ];
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -62,6 +62,10 @@ export const markdownPage = async (
   };
   const formText = async (cell: Cell, form: ChosenForm): Promise<string> => {
     if (form.kind === 'figure') return figure(cell, form);
+    if (form.kind === 'explorer')
+      return form.png === undefined
+        ? `*${form.data.title}: no image*`
+        : image(cell, Buffer.from(form.png, 'base64'), 'png', form.data.title);
     if (form.kind === 'image')
       return image(cell, Buffer.from(form.base64, 'base64'), extensionOf(form.mime), 'output');
     if (form.kind === 'svg') return image(cell, Buffer.from(form.text), 'svg', 'output');

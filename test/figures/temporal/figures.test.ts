@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { figurePage } from '../../../src/figures/page.js';
-import { temporalExplorer } from '../../../src/figures/temporal/explorer.js';
 import { gapEcdf } from '../../../src/figures/temporal/gap-ecdf.js';
 import { palette, themed } from '../../../src/figures/theme.js';
 import { analyse } from '../../../src/temporal/analyse.js';
@@ -61,34 +60,6 @@ it('draws the steps of the distribution', () => {
     [0, 2, 3, 5],
     [0, 25, 75, 100],
   ]);
-});
-
-it('keeps what two controls chose when the third is moved', () => {
-  const series = ['A', 'B'].flatMap((tile) =>
-    ['year', 'summer'].flatMap((period) =>
-      ['s2', 'gf1'].map((sensors) => ({
-        tile,
-        period,
-        sensors,
-        byThreshold: [
-          { gaps: [1, 2], nClear: 3 },
-          { gaps: [3], nClear: 2 },
-        ],
-      })),
-    ),
-  );
-  const { data, layout } = temporalExplorer(series, [50, 90]);
-  expect(data).toHaveLength(16);
-  const menus = layout['updatemenus'] as unknown as { buttons: { args: [Record<string, unknown[]>] }[] }[];
-  const [tiles, periods] = menus.map(
-    ({ buttons }) => new Set(buttons.flatMap(({ args }) => Object.keys(args[0]))),
-  );
-  const sliders = layout['sliders'] as unknown as { steps: { args: [Record<string, unknown[]>] }[] }[];
-  const steps = new Set(sliders[0].steps.flatMap(({ args }) => Object.keys(args[0])));
-  for (const key of tiles) expect(periods.has(key) || steps.has(key)).toBe(false);
-  for (const key of periods) expect(steps.has(key)).toBe(false);
-  for (const { args } of [...menus.flatMap(({ buttons }) => buttons), ...sliders[0].steps])
-    for (const values of Object.values(args[0])) expect(values).toHaveLength(16);
 });
 
 it('merges a layout over the theme, further axes too', () => {

@@ -1,0 +1,349 @@
+import { seededRandom } from '../config/random.js';
+import { Fault } from '../fault.js';
+import {
+  exponents,
+  fitKernelRidge,
+  type KernelName,
+  type KernelRidge,
+  kernelOf,
+  kernels,
+  medianDistance,
+  predictKernelRidge,
+  predictLeftOut,
+  type Samples,
+  someSamples,
+} from './kernel-ridge.js';
+import { type ModelPatches, type Tensors, type Tile, z } from './model.js';
+import type { Tensor } from './tensor-file.js';
+import { type FeatureName, featureNames, features } from './tile-features.js';
+
+/** Settings that the kernel models share. Lists are candidates: the validation list decides among them. */
+export const kernelSettings = (
+  kernel: KernelName,
+  weights: Partial<Record<FeatureName, number>>,
+  scales: number[],
+) => ({
+  kernel: z.enum(Object.keys(kernels) as KernelName[]).default(kernel),
+  /** The kernel's exponent at the median distance of the training patches, by feature; 0 leaves it out. */
+  features: z
+    .strictObject({
+      share: z
+        .number()
+        .min(0)
+        .default(weights.share ?? 0),
+      quantile: z
+        .number()
+        .min(0)
+        .default(weights.quantile ?? 0),
+      level: z
+        .number()
+        .min(0)
+        .default(weights.level ?? 0),
+      joint: z
+        .number()
+        .min(0)
+        .default(weights.joint ?? 0),
+      ratio: z
+        .number()
+        .min(0)
+        .default(weights.ratio ?? 0),
+    })
+    .prefault({}),
+  /** What all exponents are multiplied by. */
+  scale: z.array(z.number().positive()).min(1).default(scales),
+  /** α: noise that is added to the kernel's diagonal. */
+  ridge: z.array(z.number().positive()).min(1).default([0.01, 0.03, 0.1, 0.3, 1]),
+  /** Training patches that span the regression at most; more are fitted on as many of them (Nyström), drawn by chance. */
+  centres: z.int().min(1).max(20_000).default(5000),
+});
+
+interface KernelSettings {
+  kernel: KernelName;
+  features: Record<FeatureName, number>;
+  scale: readonly number[];
+  ridge: readonly number[];
+  centres: number;
+}
+
+/** Whether these settings need the joint statistics of a tile. */
+export const needsJoint = (settings: Pick<KernelSettings, 'features'>): boolean =>
+  featureNames.some((name) => settings.features[name] > 0 && features[name].joint);
+
+/** How a tile becomes a sample: features by name, and by what those that are standardised are shifted and divided. */
+interface Sampling {
+  names: readonly FeatureName[];
+  bands: number;
+  /** [width] of each feature; 0 and 1 where it is taken as it is. */
+  mean: readonly Float64Array[];
+  spread: readonly Float64Array[];
+  weights: readonly number[];
+}
+
+/** A kernel regression from tiles to numbers; the parts give these one after the other, with kernels of their own. */
+export interface TileRegression {
+  sampling: Sampling;
+  centres: Samples;
+  parts: readonly KernelRidge[];
+}
+
+/** One candidate of what the regression is to predict, by part: [patches·outputs of the part] each. */
+export type TargetCandidate = readonly Float64Array[];
+
+/** Rows that candidates are compared on at most: an inverse each. */
+const comparedRows = 1000;
+
+/** Standardised features are cut off here: one odd tile is not to stretch the kernel. */
+const farthest = 5;
+
+const sampled = (sampling: Sampling, tiles: readonly Tile[]): Samples => ({
+  count: tiles.length,
+  features: sampling.names.map((name, f) => {
+    const [mean, spread] = [sampling.mean[f], sampling.spread[f]];
+    const width = mean.length;
+    const values = new Float64Array(tiles.length * width);
+    for (const [i, tile] of tiles.entries())
+      for (const [k, value] of features[name].of(tile, sampling.bands).entries()) {
+        const shifted = features[name].standardised
+          ? Math.max(-farthest, Math.min(farthest, (value - mean[k]) / spread[k]))
+          : value;
+        // as a weights file holds it: what is written predicts the same bits
+        values[i * width + k] = Math.fround(shifted);
+      }
+    return { values, width, weight: sampling.weights[f] };
+  }),
+});
+
+const samplingOf = (
+  settings: KernelSettings,
+  tiles: readonly Tile[],
+  bands: number,
+): { sampling: Sampling; samples: Samples } => {
+  const names = featureNames.filter(
+    (name) => settings.features[name] > 0 && (bands > 1 || !features[name].joint),
+  );
+  if (names.length === 0)
+    throw new Fault('model.features: all weights are 0; give one of them a weight, such as quantile=0.1');
+  const [mean, spread]: Float64Array[][] = [[], []];
+  for (const name of names) {
+    const values = tiles.map((tile) => features[name].of(tile, bands));
+    const of = (k: number, about: number, power: number): number =>
+      values.reduce((sum, value) => sum + (value[k] - about) ** power, 0) / values.length;
+    const own = values[0].map((_, k) => (features[name].standardised ? of(k, 0, 1) : 0));
+    mean.push(own);
+    spread.push(own.map((about, k) => (features[name].standardised ? Math.sqrt(of(k, about, 2)) + 1e-9 : 1)));
+  }
+  const plain = { names, bands, mean, spread, weights: names.map(() => 1) };
+  const samples = sampled(plain, tiles);
+  const weights = names.map(
+    (name, f) =>
+      settings.features[name] / medianDistance(samples.features[f].values, samples.features[f].width),
+  );
+  return {
+    sampling: { ...plain, weights },
+    samples: {
+      ...samples,
+      features: samples.features.map((feature, f) => ({ ...feature, weight: weights[f] })),
+    },
+  };
+};
+
+/** Rows of the validation list, by tile. */
+export const validationTiles = ({ rows, table }: ModelPatches): Map<string, number[]> => {
+  const groups = new Map<string, number[]>();
+  for (const row of rows.val) groups.set(table.tiles[row], [...(groups.get(table.tiles[row]) ?? []), row]);
+  return groups;
+};
+
+interface Choice {
+  scale: number;
+  ridge: number;
+  candidate: number;
+  error: number;
+}
+
+/**
+ * Fits a kernel regression from what tiles look like to numbers. For each part by itself the kernel's scale, the ridge and
+ * the candidate of its targets are those with the least error on the validation list, each tile predicted without its own
+ * training patches: patches of one tile share haze and sensor, so a model that knows one knows the other.
+ *
+ * @param judge error of one part on a validation tile, summed over these: what it predicts for a candidate
+ * @returns the regression, and the candidate that each part took
+ * @throws Fault where no feature has a weight
+ */
+export const fitTileRegression = (
+  patches: ModelPatches,
+  bands: number,
+  settings: KernelSettings,
+  candidates: readonly TargetCandidate[],
+  judge: (tile: string, predicted: Float64Array, part: number, candidate: number) => number,
+): { regression: TileRegression; chosen: number[] } => {
+  const { train, val } = patches.rows;
+  const { tiles } = patches.table;
+  const { sampling, samples } = samplingOf(settings, train.map(patches.patch), bands);
+  const random = seededRandom('kernel', train.length);
+  const some = (size: number): number[] => {
+    const all = train.map((_, i) => i);
+    if (all.length <= size) return all;
+    return random
+      .shuffled(all)
+      .slice(0, size)
+      .sort((a, b) => a - b);
+  };
+  const widths = candidates[0].map((values) => values.length / train.length);
+
+  // what the validation list says
+  const rows = some(comparedRows);
+  const compared = rows.length === train.length ? samples : someSamples(samples, rows);
+  const valTiles = [...new Set(val.map((row) => tiles[row]))];
+  const between = exponents(compared, compared);
+  const towards = exponents(sampled(sampling, valTiles.map(patches.tile)), compared);
+  const without = valTiles.map((tile) => rows.flatMap((row, i) => (tiles[train[row]] === tile ? [i] : [])));
+  // all candidates and parts side by side: one inverse serves them
+  const columns = candidates.flatMap((parts, candidate) =>
+    parts.map((values, part) => ({ candidate, part, values, width: widths[part] })),
+  );
+  const wide = columns.reduce((sum, { width }) => sum + width, 0);
+  const all = new Float64Array(rows.length * wide);
+  let at = 0;
+  for (const { values, width } of columns) {
+    for (const [i, row] of rows.entries())
+      all.set(values.subarray(row * width, (row + 1) * width), i * wide + at);
+    at += width;
+  }
+  const best: Choice[] = widths.map(() => ({
+    scale: 1,
+    ridge: 1,
+    candidate: 0,
+    error: Number.POSITIVE_INFINITY,
+  }));
+  for (const scale of settings.scale) {
+    const kernel = kernelOf(settings.kernel, between, scale);
+    const cross = kernelOf(settings.kernel, towards, scale);
+    for (const ridge of settings.ridge) {
+      const predicted = predictLeftOut(kernel, cross, all, wide, ridge, without);
+      let from = 0;
+      for (const { candidate, part, width } of columns) {
+        let error = 0;
+        for (const [i, tile] of valTiles.entries())
+          error += judge(tile, predicted[i].subarray(from, from + width), part, candidate);
+        if (error < best[part].error) best[part] = { scale, ridge, candidate, error };
+        from += width;
+      }
+    }
+  }
+  const centreRows = some(settings.centres);
+  const centres = centreRows.length === train.length ? samples : someSamples(samples, centreRows);
+  const parts = best.map(({ scale, ridge, candidate }, part) =>
+    fitKernelRidge(
+      { kernel: settings.kernel, scale, ridge },
+      samples,
+      candidates[candidate][part],
+      widths[part],
+      centres,
+    ),
+  );
+  return { regression: { sampling, centres, parts }, chosen: best.map(({ candidate }) => candidate) };
+};
+
+/** What a regression makes of a tile: the numbers of its parts, one part after the other. */
+export const predictTile = ({ sampling, centres, parts }: TileRegression, tile: Tile): Float64Array => {
+  const towards = exponents(sampled(sampling, [tile]), centres);
+  return Float64Array.from(parts.flatMap((part) => [...predictKernelRidge(part, towards)]));
+};
+
+/** Values that a regression holds beside its centres. */
+export const regressionParameters = ({ parts }: TileRegression): number =>
+  parts.reduce((sum, { dual, mean }) => sum + dual.length + mean.length, 0);
+
+const doubles = (data: Float64Array, ...shape: number[]): Tensor => ({ dtype: 'F64', shape, data });
+
+/**
+ * A regression as tensors: of each feature `kernel.<feature>` (F32, [centres, width]), its `.mean` and `.spread` (F64, [width])
+ * and `.weight` ([1]); of each part i `kernel.i.settings` (F64: scale, ridge), `kernel.i.mean` and `kernel.i.dual` (F64,
+ * [outputs], [centres, outputs]).
+ */
+export const regressionTensors = ({ sampling, centres, parts }: TileRegression): Tensors =>
+  new Map<string, Tensor>([
+    ...sampling.names.flatMap((name, f): [string, Tensor][] => {
+      const { values, width } = centres.features[f];
+      const data = Float32Array.from(values);
+      return [
+        [`kernel.${name}`, { dtype: 'F32', shape: [centres.count, width], data }],
+        [`kernel.${name}.mean`, doubles(sampling.mean[f], width)],
+        [`kernel.${name}.spread`, doubles(sampling.spread[f], width)],
+        [`kernel.${name}.weight`, doubles(Float64Array.of(sampling.weights[f]), 1)],
+      ];
+    }),
+    ...parts.flatMap(({ scale, ridge, outputs, mean, dual }, i): [string, Tensor][] => [
+      [`kernel.${i}.settings`, doubles(Float64Array.of(scale, ridge), 2)],
+      [`kernel.${i}.mean`, doubles(mean, outputs)],
+      [`kernel.${i}.dual`, doubles(dual, centres.count, outputs)],
+    ]),
+  ]);
+
+/** Reads tensors of doubles, and gathers what is wrong with them. */
+export const tensorReader = (tensors: Tensors) => {
+  const faults: string[] = [];
+  return {
+    /** Values of one tensor; empty where it is not as asked. A size of null may be any. */
+    read: (name: string, dtype: 'F32' | 'F64', ...shape: (number | null)[]): Float64Array => {
+      const tensor = tensors.get(name);
+      const asked = `[${shape.map((size) => size ?? '…').join(', ')}] ${dtype}`;
+      const fits =
+        tensor?.dtype === dtype &&
+        tensor.shape.length === shape.length &&
+        shape.every((size, axis) => size === null || size === tensor.shape[axis]);
+      if (!tensor) faults.push(`weights: lacks ${name}, ${asked}; is it of this model?`);
+      else if (!fits)
+        faults.push(
+          `weights: ${name} is [${tensor.shape.join(', ')}] ${tensor.dtype}, not ${asked}; is it of this model?`,
+        );
+      else {
+        const data = Float64Array.from(tensor.data as Float32Array | Float64Array);
+        if (data.every(Number.isFinite)) return data;
+        faults.push(`weights: NaN or infinity in ${name}; fit it again`);
+      }
+      return new Float64Array(0);
+    },
+    /** @throws Fault with all that was wrong */
+    check: (): void => {
+      if (faults.length > 0) throw new Fault(faults);
+    },
+  };
+};
+
+/**
+ * Reads back {@link regressionTensors}.
+ *
+ * @param outputs of each part
+ * @throws Fault that names every tensor that is missing, of another shape or type, or not finite
+ */
+export const readRegression = (
+  tensors: Tensors,
+  { kernel }: Pick<KernelSettings, 'kernel'>,
+  bands: number,
+  outputs: readonly number[],
+): TileRegression => {
+  const names = featureNames.filter((name) => tensors.has(`kernel.${name}`));
+  if (names.length === 0) throw new Fault('weights: lack kernel.<feature>; is it of this model?');
+  const { read, check } = tensorReader(tensors);
+  const count = tensors.get('kernel.0.dual')?.shape[0] ?? 0;
+  const read1 = (what: string) =>
+    names.map((name) => read(`kernel.${name}.${what}`, 'F64', tensors.get(`kernel.${name}`)!.shape[1] ?? 0));
+  const [mean, spread] = [read1('mean'), read1('spread')];
+  const weights = names.map((name) => read(`kernel.${name}.weight`, 'F64', 1)[0]);
+  const centres: Samples = {
+    count,
+    features: names.map((name, f) => {
+      const values = read(`kernel.${name}`, 'F32', count, null);
+      return { values, width: values.length / count, weight: weights[f] };
+    }),
+  };
+  const parts = outputs.map((width, i): KernelRidge => {
+    const [scale, ridge] = read(`kernel.${i}.settings`, 'F64', 2);
+    const dual = read(`kernel.${i}.dual`, 'F64', count, width);
+    return { kernel, scale, ridge, outputs: width, mean: read(`kernel.${i}.mean`, 'F64', width), dual };
+  });
+  check();
+  return { sampling: { names, bands, mean, spread, weights }, centres, parts };
+};
