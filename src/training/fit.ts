@@ -132,7 +132,7 @@ const ratesOf = ({ train }: Experiment, step: number, lr: number): AdamRates => 
 });
 
 /** {@link trainStep} where all that it needs lies in the kernels' memory, as the vectors of `state` do. */
-const statisticsStep = (
+export const statisticsStep = (
   experiment: Experiment,
   training: StatisticsTraining,
   state: TrainingState,

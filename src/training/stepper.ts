@@ -1,7 +1,10 @@
 import type { PatchPixels } from '../dataset/patch.js';
-import type { StatisticsTable } from '../dataset/statistics-table.js';
 import type { PixelRoom } from '../engine/cpu/pixel-error.js';
-import { openStatisticsTraining, type StatisticsTraining } from '../engine/cpu/statistics-training.js';
+import {
+  openStatisticsTraining,
+  type StatisticsTraining,
+  type StatisticsTrainingInput,
+} from '../engine/cpu/statistics-training.js';
 import type { Engine, ResidentPatch } from '../engine/engine.js';
 import { type PatchStore, patchStore } from '../engine/patch-store.js';
 import type { StatisticsBatch } from '../engine/statistics-error.js';
@@ -32,10 +35,7 @@ export interface TrainingBatch {
 }
 
 /** What a training from statistics goes over. */
-export interface StatisticsSource {
-  table: StatisticsTable;
-  /** Rows of the table that train. */
-  rows: readonly number[];
+export interface StatisticsSource extends Pick<StatisticsTrainingInput, 'table' | 'rows'> {
   /** Source histogram of a row's patch, counts [bands·bins]. */
   histogram: (row: number) => ArrayLike<number>;
   constants: NetworkWeights['constants'];

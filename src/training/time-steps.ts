@@ -4,7 +4,7 @@ import type { PatchPixels } from '../dataset/patch.js';
 import { identityKnots } from '../dataset/statistics-table.js';
 import { type Experiment, resolveExperiment } from '../experiments/experiment.js';
 import type { BackendDevice, BackendName } from './backends.js';
-import { trainStep } from './fit.js';
+import { statisticsStep, trainStep } from './fit.js';
 import { freshState, networkLayout } from './network.js';
 import { openBackend, openStepper } from './open-stepper.js';
 import { workingCopy } from './state.js';
@@ -68,12 +68,19 @@ const timeOf = async (
   const experiment = resolveExperiment({ backend: name, model: { conv } });
   const layout = networkLayout(experiment);
   const stepper = await openStepper(experiment, layout);
-  const state = workingCopy(freshState(experiment, layout));
   const batch = randomBatch(experiment, side);
+  const { histograms, statistics } = batch;
+  const rows = histograms.map((_, row) => row);
+  const training =
+    statistics &&
+    stepper.openTraining({
+      table: { bandMax: experiment.data.bandMax, ...statistics },
+      ...{ rows, histogram: (row: number) => histograms[row], constants: {} },
+    });
+  const state = workingCopy(freshState(experiment, layout), training ?? undefined);
   // as in training, from the second epoch on
   const store = batch.pixels && stepper.openPatches();
   if (store) {
-    const rows = batch.pixels!.map((_, row) => row);
     store.plan([rows]);
     batch.resident = await store.batch(rows, async () => [...batch.pixels!]);
   }
@@ -82,13 +89,15 @@ const timeOf = async (
   for (let step = 0, end = 0; step < 2 || performance.now() < end; step++) {
     signal?.throwIfAborted();
     const started = performance.now();
-    await trainStep(experiment, stepper, state, {}, batch, 1e-6);
+    if (training) statisticsStep(experiment, training, state, rows, 1e-6);
+    else await trainStep(experiment, stepper, state, {}, batch, 1e-6);
     const now = performance.now();
     if (step === 0) end = now + seconds * 1000;
     else times.push(now - started);
     await setImmediate();
   }
   store?.dispose();
+  training?.dispose();
   return median(times);
 };
 

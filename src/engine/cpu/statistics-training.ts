@@ -19,7 +19,7 @@ export interface StatisticsTrainingInput {
   weights: { tv: number; monotonicity: number };
   /** With a moving average of the weights. */
   ema: boolean;
-  table: StatisticsTable;
+  table: Pick<StatisticsTable, 'bandMax' | 'diagonal' | 'offDiagonal' | 'linear' | 'constant' | 'count'>;
   /** Rows of the table that train. */
   rows: readonly number[];
   /** Writes the UNet's input of a row, [bands·knots], to `out` from `offset` on. */
