@@ -30,7 +30,18 @@ export const ablation = (seeds: readonly number[], epochs: number = ownEpochs) =
       },
     },
     seeds,
-    references: ['demo/identity', 'demo/linear', 'demo/histogram-matching', 'demo/global-lut', 'demo/oracle'],
+    references: [
+      'demo/identity',
+      'demo/linear',
+      'demo/histogram-matching',
+      'demo/global-lut',
+      'demo/multi-cubic',
+      'demo/kernel-lut',
+      'demo/kernel-linear',
+      'demo/recommended',
+      'demo/cross-fitted-linear',
+      'demo/oracle',
+    ],
     baseline: 'global-lut',
     labels: ({ recipe, conv, tv }) =>
       ['UNet-LUT', conv === 'true' ? '+ conv' : '', tv === 'on' ? '+ TV' : '', `(${recipe})`]

@@ -22,7 +22,15 @@ export default defineSweep({
     },
   },
   seeds: [1, 2, 3],
-  references: ['demo/global-lut', 'demo/oracle'],
+  references: [
+    'demo/global-lut',
+    'demo/multi-cubic',
+    'demo/kernel-lut',
+    'demo/kernel-linear',
+    'demo/recommended',
+    'demo/cross-fitted-linear',
+    'demo/oracle',
+  ],
   baseline: 'without nothing',
   labels: ({ without }) => `without ${without}`,
 });

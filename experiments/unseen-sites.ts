@@ -16,7 +16,16 @@ export default defineSweep({
   base: { ...ownRecipe, split: { by: 'site' } },
   grid: { 'split.fold': [0, 1, 2], 'model.conv': [false, true] },
   seeds: [1, 2, 3],
-  references: ['demo/linear', 'demo/global-lut', 'demo/oracle'],
+  references: [
+    'demo/linear',
+    'demo/global-lut',
+    'demo/multi-cubic',
+    'demo/kernel-lut',
+    'demo/kernel-linear',
+    'demo/recommended',
+    'demo/cross-fitted-linear',
+    'demo/oracle',
+  ],
   baseline: 'global-lut',
   labels: ({ conv }) => (conv === 'true' ? 'UNet-LUT + conv' : 'UNet-LUT'),
 });

@@ -20,10 +20,17 @@ const rows = [
   'linear',
   'histogram-matching',
   'global-lut',
+  'multi-linear',
+  'multi-cubic',
+  'kernel-lut',
+  'kernel-linear',
+  'recommended',
   'unet-lut',
   'unet-lut-tv',
   'unet-lut-conv',
   'unet-lut-conv-tv',
+  'cross-fitted-lut',
+  'cross-fitted-linear',
   'oracle',
 ] as const;
 

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { ablationTable, statisticsTable } from '../evaluation/ablation-table.js';
+import { defaultDraws } from '../evaluation/bootstrap.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
 import { metricTable } from '../evaluation/metric-table.js';
 import { checkPaperRows, readPaperValues } from '../evaluation/paper-values.js';
@@ -73,7 +74,7 @@ const compareRows = async (
   const file = text(call, 'paper');
   const paper = file === undefined ? undefined : await readPaperValues(file);
   if (paper) checkPaperRows(paper, labels);
-  const draws = whole(call, 'draws') ?? 1000;
+  const draws = whole(call, 'draws') ?? defaultDraws;
   if (draws > 0 && draws < fewestDraws)
     throw new Fault(`--draws: ${draws}; 0, or at least ${fewestDraws} for intervals and p-values`);
   const { bands } = rows[0].run.experiment.data;
@@ -107,7 +108,7 @@ const compareGroup = async (
       region,
     );
     const alone = models.map(({ label, tiles }) => ({ label, seeds: [tiles], runs: [label] }));
-    const options = { reference: text(call, 'reference'), draws: whole(call, 'draws') ?? 1000 };
+    const options = { reference: text(call, 'reference'), draws: whole(call, 'draws') };
     print(
       metric === undefined
         ? comparisonTable(caption, models, bands, options)
@@ -167,7 +168,7 @@ export const command: Command = {
       value: 'FILE.json',
       help: 'published values to set beside: { row: { column: value } }',
     },
-    draws: { type: 'string', value: 'N', default: '1000', help: 'bootstrap draws; 0 for no intervals' },
+    draws: { type: 'string', value: 'N', default: '10000', help: 'bootstrap draws; 0 for no intervals' },
   },
   run: async (call) => {
     const model = text(call, 'model');

@@ -108,7 +108,7 @@ export const command: Command = {
       value: 'FILE.json',
       help: 'published values to set beside: { row: { column: value } }',
     },
-    draws: { type: 'string', value: 'N', default: '1000', help: 'bootstrap draws' },
+    draws: { type: 'string', value: 'N', default: '10000', help: 'bootstrap draws' },
   },
   run: async (call) => {
     const { path, value } = await loadTyped(oneWord(call, 'sweep file'), call.note);
@@ -120,7 +120,7 @@ export const command: Command = {
     const root = required(call, 'data');
     const jobs = whole(call, 'jobs', 1) ?? processors();
     const executor = executorOf(call);
-    const draws = whole(call, 'draws', 100) ?? 1000;
+    const draws = whole(call, 'draws', 100);
     const paperFile = text(call, 'paper');
     const paper = paperFile === undefined ? undefined : await readPaperValues(paperFile);
     if (flag(call, 'dry-run')) return dryRun(call, sweep, root, jobs);

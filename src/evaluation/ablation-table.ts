@@ -1,7 +1,17 @@
 import { findMetric } from '../metrics/index.js';
 import type { Metric } from '../metrics/metric.js';
 import { rmse } from '../metrics/rmse.js';
-import { columnMetrics, gapBound, gapNote, metricColumn, unitNote } from './comparison-table.js';
+import { defaultDraws } from './bootstrap.js';
+import {
+  columnMetrics,
+  conclusion,
+  convergenceNote,
+  gapBound,
+  gapNote,
+  markedLabel,
+  metricColumn,
+  unitNote,
+} from './comparison-table.js';
 import type { PairedDifference } from './paired-comparison.js';
 import type { PaperValues } from './paper-values.js';
 import {
@@ -18,7 +28,7 @@ export interface AblationOptions {
   caption: string;
   /** Label of the row that the others are compared with; default: the first that is no bound. */
   baseline?: string;
-  /** Bootstrap draws; default 1000. */
+  /** Bootstrap draws; default 10 000. */
   draws?: number;
   /** Published values to set beside ours; without them there is no such column. */
   paper?: PaperValues;
@@ -29,6 +39,12 @@ export interface AblationOptions {
 const columnOf = ({ name, channel }: Measure): Column => metricColumn(findMetric(name)!, channel);
 
 const pText = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.001 ? '<0.001' : p.toFixed(3));
+
+/** A bootstrap p-value that is as small as so many draws can make it is an upper bound. */
+const bootstrapText = (
+  { bootstrap, bootstrapHolm }: NonNullable<RowStatistics['paired']>,
+  draws: number,
+): string => (bootstrap <= 2 / (draws + 1) ? `≤${bootstrapHolm.toFixed(4)}` : pText(bootstrapHolm));
 
 const insignificant = (mark: RowStatistics['paired']): boolean =>
   mark !== null && mark.bootstrapHolm >= significance;
@@ -89,7 +105,7 @@ export const bracedTags = (tags: readonly string[]): string => {
 export const ablationTable = (
   models: readonly SeededModel[],
   bands: readonly string[],
-  { caption, baseline: wish, draws = 1000, paper, notes = [] }: AblationOptions,
+  { caption, baseline: wish, draws = defaultDraws, paper, notes = [] }: AblationOptions,
 ): Table => {
   const rows = inOrder(models);
   const baseline = baselineOf(rows, wish);
@@ -129,9 +145,9 @@ export const ablationTable = (
       const { paired } = mean;
       const missing = model.missing ?? [];
       return {
-        competes: !model.bound,
+        competes: !model.bound && model.converged !== false,
         cells: [
-          model.label,
+          markedLabel(model.label, model.converged),
           model.parameters === null ? null : String(model.parameters),
           missing.length > 0
             ? `${model.seeds.length} of ${model.seeds.length + missing.length}`
@@ -139,7 +155,7 @@ export const ablationTable = (
           ...ofModel.filter(isShown).map((one) => metricCell(one, columnOf(one.measure).digits!)),
           intervalText(mean, 1),
           paired && differenceText(paired, 2),
-          paired && pText(paired.bootstrapHolm),
+          paired && bootstrapText(paired, draws),
           paired && pText(paired.wilcoxonHolm),
           ...own.flatMap((metric) => {
             const one = meanOf(metric);
@@ -163,6 +179,12 @@ export const ablationTable = (
         ? [`Only ${tiles.length} tiles: intervals and p-values over so few say little.`]
         : []),
       ...(end ? [gapNote(baseline, end)] : []),
+      ...convergenceNote(rows),
+      ...conclusion(
+        rows,
+        errors.map(({ mean }) => mean),
+        baseline,
+      ),
       ...(paper ? [`Columns "paper": values from ${paper.source}, on the paper's own data.`] : []),
       ...rows
         .filter(({ missing = [] }) => missing.length > 0)
@@ -175,7 +197,7 @@ export const ablationTable = (
 export const statisticsTable = (
   models: readonly SeededModel[],
   bands: readonly string[],
-  { caption, baseline: wish, draws = 1000 }: AblationOptions,
+  { caption, baseline: wish, draws = defaultDraws }: AblationOptions,
 ): Table => {
   const rows = inOrder(models);
   const baseline = baselineOf(rows, wish);

@@ -7,6 +7,9 @@ export interface Interval {
   high: number;
 }
 
+/** Draws of the tables' intervals and p-values: with fewer, a p-value over a dozen rows cannot become small. */
+export const defaultDraws = 10_000;
+
 /** Quantile of sorted values by linear interpolation (type 7 in R). @param fraction in [0, 1] */
 export const quantile = (sorted: ArrayLike<number>, fraction: number): number => {
   const at = fraction * (sorted.length - 1);

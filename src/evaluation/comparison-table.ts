@@ -1,7 +1,7 @@
 import { metrics } from '../metrics/index.js';
 import { digitsOf, type Metric } from '../metrics/metric.js';
 import { rmse } from '../metrics/rmse.js';
-import { percentileInterval, tileDraws } from './bootstrap.js';
+import { defaultDraws, percentileInterval, tileDraws } from './bootstrap.js';
 import { pooledDraws, scoresOf, tileSums } from './pooled-draws.js';
 import type { Cell, Column, Row, Table } from './table.js';
 import { poolTiles, type Score, type TileRecord } from './tile-record.js';
@@ -14,6 +14,8 @@ export interface ComparedModel {
   label: string;
   /** What it sees of the target that it is tested on; bounds do not compete for the best value. */
   bound?: Bound;
+  /** False: its validation error was still falling when training ended; it competes for nothing then. */
+  converged?: boolean;
   parameters: number | null;
   tiles: readonly TileRecord[];
 }
@@ -58,6 +60,41 @@ export const gapNote = (reference: string, { label, bound }: { label: string; bo
       : 'the tile itself and fits its noise too (a bound, no method)'
   }.`;
 
+/** A row's label, marked where its training had not come to rest. */
+export const markedLabel = (label: string, converged: boolean | undefined): string =>
+  converged === false ? `${label} (not converged)` : label;
+
+/** What the mark of rows that have not converged means, for the notes of a table. */
+export const convergenceNote = (models: readonly { converged?: boolean }[]): string[] =>
+  models.some(({ converged }) => converged === false)
+    ? [
+        'Not converged: the validation RMSE fell by more than 1 % over the last fifth of the training; such a row is no result of its recipe and competes for nothing.',
+      ]
+    : [];
+
+/** What a table comes to, in one sentence: the best row that competes, beside the second and the reference. */
+export const conclusion = (
+  models: readonly { label: string; bound?: Bound; converged?: boolean }[],
+  errors: readonly number[],
+  reference: string,
+): string[] => {
+  const ranked = models
+    .map((model, i) => ({ ...model, error: errors[i] }))
+    .filter(({ bound, converged }) => !bound && converged !== false)
+    .sort((a, b) => a.error - b.error);
+  const [best, second] = ranked;
+  if (!best || !second) return [];
+  const base = models.findIndex(({ label }) => label === reference);
+  const percent = (of: number): string => `${(100 * (1 - best.error / of)).toFixed(1)} %`;
+  const beside =
+    base >= 0 && reference !== best.label && reference !== second.label
+      ? `, and ${percent(errors[base])} below ${reference} (${errors[base].toFixed(1)})`
+      : '';
+  return [
+    `The lowest mean RMSE over bands is that of ${best.label}: ${best.error.toFixed(1)}, ${percent(second.error)} below ${second.label} (${second.error.toFixed(1)})${beside}.`,
+  ];
+};
+
 /** The fraction of the way from a reference error to the bound: 1 at the bound, 0 at the reference. */
 export const gapClosed = (error: number, reference: number, bound: number): number =>
   (reference - error) / (reference - bound);
@@ -73,13 +110,13 @@ const meanRmse = (score: Score): number =>
  * much of the gap between the two a model closes (mean RMSE over bands).
  *
  * @param reference label of the model that the gap is counted from (default `global-lut`)
- * @param draws bootstrap draws (default 1000); 0: no intervals
+ * @param draws bootstrap draws (default 10 000); 0: no intervals
  */
 export const comparisonTable = (
   caption: string,
   models: readonly ComparedModel[],
   bands: readonly string[],
-  { reference = 'global-lut', draws = 1000 }: { reference?: string; draws?: number } = {},
+  { reference = 'global-lut', draws = defaultDraws }: { reference?: string; draws?: number } = {},
 ): Table => {
   const count = models[0]?.tiles.length ?? 0;
   const samples = draws > 0 ? tileDraws(count, draws) : [];
@@ -89,7 +126,7 @@ export const comparisonTable = (
   const bound = scores[end];
   const from = scores[models.findIndex(({ label }) => label === reference)];
   const shown = columnMetrics();
-  const rows = models.map(({ label, bound: seen, parameters, tiles }, m): Row => {
+  const rows = models.map(({ label, bound: seen, converged, parameters, tiles }, m): Row => {
     const pooled = pooledDraws(tileSums(tiles), samples);
     const bandCells = (metric: Metric): Cell[] => {
       const values = scores[m].bands.map((band) => band[metric.name]);
@@ -106,13 +143,13 @@ export const comparisonTable = (
         : null;
     return {
       cells: [
-        label,
+        markedLabel(label, converged),
         parameters === null ? null : String(parameters),
         ...shown.flatMap(bandCells),
         ...(hasNdvi ? shown.map(({ name }) => scores[m].ndvi![name]) : []),
         ...(bound && from ? [gap] : []),
       ],
-      competes: !seen,
+      competes: !seen && converged !== false,
     };
   });
   return {
@@ -129,6 +166,8 @@ export const comparisonTable = (
       `${unitNote(shown)}; pooled over ${scores[0]?.n ?? 0} valid pixels of ${count} tiles.`,
       ...(draws > 0 ? [`± half the width of the 95 % bootstrap interval over tiles (${draws} draws).`] : []),
       ...(bound && from ? [gapNote(reference, models[end])] : []),
+      ...convergenceNote(models),
+      ...conclusion(models, scores.map(meanRmse), reference),
     ],
   };
 };

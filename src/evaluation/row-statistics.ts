@@ -1,5 +1,5 @@
 import { rmse } from '../metrics/rmse.js';
-import { type Interval, percentileInterval, tileDraws } from './bootstrap.js';
+import { defaultDraws, type Interval, percentileInterval, tileDraws } from './bootstrap.js';
 import { type Bound, columnMetrics, gapBound, gapClosed } from './comparison-table.js';
 import { holm, type PairedDifference, pairedDifference } from './paired-comparison.js';
 import { pooledDraws, scoreDraws, scoresOf, tileScores, tileSums } from './pooled-draws.js';
@@ -10,6 +10,8 @@ export interface SeededModel {
   label: string;
   /** What it sees of the target that it is tested on; bounds compete for nothing. */
   bound?: Bound;
+  /** False: its validation error was still falling when training ended; it competes for nothing and has no p-value. */
+  converged?: boolean;
   parameters: number | null;
   /** Per-tile records of each seed, in the same order of tiles everywhere. */
   seeds: readonly (readonly TileRecord[])[];
@@ -38,7 +40,7 @@ export interface RowStatistics {
   seeds: number;
   /** 95 % over bootstrap draws of tiles, of the mean over seeds. */
   interval: Interval | null;
-  /** null for the baseline and for bounds. */
+  /** null for the baseline, for bounds and for rows that have not converged. */
   paired: (PairedDifference & { bootstrapHolm: number; wilcoxonHolm: number }) | null;
   /** How much of the gap from the baseline to the bound is closed, 1 is all; null without a bound. */
   gap: number | null;
@@ -82,12 +84,12 @@ const pick = (scores: readonly Float64Array[], channel: number | null, bands: nu
  * each metric and channel by itself.
  *
  * @param baseline label of the row that the others are compared with
- * @param draws bootstrap draws (default 1000); 0: no intervals
+ * @param draws bootstrap draws (default 10 000); 0: no intervals
  */
 export const rowStatistics = (
   models: readonly SeededModel[],
   bands: readonly string[],
-  { baseline, draws = 1000 }: { baseline: string; draws?: number },
+  { baseline, draws = defaultDraws }: { baseline: string; draws?: number },
 ): RowStatistics[] => {
   const samples = tileDraws(models[0].seeds[0].length, draws);
   const sums = models.map(({ seeds }) => seeds.map(tileSums));
@@ -120,7 +122,7 @@ export const rowStatistics = (
       });
       const bound = gapBound(models, (i) => sampled[i].all);
       const compared = sampled.map((one, i) =>
-        reference < 0 || i === reference || models[i].bound
+        reference < 0 || i === reference || models[i].bound || models[i].converged === false
           ? null
           : pairedDifference(one, sampled[reference]),
       );

@@ -11,7 +11,7 @@ import { didYouMean } from '../config/spelling.js';
 import { refuse } from '../fault.js';
 import { penalties } from '../losses/index.js';
 import { metricOrigin, metrics } from '../metrics/index.js';
-import { models } from '../models/index.js';
+import { models, type WrittenModel } from '../models/index.js';
 import type { Configured, Model, ModelSettings } from '../models/model.js';
 import { paperSettings } from '../models/paper-settings.js';
 
@@ -56,7 +56,7 @@ export interface ExperimentInput {
   data?: Part<typeof commonSettings.data>;
   split?: Part<typeof commonSettings.split>;
   // biome-ignore lint/suspicious/noExplicitAny: the settings of a model of one's own are typed where they are configured
-  model?: Part<typeof paperModel> | Configured<any> | ModelSettings;
+  model?: Part<typeof paperModel> | WrittenModel | Configured<any> | ModelSettings;
   loss?: { tv?: number; monotonicity?: number } & Record<string, number>;
   train?: Part<typeof commonSettings.train>;
 }

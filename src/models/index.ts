@@ -30,6 +30,18 @@ export const models = registry<'kind', Model>('model', 'kind', [
   crossFittedLinear,
 ]);
 
+/** Settings of the models beyond the paper's, as an experiment writes them, by kind. */
+type Written<K extends string, D> = D extends { configure: (settings?: infer Settings) => unknown }
+  ? { kind: K } & NonNullable<Settings>
+  : never;
+export type WrittenModel =
+  | Written<'multi-band', typeof multiBand>
+  | Written<'kernel-lut', typeof kernelLut>
+  | Written<'kernel-linear', typeof kernelLinear>
+  | Written<'gp-linear', typeof gpLinear>
+  | Written<'cross-fitted-lut', typeof crossFittedLut>
+  | Written<'cross-fitted-linear', typeof crossFittedLinear>;
+
 /**
  * Defines a model of one's own: in closed form with one mapping for all tiles (`fit`), in closed form with a mapping for
  * each tile (`fit`, `mapping`, `tensors`, `restore`), or a network that the framework trains (`network`). An experiment

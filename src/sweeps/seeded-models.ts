@@ -54,6 +54,7 @@ export const seededModels = (
     return {
       label,
       bound: boundOf(result.kind),
+      converged: own.every((run) => run.result.training?.converged !== false),
       parameters: result.parameters,
       seeds: whole.map((group) =>
         group

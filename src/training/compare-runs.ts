@@ -12,6 +12,7 @@ export const comparedModels = (
   const models = runs.map(({ result, tiles }) => ({
     label: result.tag,
     bound: boundOf(result.kind),
+    converged: result.training?.converged !== false,
     parameters: result.parameters,
     tiles: tiles.filter(
       (record) => record.split === split && (region === undefined || record.region === region),

@@ -17,7 +17,14 @@ export interface RunResult {
   data: { root: string; digest: string; train: number; val: number; test: number; skipped: number };
   /** Trainable values; null for a bound, which has none of its own. */
   parameters: number | null;
-  training: { epochs: number; steps: number; bestEpoch: number; trainMse: number } | null;
+  training: {
+    epochs: number;
+    steps: number;
+    bestEpoch: number;
+    trainMse: number;
+    /** Whether the validation error had come to rest (see `hasConverged`); null where too few validations tell. */
+    converged?: boolean | null;
+  } | null;
   /** File under the run folder and its SHA-256; null for a model that keeps none. */
   weights: { file: string; digest: string } | null;
   scores: { val: Score; test: Score };

@@ -5,6 +5,7 @@ import { penalties } from '../losses/index.js';
 import { checkPenalty } from '../losses/penalty.js';
 import type { OnProgress } from '../progress.js';
 import { readState } from './checkpoint.js';
+import { hasConverged } from './converged.js';
 import { logEpoch, rewindLog } from './epoch-log.js';
 import { type EpochRecord, fitWeights } from './fit.js';
 import { keepCheckpoints, nameCheckpoint } from './keep-checkpoints.js';
@@ -98,6 +99,7 @@ export const trainNetwork = async (
         steps: end.step,
         bestEpoch: end.best?.epoch ?? end.epoch,
         trainMse: records.at(-1)?.mse ?? Number.NaN,
+        converged: hasConverged(records),
       },
     };
   } catch (error) {

@@ -35,7 +35,7 @@ describe('resolveExperiment', () => {
       ),
     ).toMatchInlineSnapshot(`
       [
-        "setting model.kind: "forest"; allowed: one of identity, linear, histogram-matching, global-lut, unet-lut, oracle",
+        "setting model.kind: "forest"; allowed: one of identity, linear, histogram-matching, global-lut, multi-band, kernel-lut, kernel-linear, gp-linear, unet-lut, oracle, cross-fitted-lut, cross-fitted-linear",
         "unknown setting: model.konts=3; did you mean knots? allowed here: kind, knots, conv, linear, globalLut, unet",
         "setting train.epochs: "many"; allowed: a number",
         "setting train.lr: -1; allowed: above 0",
