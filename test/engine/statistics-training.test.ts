@@ -17,7 +17,7 @@ const experimentOf = ({ model, train, ...input }: ExperimentInput = {}) =>
     ...{ name: 'resident', backend: 'cpu' },
     data: { bands: ['a', 'b', 'c'], bandMax, bins: knots, ndvi: null },
     ...input,
-    model: { knots, ...model, unet: { width: 4, depth: 3, ...(model?.unet as object) } },
+    model: { knots, ...model, unet: { width: 4, depth: 3, ...(model as { unet?: object })?.unet } },
     train: { epochs: 3, batchSize: 3, validateEvery: 2, ...train },
   });
 
