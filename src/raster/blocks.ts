@@ -56,6 +56,10 @@ export const blocksOf = async (
     // the height of a strip may be given as more than the image has
     height,
     littleEndian: image.littleEndian,
+    type,
+    aroundLerc: Number(
+      ((await directory.loadValue('LercParameters')) as ArrayLike<number> | undefined)?.[1] ?? 0,
+    ),
   });
   const [kind, offsetTag, countTag] = image.isTiled
     ? (['tile', 'TileOffsets', 'TileByteCounts'] as const)
