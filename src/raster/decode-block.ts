@@ -137,7 +137,10 @@ export const blockDecoder = (
       const values = await decodeLerc(bytes, { type, width, height, samples, around });
       if (values.length < rows * rowBytes)
         throw new Error(`holds ${values.length} bytes instead of ${rows * rowBytes} when decompressed`);
-      return aligned(values);
+      const plain = aligned(values);
+      // libtiff swaps before it compresses
+      if (!littleEndian) swapBytes(plain, bytesPerSample);
+      return plain;
     }
     const plain = aligned(await decompress(compression, bytes, height * rowBytes));
     const wanted = rows * rowBytes;

@@ -30,7 +30,7 @@ if ! works; then
   if ! works; then
     rm -rf "$venv"
     python3 -m venv "$venv" >&2 || without "python3 -m venv failed (Debian: apt-get install python3-venv)"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check tifffile imagecodecs rasterio glymur 'pystac[validation]' >&2 ||
+    "$venv/bin/pip" install --quiet --disable-pip-version-check tifffile imagecodecs rasterio glymur packaging 'pystac[validation]' >&2 ||
       { rm -rf "$venv"; without "pip could not install them"; }
   fi
 fi
