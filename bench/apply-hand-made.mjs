@@ -1,9 +1,9 @@
 // One scene through the library with LUTs of a simple form and, for `conv`, a conv module of given weights.
-//   node bench/apply-hand-made.mjs IN.tif OUT.tif lut|conv [LEVEL]
+//   node bench/apply-hand-made.mjs IN.tif OUT.tif lut|conv [LEVEL|-] [none]      none: without overviews
 import { resolveExperiment } from '../dist/experiments/experiment.js';
 import { applyScene } from '../dist/scenes/apply-scene.js';
 
-const [scene, out, kind, level] = process.argv.slice(2);
+const [scene, out, kind, level = '-', overviews] = process.argv.slice(2);
 const bandMax = [3000, 3000, 4000, 6500];
 const knots = 256;
 const values = new Float32Array(4 * knots);
@@ -24,6 +24,12 @@ const aligner = {
   domain: null,
   residuals: null,
 };
-const request = { inputs: [scene], out, boaOffset: 0, ...(level && { level: Number(level) }) };
+const request = {
+  inputs: [scene],
+  out,
+  boaOffset: 0,
+  ...(level !== '-' && { level: Number(level) }),
+  ...(overviews === 'none' && { overviews: false }),
+};
 const done = await applyScene(request, { aligner, weights: 'hand-made' });
 process.stderr.write(`${done.seconds.toFixed(1)} s\n`);

@@ -43,6 +43,9 @@ export const blocksOf = async (
     );
   if (bits % 8 !== 0 && (await directory.loadValue('FillOrder')) === 2)
     throw rasterFault(path, `${bits} bits a sample, the lowest first`, 'write it with gdal_translate');
+  // samples are swapped before they are compressed, and then pass for NaN, which LERC leaves out
+  if (compression === 34887 && !image.littleEndian && /^float/.test(type))
+    throw rasterFault(path, 'LERC of floats in big-endian order', 'write it with gdal_translate');
   const interleaved = image.planarConfiguration === 1;
   const samples = interleaved ? bands : 1;
   const PixelArray = pixelArrays[type];
@@ -56,6 +59,10 @@ export const blocksOf = async (
     // the height of a strip may be given as more than the image has
     height,
     littleEndian: image.littleEndian,
+    type,
+    aroundLerc: Number(
+      ((await directory.loadValue('LercParameters')) as ArrayLike<number> | undefined)?.[1] ?? 0,
+    ),
   });
   const [kind, offsetTag, countTag] = image.isTiled
     ? (['tile', 'TileOffsets', 'TileByteCounts'] as const)

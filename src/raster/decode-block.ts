@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { inflate, inflateSync } from 'node:zlib';
 import { decompressLzw } from './lzw.js';
+import type { PixelType } from './raster.js';
 import { undoPredictor } from './undo-predictor.js';
 
 /**
@@ -14,6 +15,8 @@ export const compressions: Readonly<Record<number, { name: string; most: number 
   8: { name: 'DEFLATE', most: 1040 },
   32773: { name: 'PackBits', most: 65 },
   32946: { name: 'DEFLATE', most: 1040 },
+  // a constant block is but its header
+  34887: { name: 'LERC', most: 1 << 24 },
   50000: { name: 'ZSTD', most: 65536 },
 };
 
@@ -26,7 +29,6 @@ export const compressionNames: Readonly<Record<number, string>> = {
   7: 'JPEG',
   32809: 'ThunderScan',
   34712: 'JPEG 2000',
-  34887: 'LERC',
   34925: 'LZMA',
   50001: 'WebP',
   50002: 'JPEG XL',
@@ -45,6 +47,9 @@ export interface BlockLayout {
   width: number;
   height: number;
   littleEndian: boolean;
+  type: PixelType;
+  /** What is around LERC, by its tag. */
+  aroundLerc: number;
 }
 
 const inflated = promisify<Uint8Array, { maxOutputLength: number; chunkSize: number }, Buffer>(inflate);
@@ -126,6 +131,17 @@ export const blockDecoder = (
   const rowSamples = width * samples;
   const rowBytes = Math.ceil((rowSamples * bits) / 8);
   return async (bytes, rows) => {
+    if (compression === 34887) {
+      const { decodeLerc } = await import('./lerc.js');
+      const { type, aroundLerc: around } = layout;
+      const values = await decodeLerc(bytes, { type, width, height, samples, around });
+      if (values.length < rows * rowBytes)
+        throw new Error(`holds ${values.length} bytes instead of ${rows * rowBytes} when decompressed`);
+      const plain = aligned(values);
+      // libtiff swaps before it compresses
+      if (!littleEndian) swapBytes(plain, bytesPerSample);
+      return plain;
+    }
     const plain = aligned(await decompress(compression, bytes, height * rowBytes));
     const wanted = rows * rowBytes;
     if (plain.length < wanted)

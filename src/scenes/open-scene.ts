@@ -295,7 +295,8 @@ const codeReader = (
 ): Scene['read'] => {
   // bands of one file are read together: their samples lie interleaved
   const files = [...new Set(bands.map(({ raster }) => raster))];
-  const memory = new Map<Raster, Pixels[]>();
+  // windows come in few sizes, those of the edges among them
+  const memory = new Map(files.map((raster) => [raster, new Map<number, Pixels[]>()]));
   return async (window) => {
     const read = new Map<Raster, Map<number, Pixels>>();
     const own = new Map<Raster, Uint8Array | null>();
@@ -303,8 +304,10 @@ const codeReader = (
       readValidity(masks, window),
       ...files.map(async (raster) => {
         const wanted = [...new Set(bands.filter((band) => band.raster === raster).map(({ band }) => band))];
-        const pixels = await raster.read({ window, bands: wanted, into: memory.get(raster) });
-        memory.set(raster, pixels);
+        const sizes = memory.get(raster)!;
+        const size = window[2] * window[3];
+        const pixels = await raster.read({ window, bands: wanted, into: sizes.get(size) });
+        sizes.set(size, pixels);
         read.set(raster, new Map(wanted.map((band, index) => [band, pixels[index]])));
         if (masked.has(raster)) own.set(raster, await raster.readOwnMask(window));
       }),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkDataset } from '../../src/dataset/check.js';
+import { projectedGeoreference } from '../../src/raster/georeference.js';
 import { dataOf, emptyFolder, image, mask, writeLists, writePatch } from './dataset-on-disk.js';
 
 const parity = new URL('../fixtures/parity/data', import.meta.url).pathname;
@@ -59,6 +60,55 @@ describe('checkDataset', () => {
       [1, 0, 0],
       [1, 1, 1],
     ]);
+  });
+
+  it('finds each kind of planted fault, and names the file', async () => {
+    const size = 30;
+    const floats = (...values: number[]) =>
+      image([1, 2, 3, 4], {
+        bands: values.map((value, band) => new Float32Array(size).fill(value * (band + 1))),
+      });
+    const spoilt = image([1, 2, 3, 4], {
+      bands: [1, 2, 3, 4].map((value) => {
+        const band = new Float32Array(size).fill(1000 * value);
+        band[7] = value === 3 ? Number.NaN : band[7];
+        return band;
+      }),
+    });
+    const elsewhere = { georeference: projectedGeoreference(32632, 500_000, 5_000_000, 16) };
+    const planted: [name: string, files: Parameters<typeof writePatch>[2], found: RegExp][] = [
+      [
+        'place',
+        { GF1: image([5, 6, 7, 8], elsewhere) },
+        /GF1\/place_.*EPSG:32632.*EPSG:32631|EPSG:32631.*EPSG:32632/,
+      ],
+      [
+        'shares',
+        { S2: floats(0.1, 0.1, 0.1, 0.1) },
+        /S2\/shares_.*; reflectance from 0 to 1, multiply it by 10000/,
+      ],
+      ['nan', { S2: spoilt }, /S2\/nan_.*; band red is NaN at column 1, row 1: mask it/],
+      ['large', { GF1: floats(40_000, 1, 1, 1) }, /GF1\/large_.*; band blue is 40000, beyond int16,/],
+      ['bands', { S2: image([1, 2, 3]) }, /S2\/bands_.*; 3 bands, it must have 4/],
+      ['mask', { mask: mask(1, { height: 9 }) }, /mask\/mask_.*; 6 × 9 pixels, .* has 6 × 5/],
+      [
+        'moved',
+        { mask: mask(1, { georeference: projectedGeoreference(32631, 500_016, 5_000_000, 16) }) },
+        /mask\/moved_/,
+      ],
+    ];
+    const id = (name: string): string => `A/${name}_20200105-00-00.tif`;
+    for (const [name, files] of planted) await writePatch(root, id(name), files);
+    await writePatch(root, ids[0]);
+    const train = [...planted.map(([name]) => id(name)), ids[0]].join('\n');
+    await writeLists(root, { train, val: ids[0], test: ids[0] });
+    const { faults, notes, groups } = await checkDataset(root, dataOf());
+    for (const [, , found] of planted) expect(faults).toContainEqual(expect.stringMatching(found));
+    expect(faults).toHaveLength(planted.length);
+    expect(groups[0]).toMatchObject({ patches: planted.length + 1, read: 1 });
+    // a patch in two lists leaks
+    expect(notes).toContain(`${ids[0]} stands in train.txt and in val.txt`);
+    expect(notes).toContain(`${ids[0]} stands in train.txt and in test.txt`);
   });
 
   it('tells of pickles that are damaged or lack names', async () => {

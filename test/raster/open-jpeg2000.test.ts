@@ -81,3 +81,10 @@ describe.skipIf(missing)(`JPEG 2000 as GDAL writes it${missing}`, () => {
     await expect(openRaster(cut)).rejects.toThrow(/cut.jp2; not a TIFF or JPEG 2000/);
   });
 });
+
+test('a size of more tiles than can be counted is refused at once, not walked through', {
+  timeout: 5000,
+}, async () => {
+  const path = new URL('../fixtures/raster/tiles-beyond-count.jp2', import.meta.url).pathname;
+  await expect(openRaster(path)).rejects.toThrow(/96 × 3372220512 pixels in 140509188 tiles/);
+});
