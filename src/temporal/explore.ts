@@ -66,7 +66,7 @@ export const explorerData = (
   };
 };
 
-export interface ExploreOptions extends Pick<AnalysisOptions, 'sensors' | 'tiles' | 'threshold' | 'extent'> {
+export interface ExploreOptions extends Omit<AnalysisOptions, 'named' | 'bootstrap'> {
   /** Periods to choose from besides the whole, by name. */
   periods?: Readonly<Record<string, Period>>;
 }

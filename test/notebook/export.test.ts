@@ -281,6 +281,29 @@ describe('a page of somebody else’s notebook', () => {
         expect(page).toContain(part);
     }));
 
+  it('hands on a PDF by a name, in HTML to be saved, beside a Markdown page', async () =>
+    inFolder(async (folder) => {
+      const pdf = Buffer.from('%PDF-1.4\n%%EOF\n').toString('base64');
+      expect(await pageOf(folder, [shown({ 'application/pdf': pdf, 'text/plain': '<Figure>' })])).toContain(
+        `<a download="in-1.pdf" href="data:application/pdf;base64,${pdf}">in-1.pdf</a> (PDF, 1 kB)`,
+      );
+      const page = await pageOf(folder, [shown({ 'application/pdf': pdf })], 'md');
+      expect(page).toContain('[a-1.pdf](page_files/a-1.pdf) (PDF)');
+      expect(await readFile(join(folder, 'page_files', 'a-1.pdf'), 'base64')).toBe(pdf);
+    }));
+
+  it('says in Markdown, too, which image is not there', async () =>
+    inFolder(async (folder) => {
+      const source = [
+        '![a map](gone.png) ![](figures/plot.pdf "A plot") <img alt="" src="attachment:lost.png">',
+        '![web](https://example.org/x.png) <img src="https://example.org/y.png">',
+      ].join('\n\n');
+      expect(await pageOf(folder, [markdown(source)], 'md')).toBe(
+        `*[image not shown: a map]* *[image not shown: plot.pdf]* *[image not shown: attachment:lost.png]*\n\n${source.split('\n\n')[1]}\n`,
+      );
+      expect(await pageOf(folder, [markdown(source)])).toContain('[image not shown: plot.pdf]');
+    }));
+
   it('is refused where its cells are not what they should be, each by number', async () =>
     inFolder(async (folder) => {
       const cell = { cell_type: 'code', metadata: {}, source: '' };
@@ -316,6 +339,37 @@ describe('a page of somebody else’s notebook', () => {
       expect(bare).toContain('<a href="two.html#end">second</a>');
       expect(bare).toContain('<a href="two.html">Second &amp; last →</a>');
     }));
+});
+
+describe('a long page', () => {
+  it.skipIf(findChromium() === undefined)(
+    'is searched: what does not hold the words is hidden, folded code that does is opened',
+    async () =>
+      inFolder(async (folder) => {
+        const path = await writeNotebookFile(folder, 'long.ipynb', [
+          ...['# Title', '## Red edge', '## Near infrared', '## Clouds'].map((source) => ({
+            ...{ source, markdown: true },
+          })),
+          { source: 'const infrared = 1;', tags: ['hide-input'] },
+        ]);
+        await exportNotebook(path, join(folder, 'long.html'));
+        const running = await startChromium();
+        try {
+          const page = await running.newPage();
+          await page.goto(pathToFileURL(join(folder, 'long.html')).href);
+          await page.getByLabel('Search this page').fill('INFRARED');
+          // the title keeps its place, with the search beneath it
+          expect(await page.locator('main > section:visible').count()).toBe(3);
+          expect(await page.locator('details[open]').count()).toBe(1);
+          expect(await page.locator('search output').textContent()).toBe('2 of 4 parts');
+          await page.getByLabel('Search this page').fill('');
+          expect(await page.locator('main > section:visible').count()).toBe(5);
+        } finally {
+          await running.close();
+        }
+      }),
+    60_000,
+  );
 });
 
 describe('an index of pages', () => {

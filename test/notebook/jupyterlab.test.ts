@@ -20,6 +20,7 @@ const browser = findChromium();
 const inJupyterLab = async (
   cells: readonly (string | CellSketch)[],
   use: (page: Page, folder: string, address: string) => Promise<void>,
+  front: 'lab' | 'notebook' = 'lab',
 ): Promise<void> => {
   const folder = join(packageRoot, '.services', `lab-${process.pid}-${Math.random().toString(36).slice(2)}`);
   await mkdir(folder, { recursive: true });
@@ -29,7 +30,7 @@ const inJupyterLab = async (
     jupyter,
     [
       ...[
-        'lab',
+        front,
         '--no-browser',
         '--allow-root',
         '--ip=127.0.0.1',
@@ -67,8 +68,18 @@ const inJupyterLab = async (
     page.setDefaultTimeout(60_000);
     // it names its address before it listens
     await expect
-      .poll(() => page.goto(`${address}lab/tree/lab.ipynb`).then(Boolean, () => false), { timeout: 60_000 })
+      .poll(
+        () =>
+          page
+            .goto(`${address}${front === 'lab' ? 'lab/tree' : 'notebooks'}/lab.ipynb`)
+            .then(Boolean, () => false),
+        { timeout: 60_000 },
+      )
       .toBe(true);
+    if (front === 'notebook') {
+      await use(page, folder, address);
+      return;
+    }
     await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor();
     // idle it says, too, while there is no kernel yet: JupyterLab then asks for one when cells are run
     await page.locator('#jp-main-statusbar', { hasText: 'TypeScript (bandalign) | Idle' }).waitFor();
@@ -78,9 +89,12 @@ const inJupyterLab = async (
     if (images) await page.screenshot({ path: join(images, `jupyterlab-${Date.now()}.png`) }).catch(() => {});
     await running.close();
     server.kill('SIGTERM');
+    // a server that is just starting a kernel may not listen
+    const last = setTimeout(() => server.kill('SIGKILL'), 20_000);
     await new Promise((resolve) =>
       server.exitCode === null && server.signalCode === null ? server.once('exit', resolve) : resolve(null),
     );
+    clearTimeout(last);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 };
@@ -197,6 +211,75 @@ describe.skipIf(jupyter === '' || browser === undefined)(
           ).toBeGreaterThan(100);
           expect(await page.locator('.js-plotly-plot').count()).toBe(0);
         },
+      );
+    });
+
+    it('keeps the explorer of temporal frequency alive; untrusted, it is a picture', async () => {
+      const module = join(packageRoot, 'dist/index.js');
+      await inJupyterLab(
+        [
+          `import { display, exploreTemporal, mgrsPlaces, periodOf, simulateCatalog } from '${module}';
+const period = periodOf('2024-01-01', '2024-03-31');
+display(exploreTemporal(simulateCatalog(mgrsPlaces(['13TDE', '13TEE']), { period })));`,
+        ],
+        async (page, folder, address) => {
+          await runCell(page, 0);
+          const explorer = output(page, 0).locator('.bandalign-explorer');
+          await explorer.locator('.numbers tbody tr').first().waitFor();
+          await explorer.locator('.map [data-tile="1"]').click();
+          await explorer.locator('.when h3', { hasText: '13TEE' }).waitFor();
+          const seen = (): Promise<string | null> =>
+            explorer.locator('.numbers tbody tr').last().locator('td').nth(1).textContent();
+          const before = Number(await seen());
+          await explorer.locator('input[type=range]').fill('0');
+          expect(Number(await seen())).toBeGreaterThan(before);
+          // arrow keys work on the map, not on the notebook
+          await explorer.locator('.map').focus();
+          await page.keyboard.press('ArrowLeft');
+          await explorer.locator('.when h3', { hasText: '13TDE' }).waitFor();
+          await command(page, 'docmanager:save');
+          await expect
+            .poll(() => readFile(join(folder, 'lab.ipynb'), 'utf8'))
+            .toContain('data-bandalign-explorer');
+          const text = await readFile(join(folder, 'lab.ipynb'), 'utf8');
+          await writeFile(join(folder, 'foreign.ipynb'), text.replaceAll('is a place seen', 'is it seen'));
+          await page.goto(`${address}lab/tree/foreign.ipynb?reset`);
+          await page.locator('.jp-OutputArea-output img').first().waitFor();
+          expect(await page.locator('.bandalign-explorer .panel').count()).toBe(0);
+        },
+      );
+    });
+
+    it('draws figures and the explorer in Notebook 7 as in JupyterLab', async () => {
+      const module = join(packageRoot, 'dist/index.js');
+      await inJupyterLab(
+        [
+          `import { display, exploreTemporal, mgrsPlaces, periodOf, simulateCatalog } from '${module}';
+const period = periodOf('2024-01-01', '2024-03-31');
+display(exploreTemporal(simulateCatalog(mgrsPlaces(['13TDE', '13TEE']), { period })));
+display({ data: [{ type: 'scatter', x: [1, 2], y: [1, 2] }], layout: { title: { text: 'Line' } } });`,
+        ],
+        async (page) => {
+          await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor();
+          const prompt = page.locator('.jp-CodeCell .jp-InputPrompt').first();
+          // it says idle while there is no kernel yet, and a cell run then is not run at all
+          await expect
+            .poll(
+              async () => {
+                await page.locator('.jp-CodeCell .cm-content').first().click();
+                await page.keyboard.press('Shift+Enter');
+                await new Promise((resolve) => setTimeout(resolve, 1500));
+                return prompt.textContent();
+              },
+              { timeout: 60_000, interval: 500 },
+            )
+            .toMatch(/\[[*\d]/);
+          const explorer = output(page, 0).locator('.bandalign-explorer');
+          await explorer.locator('.map [data-tile="1"]').click();
+          await explorer.locator('.when h3', { hasText: '13TEE' }).waitFor();
+          await output(page, 0).locator('.js-plotly-plot .scatterlayer path').first().waitFor();
+        },
+        'notebook',
       );
     });
   },

@@ -28,8 +28,8 @@ install() {
   complete && return
   rm -rf "$venv"
   python3 -m venv "$venv" >&2 || without "python3 -m venv failed (Debian: apt-get install python3-venv)"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check nbconvert jupyterlab papermill jupytext >&2 ||
-    { rm -rf "$venv"; without "pip could not install nbconvert, jupyterlab, papermill and jupytext"; }
+  "$venv/bin/pip" install --quiet --disable-pip-version-check nbconvert jupyterlab notebook papermill jupytext >&2 ||
+    { rm -rf "$venv"; without "pip could not install nbconvert, jupyterlab, notebook, papermill and jupytext"; }
   exec 9>&-
 }
 

@@ -223,8 +223,12 @@ ${data.notes.map((note) => `<p class="notes">${asText(note)}</p>`).join('')}`;
     const { days, gaps } = counts[tile];
     const seen = new Map(days.map((one) => [one.day, one]));
     const bands = new Set<number>();
+    const ends = new Set<number>();
     for (const { from, to } of gaps)
-      if (to - from === pointed) for (let day = from + 1; day < to; day++) bands.add(day);
+      if (to - from === pointed) {
+        ends.add(from).add(to);
+        for (let day = from + 1; day < to; day++) bands.add(day);
+      }
     const rows: string[] = [];
     const first = new Date(choice.from * msPerDay);
     let row = 0;
@@ -245,6 +249,7 @@ ${data.notes.map((note) => `<p class="notes">${asText(note)}</p>`).join('')}`;
         rows.push(
           `<rect class="${bands.has(day) ? 'band' : 'day'}" x="${x}" y="${y}" width="${size}" height="${high - 2}"/>`,
           one ? marks(one, x, y, size, high - 2) : '',
+          ends.has(day) ? `<rect class="end" x="${x}" y="${y}" width="${size}" height="${high - 2}"/>` : '',
           day === cursor
             ? `<rect class="cursor" x="${x - 1}" y="${y - 1}" width="${size + 2}" height="${high}"/>`
             : '',

@@ -44,6 +44,7 @@ export const explorerStyle = `
 .bandalign-explorer .hit{fill:transparent;cursor:pointer}
 .bandalign-explorer .hit:hover{stroke:var(--text);stroke-width:1.2}
 .bandalign-explorer .cursor{fill:none;stroke:var(--text);stroke-width:2}
+.bandalign-explorer .end{fill:none;stroke:var(--band);stroke-width:2}
 .bandalign-explorer .grid{stroke:var(--line)}
 .bandalign-explorer .bar{fill:var(--accent);cursor:pointer}
 .bandalign-explorer .bar.chosen{fill:var(--band)}

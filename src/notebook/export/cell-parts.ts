@@ -33,7 +33,8 @@ export type ChosenForm =
   | { kind: 'figure'; figure: PlainFigure; png?: string }
   | { kind: 'explorer'; data: ExplorerData; png?: string }
   | { kind: 'html' | 'markdown' | 'svg' | 'text' | 'latex' | 'note'; text: string }
-  | { kind: 'image'; mime: string; base64: string };
+  | { kind: 'image'; mime: string; base64: string }
+  | { kind: 'pdf'; base64: string };
 
 const plotlyMime = 'application/vnd.plotly.v1+json';
 const imageMimes = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'];
@@ -78,6 +79,9 @@ export const chooseForm = (data: MimeBundle): ChosenForm | undefined => {
     const base64 = base64Of(data[mime]);
     if (base64 !== undefined) return { kind: 'image', mime, base64 };
   }
+  const pdf = base64Of(data['application/pdf']);
+  if (pdf !== undefined && /^%PDF-\d/.test(Buffer.from(pdf.slice(0, 12), 'base64').toString('latin1')))
+    return { kind: 'pdf', base64: pdf };
   const latex = text('text/latex');
   if (latex !== undefined) return { kind: 'latex', text: latex };
   const undrawn = Object.keys(data).find((mime) => mime !== 'text/plain' && mime !== 'application/json');

@@ -39,6 +39,25 @@ const draw = () => {
 draw();
 phone.addEventListener('change', draw);`;
 
+const searchField =
+  '<search><label><input type="search" placeholder="Search this page" aria-label="Search this page"></label> <output aria-live="polite"></output></search>';
+
+/** Shows only the parts of the page that hold every word that is typed, folded code opened; all where none is. */
+const searchScript = `const parts = [...document.querySelectorAll('main > section')].filter((part) => !part.querySelector('search'));
+const texts = parts.map((part) => part.textContent.toLowerCase());
+document.querySelector('search input').addEventListener('input', ({ target }) => {
+  const words = target.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  let shown = 0;
+  parts.forEach((part, index) => {
+    const found = words.every((word) => texts[index].includes(word));
+    part.hidden = !found;
+    shown += found;
+    const code = part.querySelector('details.source');
+    if (code && words.length > 0 && found) code.open = true;
+  });
+  document.querySelector('search output').textContent = words.length > 0 ? shown + ' of ' + parts.length + ' parts' : '';
+});`;
+
 /** How a page is laid out, and its place among others. */
 export interface PageOptions {
   /** Code as it is tagged, all of it folded, or none. @default 'show' */
@@ -135,6 +154,7 @@ export const htmlPage = async (
   let cellOfImages: Cell = notebook.cells[0];
   const figures: PlainFigure[] = [];
   let explored = false;
+  let documents = 0;
   const addresses: Addresses = {
     image: (source) => {
       const found = embeddedImage(cellOfImages, folder, source);
@@ -171,6 +191,12 @@ export const htmlPage = async (
     }
     if (form.kind === 'image')
       return `<figure><img src="data:${form.mime};base64,${form.base64}" alt="output"></figure>`;
+    if (form.kind === 'pdf') {
+      documents += 1;
+      const file = `${name}-${documents}.pdf`;
+      const size = Math.ceil((form.base64.length * 3) / 4 / 1024);
+      return `<p><a download="${escapeHtml(file)}" href="data:application/pdf;base64,${form.base64}">${escapeHtml(file)}</a> (PDF, ${size} kB)</p>`;
+    }
     if (form.kind === 'svg')
       return `<figure><img src="data:image/svg+xml;base64,${Buffer.from(form.text).toString('base64')}" alt="output"></figure>`;
     if (form.kind === 'html') return `<div class="html">${sanitise(form.text, addresses)}</div>`;
@@ -207,7 +233,8 @@ export const htmlPage = async (
   const cells = notebook.cells.map(cellHtml).filter(Boolean).join('\n');
   const nav = contents(headings);
   // the contents follow the title where there is one
-  const body = cells.includes('</h1>') ? cells.replace('</h1>', () => `</h1>\n${nav}`) : `${nav}\n${cells}`;
+  const head = nav === '' ? '' : `${searchField}\n${nav}`;
+  const body = cells.includes('</h1>') ? cells.replace('</h1>', () => `</h1>\n${head}`) : `${head}\n${cells}`;
   const around = neighbours(pages, basename(path));
   const plotly =
     figures.length > 0
@@ -215,9 +242,11 @@ export const htmlPage = async (
           .replace(/\r\n?/g, '\n')
           .replaceAll('</script', '<\\/script')
       : '';
+  const searched = nav !== '';
   const scripts = [
     ...(figures.length > 0 ? [plotly, drawScript] : []),
     ...(explored ? [explorerCode()] : []),
+    ...(searched ? [searchScript] : []),
   ];
   return `<!doctype html>
 <html lang="en">

@@ -5,7 +5,7 @@ import { figureTitle } from '../../figures/static/plain-figure.js';
 import { renderFigure } from '../../figures/static/render-figure.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
 import { type ChosenForm, chooseForm, embeddedImage, rawForm, visibleParts } from './cell-parts.js';
-import { sanitise } from './sanitise.js';
+import { missingImage, sanitise } from './sanitise.js';
 
 export interface MarkdownPage {
   text: string;
@@ -37,11 +37,17 @@ export const markdownPage = async (
 ): Promise<MarkdownPage> => {
   const images = new Map<string, Uint8Array>();
   const folder = `${basename(page).replace(/\.[^.]*$/, '')}_files`;
-  const image = (cell: Cell, bytes: Uint8Array, extension: string, title: string): string => {
+  const kept = (cell: Cell, bytes: Uint8Array, extension: string): string => {
     const name = cell.id.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 64);
     const path = `${folder}/${name}-${images.size + 1}.${extension}`;
     images.set(path, bytes);
-    return `![${title.replace(/[[\]]/g, ' ')}](${encodeURI(path)})`;
+    return path;
+  };
+  const image = (cell: Cell, bytes: Uint8Array, extension: string, title: string): string =>
+    `![${title.replace(/[[\]]/g, ' ')}](${encodeURI(kept(cell, bytes, extension))})`;
+  const document = (cell: Cell, bytes: Uint8Array): string => {
+    const path = kept(cell, bytes, 'pdf');
+    return `[${basename(path)}](${encodeURI(path)}) (PDF)`;
   };
   const figure = async (cell: Cell, form: Extract<ChosenForm, { kind: 'figure' }>): Promise<string> => {
     const title = figureTitle(form.figure) ?? 'figure';
@@ -68,26 +74,32 @@ export const markdownPage = async (
         : image(cell, Buffer.from(form.png, 'base64'), 'png', form.data.title);
     if (form.kind === 'image')
       return image(cell, Buffer.from(form.base64, 'base64'), extensionOf(form.mime), 'output');
+    if (form.kind === 'pdf') return document(cell, Buffer.from(form.base64, 'base64'));
     if (form.kind === 'svg') return image(cell, Buffer.from(form.text), 'svg', 'output');
     if (form.kind === 'html') return sanitise(form.text).replace(/\n{2,}/g, '\n');
     if (form.kind === 'note') return `*[${form.text}]*`;
     return form.kind === 'text' ? fenced(form.text, 'text') : form.text;
   };
   const narration = (cell: Cell): string => {
-    const saved = (source: string, title: string): string | undefined => {
+    const saved = (source: string, title: string): string => {
       const found = embeddedImage(cell, dirname(path), source);
-      return found && image(cell, Buffer.from(found.base64, 'base64'), extensionOf(found.mime), title);
+      return found
+        ? image(cell, Buffer.from(found.base64, 'base64'), extensionOf(found.mime), title)
+        : `*${missingImage(title, source)}*`;
     };
     return cell.source
       .trim()
       .replace(
-        /!\[([^\]]*)\]\(([^)\s]+)\)/g,
-        (whole, title: string, source: string) => saved(source, title) ?? whole,
+        // an image of the web stays a link to it
+        /!\[([^\]]*)\]\((?!https?:)([^)\s]+)(?:\s+"[^"]*")?\)/gi,
+        (_, title: string, source: string) => saved(source, title),
       )
-      .replace(
-        /<img\b[^>]*\bsrc="(attachment:[^"]+)"[^>]*>/gi,
-        (whole, source: string) => saved(source, '') ?? whole,
-      );
+      .replace(/<img\b[^>]*>/gi, (tag) => {
+        const attribute = (name: string): string =>
+          new RegExp(`\\b${name}\\s*=\\s*["']([^"']*)["']`, 'i').exec(tag)?.[1] ?? '';
+        const source = attribute('src');
+        return source === '' || /^https?:/i.test(source) ? tag : saved(source, attribute('alt'));
+      });
   };
   const parts: string[] = [];
   for (const cell of notebook.cells) {

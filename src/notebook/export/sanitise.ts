@@ -10,6 +10,17 @@ export interface Addresses {
   link?: (address: string) => string;
 }
 
+/** What stands for an image that a page cannot have: its text, else its file's name. */
+export const missingImage = (alt: string, source: string): string => {
+  const name = source.startsWith('data:')
+    ? ''
+    : source
+        .replace(/[?#].*$/s, '')
+        .split('/')
+        .pop();
+  return `[image not shown: ${alt.trim() || name || 'no name'}]`;
+};
+
 /**
  * HTML of a notebook without anything that runs or loads: no scripts, no handlers, no `meta`, `base`, forms or frames,
  * images only as data; a note stands for an image that is not to be had. (An exported page also carries a policy that
@@ -48,7 +59,7 @@ export const sanitise = (html: string, { image, link }: Addresses = {}): string 
         const { src = '', alt = '' } = attribs;
         const found = image ? image(src) : src.startsWith('data:image/') ? src : undefined;
         return found === undefined
-          ? { tagName: 'span', attribs: { class: 'note' }, text: `[image not shown: ${alt || 'no name'}]` }
+          ? { tagName: 'span', attribs: { class: 'note' }, text: missingImage(alt, src) }
           : { tagName, attribs: { ...attribs, src: found } };
       },
     },
