@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/config/random.js';
 import { differenceBins, jointColumns } from '../../src/dataset/joint-statistics.js';
-import { type PatchPixels, tileKey } from '../../src/dataset/patch.js';
+import type { PatchPixels } from '../../src/dataset/patch.js';
 import { polynomialTerms } from '../../src/dataset/polynomial-terms.js';
 import { buildTable, type StatisticsTable, sumRows } from '../../src/dataset/statistics-table.js';
 import { synthesizeDataset } from '../../src/dataset/synth/synth.js';
+import type { Score } from '../../src/evaluation/tile-record.js';
 import { type ExperimentInput, resolveExperiment } from '../../src/experiments/experiment.js';
 import {
   exponents,
@@ -26,7 +27,7 @@ import { writeGeoTiff } from '../../src/raster/write-geotiff.js';
 import { applyScene } from '../../src/scenes/apply-scene.js';
 import { loadAligner } from '../../src/training/load-weights.js';
 import { prepareData } from '../../src/training/prepare-data.js';
-import { runExperiment } from '../../src/training/run.js';
+import { makeRun } from '../../src/training/run.js';
 
 const random = seededRandom('kernels');
 const bandMax = [3000, 2000, 4000];
@@ -217,15 +218,15 @@ describe('on a dataset', () => {
   let folder: string;
   let root: string;
   const quiet = { onProgress: ignoreProgress, onNote: () => {} };
-  const run = (tag: string, model: ExperimentInput['model'], at = root) =>
-    runExperiment({
-      experiment: resolveExperiment({ model }),
+  const run = (tag: string, model: object, at = root) =>
+    makeRun({
+      experiment: resolveExperiment({ model } as ExperimentInput),
       root: at,
       tag,
       outputDir: join(folder, 'out'),
       ...quiet,
     });
-  const meanRmse = ({ bands }: { bands: { rmse: number }[] }): number =>
+  const meanRmse = ({ bands }: Score): number =>
     bands.reduce((sum, { rmse }) => sum + rmse, 0) / bands.length;
 
   beforeAll(async () => {
@@ -269,16 +270,10 @@ describe('on a dataset', () => {
           Math.max(1, v),
         ),
       );
-      await writeGeoTiff(scene, {
-        width,
-        height,
-        bands,
-        georeference: projectedGeoreference(32650, [4e5, 4e6], 10),
-      } as never);
-      await applyScene({ inputs: [scene], out: join(folder, `${kind}-out.tif`), type: 'float32' } as never, {
-        aligner,
-        weights: result.weights!.file,
-      });
+      const georeference = projectedGeoreference(32650, 4e5, 4e6, 10);
+      await writeGeoTiff(scene, { width, height, bands, georeference, nodata: 0 });
+      const request = { inputs: [scene], out: join(folder, `${kind}-out.tif`), boaOffset: 0 };
+      await applyScene(request, { aligner, weights: result.weights!.file });
       const columns = buildTable(
         [patch],
         [{ ...pixels, source: Int16Array.from(bands.flatMap((band) => [...band])) }],
@@ -299,9 +294,9 @@ describe('on a dataset', () => {
       file.close();
       for (let b = 0; b < 4; b++)
         for (let i = 0; i < width * height; i += 37)
-          expect(read[b][i]).toBeCloseTo(expected[b * width * height + i], 1);
+          // whole numbers, of which 0 is nodata
+          expect(Math.abs(read[b][i] - Math.max(1, expected[b * width * height + i]))).toBeLessThan(0.51);
       await data.close();
-      expect(tileKey(patch)).not.toBe('');
     },
   );
 
