@@ -32,6 +32,16 @@ export const command: Command = {
       value: 'N',
       help: `the same seed makes the same files (default ${synthDefaults.seed})`,
     },
+    haze: {
+      type: 'string',
+      value: 'F',
+      help: "what the haze's spread is multiplied by, for counter-examples (default 1)",
+    },
+    ground: {
+      type: 'string',
+      value: 'KIND',
+      help: 'mixed, or single: one land cover a region (default mixed)',
+    },
     overwrite: { type: 'boolean', help: 'replace a synthetic dataset in DIR' },
   },
   run: async ({ words, options, print, json, progress, signal }) => {
@@ -42,8 +52,14 @@ export const command: Command = {
         return value === undefined ? [] : [[name, value]];
       }),
     );
+    const ground = options['ground'] ?? 'mixed';
+    if (ground !== 'mixed' && ground !== 'single')
+      throw new Fault(`--ground: ${String(ground)}; mixed or single`);
+    const haze = options['haze'] === undefined ? 1 : Number(options['haze']);
     const summary = await synthesizeDataset(words[0], {
       ...given,
+      haze,
+      ...(ground === 'single' && { ground }),
       overwrite: options['overwrite'] === true,
       version: await version(),
       progress,

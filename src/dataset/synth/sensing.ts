@@ -41,9 +41,13 @@ const obliquity = [-0.75, -0.25, 0.25, 0.75];
 
 const clamped = (value: number, limit: number): number => Math.min(limit, Math.max(-limit, value));
 
-/** Draws how the two sensors saw one tile of a region on one day. */
-export const drawViews = (random: Random, region: Pick<Region, 'haze' | 'camera'>): Views => {
-  const haze = Math.min(1, region.haze * Math.exp(0.55 * random.normal()));
+/**
+ * Draws how the two sensors saw one tile of a region on one day.
+ * @param spread what the haze's departure from the standard one is multiplied by
+ */
+export const drawViews = (random: Random, region: Pick<Region, 'haze' | 'camera'>, spread = 1): Views => {
+  const drawn = Math.min(1, region.haze * Math.exp(0.55 * random.normal()));
+  const haze = spread === 1 ? drawn : assumedHaze + spread * (drawn - assumedHaze);
   const { camera } = region;
   const gains = (base: number): number[] => {
     const common = 0.006 * random.normal();

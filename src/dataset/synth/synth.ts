@@ -70,6 +70,9 @@ const parametersOf = (options: SynthOptions): SynthParameters => {
     patches: options.patches ?? patches,
     size: options.size ?? size,
     seed: options.seed ?? seed,
+    // left out where they change nothing: the same parameters, the same bytes
+    ...(options.haze !== undefined && options.haze !== 1 && { haze: options.haze }),
+    ...(options.ground && { ground: options.ground }),
   };
   const faults: string[] = [];
   const whole = (name: string, value: number, low: number, high: number): void => {
@@ -80,6 +83,8 @@ const parametersOf = (options: SynthOptions): SynthParameters => {
   whole('--patches', parameters.patches, 1, 169);
   whole('--size', parameters.size, 8, 2048);
   whole('--seed', parameters.seed, 0, 0xffffffff);
+  const { haze = 1 } = parameters;
+  if (!(haze >= 0 && haze <= 3)) faults.push(`--haze: ${haze}; a number from 0 to 3`);
   refuse(faults);
   return parameters;
 };
@@ -127,11 +132,11 @@ const replace = async (target: string, fresh: string): Promise<void> => {
   if (replaced) await rm(old, { recursive: true, force: true });
 };
 
-const note = ({ tiles, patches, size, seed }: SynthParameters): string =>
+const note = ({ tiles, patches, size, seed, haze, ground }: SynthParameters): string =>
   `# Synthetic data
 
 No satellite took these images. They were drawn by \`bandalign dataset synth\` (${tiles} tiles, ${patches} patches a tile,
-${size} × ${size} pixels, seed ${seed}) from real reflectance spectra and the real spectral responses of Sentinel-2A MSI
+${size} × ${size} pixels, seed ${seed}${haze === undefined ? '' : `, haze × ${haze}`}${ground ? ', one land cover a region' : ''}) from real reflectance spectra and the real spectral responses of Sentinel-2A MSI
 and Gaofen-1 WFV; ground, air, clouds, blur, displacement and noise are simulated. \`${syntheticMarker}\` holds what every tile
 was drawn with. Results on them show how models compare on this simulation, not how well they align real images.
 `;

@@ -13,6 +13,10 @@ export interface SynthParameters {
   /** Edge of a patch, pixels of 16 m. */
   size: number;
   seed: number;
+  /** What the spread of the haze is multiplied by; 0.5 is a clearer world in which tiles differ less. @default 1 */
+  haze?: number;
+  /** `single`: one kind of land cover to a region instead of several in each tile. @default mixed */
+  ground?: 'single';
 }
 
 /** Edge of a pixel, m. */
@@ -146,6 +150,10 @@ const cut = <T extends Int16Array | Uint8Array>(
   return out;
 };
 
+/** What covers most of a region. */
+const mainCover = ({ ground }: Region): string =>
+  Object.entries(ground).reduce((most, one) => (one[1] > most[1] ? one : most))[0];
+
 /** Draws one tile. It depends on the seed, the tile's number and the shape of its patches, and on nothing else. */
 export const drawTile = (
   parameters: SynthParameters,
@@ -157,10 +165,10 @@ export const drawTile = (
   const fineSize = coarse * finePerPixel + 2 * margin;
   // the patches fill the square from the top: what lies below them nobody sees
   const fineRows = Math.ceil(patches / across) * size * finePerPixel + 2 * margin;
-  const views = drawViews(seededRandom(seed, 'views', index), region);
+  const views = drawViews(seededRandom(seed, 'views', index), region, parameters.haze);
   const { shares, river, planes } = drawLandscape(
     seededRandom(seed, 'ground', index),
-    region,
+    parameters.ground === 'single' ? { ...region, ground: { [mainCover(region)]: 1 } } : region,
     Number(date.slice(4, 6)),
     [views.source.sensor, views.target.sensor],
     fineSize,
