@@ -67,7 +67,6 @@ export {
   bootstrapScore,
   type Interval,
   percentileInterval,
-  quantile,
   tileDraws,
 } from './evaluation/bootstrap.js';
 export { comparisonTable, gapClosed } from './evaluation/comparison-table.js';
@@ -78,6 +77,7 @@ export { type Metrics, metricsOf, poolTiles, type Score, type TileRecord } from 
 export type { ErrorSums } from './metrics/error-sums.js';
 export { defineMetric, metrics } from './metrics/index.js';
 export type { Metric } from './metrics/metric.js';
+export { quantile } from './quantile.js';
 export { comparedModels } from './training/compare-runs.js';
 
 // Sweeps: many runs, and their tables

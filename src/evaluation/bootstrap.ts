@@ -1,4 +1,5 @@
 import { seededRandom } from '../config/random.js';
+import { quantile } from '../quantile.js';
 import { poolTiles, type Score, type TileRecord } from './tile-record.js';
 
 /** A 95 % interval. */
@@ -9,14 +10,6 @@ export interface Interval {
 
 /** Draws of the tables' intervals and p-values: with fewer, a p-value over a dozen rows cannot become small. */
 export const defaultDraws = 10_000;
-
-/** Quantile of sorted values by linear interpolation (type 7 in R). @param fraction in [0, 1] */
-export const quantile = (sorted: ArrayLike<number>, fraction: number): number => {
-  const at = fraction * (sorted.length - 1);
-  const low = Math.floor(at);
-  const high = Math.min(low + 1, sorted.length - 1);
-  return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
-};
 
 /** The 2.5 and 97.5 % quantiles of bootstrap draws. */
 export const percentileInterval = (draws: ArrayLike<number>): Interval => {

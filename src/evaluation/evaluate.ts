@@ -136,6 +136,7 @@ export const evaluate = async (input: EvaluationInput): Promise<TileRecord[]> =>
       const own = await input.mapping(tile, patch);
       if (own !== mapping) align = alignerOf(own);
       mapping = own;
+      if (own.expected) record.expected = own.expected;
       const pixels = await read(patch);
       const prediction = align!(pixels);
       const errors = record.bands.map((_, band) => bandErrors(prediction, pixels, band));

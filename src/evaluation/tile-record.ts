@@ -1,5 +1,6 @@
 import { addErrors, type ErrorSums, type NdviSums, noErrors } from '../metrics/error-sums.js';
 import { metrics, scoreOf } from '../metrics/index.js';
+import type { ExpectedError } from '../models/mapping.js';
 
 /** The error sums of one tile: kept with a run, so that every table can be made again without training. */
 export interface TileRecord {
@@ -12,6 +13,8 @@ export interface TileRecord {
   /** In the order of `data.bands`. */
   bands: ErrorSums[];
   ndvi: NdviSums | null;
+  /** The error that the model expected of the tile, if it says. */
+  expected?: ExpectedError;
 }
 
 /** The valid pixels `n` that a score is of, and every metric by its name (`rmse`, `r2`, …). NaN where n is 0. */

@@ -1,6 +1,13 @@
 import { jointShape } from '../dataset/joint-statistics.js';
 import { polynomialTerms } from '../dataset/polynomial-terms.js';
 import { sumJoint } from '../dataset/statistics-table.js';
+import {
+  type ErrorRegression,
+  errorTensors,
+  expectedErrorOf,
+  fitErrorRegression,
+  readErrorRegression,
+} from './expected-error.js';
 import { type NormalEquations, normalEquations, solveNormal, squaredErrors } from './joint-fit.js';
 import {
   fitTileRegression,
@@ -14,7 +21,7 @@ import {
   validationTiles,
 } from './kernel-regression.js';
 import { cholesky, solveCholesky } from './linear-algebra.js';
-import type { Polynomial } from './mapping.js';
+import type { Mapping } from './mapping.js';
 import { makeModel, z } from './model.js';
 
 type Degree = 1 | 2 | 3;
@@ -29,6 +36,7 @@ interface GpLinear {
   /** U, lower triangular, [(1 + bands)²]: whitens the linear terms of a typical pixel. */
   whitening: Float64Array;
   correction: TileRegression;
+  error: ErrorRegression;
 }
 
 /** What some pixels say of the correction of a mean mapping, in whitened coordinates: A·z = r for each band. */
@@ -189,7 +197,7 @@ export const gpLinear = makeModel({
       }),
     );
     const degreeOf = (candidate: number): number => Math.floor(candidate / settings.evidence.length);
-    const { regression, chosen } = fitTileRegression(
+    const { regression, chosen, leftOut } = fitTileRegression(
       patches,
       bands,
       settings,
@@ -200,6 +208,39 @@ export const gpLinear = makeModel({
       },
     );
 
+    // errors on tiles that were not seen
+    const unseen = leftOut();
+    const rmseOf = (
+      before: readonly number[],
+      evidence: Evidence,
+      predicted: readonly Float64Array[],
+      band: number,
+    ): number =>
+      Math.sqrt(
+        Math.max(0, before[band] + gainOf(evidence, band, predicted[band])) / Math.max(1, evidence.n),
+      );
+    const error = fitErrorRegression(patches, bands, settings, {
+      val: new Map(
+        [...unseen.val].map(([tile, predicted]) => [
+          tile,
+          data.bands.map((_, b) => {
+            const { before, evidence } = validation.get(tile)![degreeOf(chosen[b])];
+            return rmseOf(before, evidence, predicted, b);
+          }),
+        ]),
+      ),
+      train: unseen.train.map(({ index, predicted }) => {
+        const constants = patches.sum([rows.train[index]]).bands.map(({ moments }) => moments.yy);
+        const rmse = data.bands.map((_, b) => {
+          const d = degreeOf(chosen[b]);
+          const equations = normalEquations(training[index], settings.degree[d]);
+          const evidence = evidenceOf(equations, means[d], whitening);
+          return rmseOf(squaredErrors(equations, constants, means[d]), evidence, predicted, b);
+        });
+        return { index, rmse };
+      }),
+    });
+
     // the means that the bands took, side by side
     const degrees = chosen.map((candidate) => settings.degree[degreeOf(candidate)]);
     const degree = Math.max(...degrees) as Degree;
@@ -209,9 +250,9 @@ export const gpLinear = makeModel({
       const own = means[degreeOf(candidate)];
       for (let t = 0; t < own.length / bands; t++) mean[b * terms + t] = own[t * bands + b];
     }
-    return { degree, mean, whitening, correction: regression };
+    return { degree, mean, whitening, correction: regression, error };
   },
-  mapping: ({ degree, mean, whitening, correction }, tile, { data }): Polynomial => {
+  mapping: ({ degree, mean, whitening, correction, error }, tile, { data }): Mapping => {
     const bands = data.bands.length;
     const size = bands + 1;
     const terms = mean.length / bands;
@@ -221,15 +262,24 @@ export const gpLinear = makeModel({
       for (let i = 0; i < size; i++)
         for (let k = 0; k <= i; k++)
           coefficients[b * terms + k] += whitening[i * size + k] * predicted[b * size + i];
-    return { form: 'polynomial', degree, bands, scale: data.bandMax, max: data.bandMax, coefficients };
+    return {
+      form: 'polynomial',
+      degree,
+      bands,
+      scale: data.bandMax,
+      max: data.bandMax,
+      coefficients,
+      expected: expectedErrorOf(error, tile),
+    };
   },
-  tensors: ({ mean, whitening, correction }) => {
+  tensors: ({ mean, whitening, correction, error }) => {
     const size = Math.sqrt(whitening.length);
     const bands = size - 1;
     return new Map([
       ['mean', { dtype: 'F64', shape: [bands, mean.length / bands], data: mean }],
       ['whitening', { dtype: 'F64', shape: [size, size], data: whitening }],
       ...regressionTensors(correction),
+      ...errorTensors(error),
     ]);
   },
   restore: (tensors, { settings, data }) => {
@@ -242,7 +292,7 @@ export const gpLinear = makeModel({
     const whitening = read('whitening', 'F64', size, size);
     check();
     const correction = readRegression(tensors, settings, bands, Array(bands).fill(size));
-    return { degree, mean, whitening, correction };
+    return { degree, mean, whitening, correction, error: readErrorRegression(tensors, settings, bands) };
   },
   parameters: ({ mean, correction }) => mean.length + regressionParameters(correction),
 });

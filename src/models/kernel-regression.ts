@@ -57,7 +57,7 @@ export const kernelSettings = (
   centres: z.int().min(1).max(20_000).default(5000),
 });
 
-interface KernelSettings {
+export interface KernelSettings {
   kernel: KernelName;
   features: Record<FeatureName, number>;
   scale: readonly number[];
@@ -159,6 +159,16 @@ interface Choice {
   ridge: number;
   candidate: number;
   error: number;
+  /** What it predicts for each validation tile. */
+  predicted: Float64Array[];
+}
+
+/** Predictions for tiles that a regression has not seen, by part: how good it is where it is asked in earnest. */
+export interface LeftOut {
+  /** Of validation tiles by name, without their own training patches: [parts][outputs]. */
+  val: ReadonlyMap<string, Float64Array[]>;
+  /** Of training patches, without the patches of their tile: indices into `rows.train`, and [parts][outputs] of each. */
+  train: readonly { index: number; predicted: Float64Array[] }[];
 }
 
 /**
@@ -167,7 +177,7 @@ interface Choice {
  * training patches: patches of one tile share haze and sensor, so a model that knows one knows the other.
  *
  * @param judge error of one part on a validation tile, summed over these: what it predicts for a candidate
- * @returns the regression, and the candidate that each part took
+ * @returns the regression, the candidate that each part took, and predictions for tiles left out
  * @throws Fault where no feature has a weight
  */
 export const fitTileRegression = (
@@ -176,7 +186,7 @@ export const fitTileRegression = (
   settings: KernelSettings,
   candidates: readonly TargetCandidate[],
   judge: (tile: string, predicted: Float64Array, part: number, candidate: number) => number,
-): { regression: TileRegression; chosen: number[] } => {
+): { regression: TileRegression; chosen: number[]; leftOut: () => LeftOut } => {
   const { train, val } = patches.rows;
   const { tiles } = patches.table;
   const { sampling, samples } = samplingOf(settings, train.map(patches.patch), bands);
@@ -215,6 +225,7 @@ export const fitTileRegression = (
     ridge: 1,
     candidate: 0,
     error: Number.POSITIVE_INFINITY,
+    predicted: [],
   }));
   for (const scale of settings.scale) {
     const kernel = kernelOf(settings.kernel, between, scale);
@@ -226,7 +237,10 @@ export const fitTileRegression = (
         let error = 0;
         for (const [i, tile] of valTiles.entries())
           error += judge(tile, predicted[i].subarray(from, from + width), part, candidate);
-        if (error < best[part].error) best[part] = { scale, ridge, candidate, error };
+        if (error < best[part].error) {
+          const own = predicted.map((values) => values.slice(from, from + width));
+          best[part] = { scale, ridge, candidate, error, predicted: own };
+        }
         from += width;
       }
     }
@@ -240,9 +254,31 @@ export const fitTileRegression = (
       candidates[candidate][part],
       widths[part],
       centres,
+      compared === samples ? between : undefined,
     ),
   );
-  return { regression: { sampling, centres, parts }, chosen: best.map(({ candidate }) => candidate) };
+  const leftOut = (): LeftOut => {
+    const ofTile = (row: number): number[] =>
+      rows.flatMap((other, i) => (tiles[train[other]] === tiles[train[row]] ? [i] : []));
+    const alike = rows.map(ofTile);
+    const training = best.map(({ scale, ridge, candidate }, part) => {
+      const width = widths[part];
+      const values = new Float64Array(rows.length * width);
+      for (const [i, row] of rows.entries())
+        values.set(candidates[candidate][part].subarray(row * width, (row + 1) * width), i * width);
+      const kernel = kernelOf(settings.kernel, between, scale);
+      return predictLeftOut(kernel, kernel, values, width, ridge, alike);
+    });
+    return {
+      val: new Map(valTiles.map((tile, i) => [tile, best.map(({ predicted }) => predicted[i])])),
+      train: rows.map((index, i) => ({ index, predicted: training.map((part) => part[i]) })),
+    };
+  };
+  return {
+    regression: { sampling, centres, parts },
+    chosen: best.map(({ candidate }) => candidate),
+    leftOut,
+  };
 };
 
 /** What a regression makes of a tile: the numbers of its parts, one part after the other. */
@@ -261,23 +297,24 @@ const doubles = (data: Float64Array, ...shape: number[]): Tensor => ({ dtype: 'F
  * A regression as tensors: of each feature `kernel.<feature>` (F32, [centres, width]), its `.mean` and `.spread` (F64, [width])
  * and `.weight` ([1]); of each part i `kernel.i.settings` (F64: scale, ridge), `kernel.i.mean` and `kernel.i.dual` (F64,
  * [outputs], [centres, outputs]).
+ * @param prefix instead of `kernel`, where a model holds more than one
  */
-export const regressionTensors = ({ sampling, centres, parts }: TileRegression): Tensors =>
+export const regressionTensors = ({ sampling, centres, parts }: TileRegression, prefix = 'kernel'): Tensors =>
   new Map<string, Tensor>([
     ...sampling.names.flatMap((name, f): [string, Tensor][] => {
       const { values, width } = centres.features[f];
       const data = Float32Array.from(values);
       return [
-        [`kernel.${name}`, { dtype: 'F32', shape: [centres.count, width], data }],
-        [`kernel.${name}.mean`, doubles(sampling.mean[f], width)],
-        [`kernel.${name}.spread`, doubles(sampling.spread[f], width)],
-        [`kernel.${name}.weight`, doubles(Float64Array.of(sampling.weights[f]), 1)],
+        [`${prefix}.${name}`, { dtype: 'F32', shape: [centres.count, width], data }],
+        [`${prefix}.${name}.mean`, doubles(sampling.mean[f], width)],
+        [`${prefix}.${name}.spread`, doubles(sampling.spread[f], width)],
+        [`${prefix}.${name}.weight`, doubles(Float64Array.of(sampling.weights[f]), 1)],
       ];
     }),
     ...parts.flatMap(({ scale, ridge, outputs, mean, dual }, i): [string, Tensor][] => [
-      [`kernel.${i}.settings`, doubles(Float64Array.of(scale, ridge), 2)],
-      [`kernel.${i}.mean`, doubles(mean, outputs)],
-      [`kernel.${i}.dual`, doubles(dual, centres.count, outputs)],
+      [`${prefix}.${i}.settings`, doubles(Float64Array.of(scale, ridge), 2)],
+      [`${prefix}.${i}.mean`, doubles(mean, outputs)],
+      [`${prefix}.${i}.dual`, doubles(dual, centres.count, outputs)],
     ]),
   ]);
 
@@ -323,26 +360,29 @@ export const readRegression = (
   { kernel }: Pick<KernelSettings, 'kernel'>,
   bands: number,
   outputs: readonly number[],
+  prefix = 'kernel',
 ): TileRegression => {
-  const names = featureNames.filter((name) => tensors.has(`kernel.${name}`));
-  if (names.length === 0) throw new Fault('weights: lack kernel.<feature>; is it of this model?');
+  const names = featureNames.filter((name) => tensors.has(`${prefix}.${name}`));
+  if (names.length === 0) throw new Fault(`weights: lack ${prefix}.<feature>; is it of this model?`);
   const { read, check } = tensorReader(tensors);
-  const count = tensors.get('kernel.0.dual')?.shape[0] ?? 0;
+  const count = tensors.get(`${prefix}.0.dual`)?.shape[0] ?? 0;
   const read1 = (what: string) =>
-    names.map((name) => read(`kernel.${name}.${what}`, 'F64', tensors.get(`kernel.${name}`)!.shape[1] ?? 0));
+    names.map((name) =>
+      read(`${prefix}.${name}.${what}`, 'F64', tensors.get(`${prefix}.${name}`)!.shape[1] ?? 0),
+    );
   const [mean, spread] = [read1('mean'), read1('spread')];
-  const weights = names.map((name) => read(`kernel.${name}.weight`, 'F64', 1)[0]);
+  const weights = names.map((name) => read(`${prefix}.${name}.weight`, 'F64', 1)[0]);
   const centres: Samples = {
     count,
     features: names.map((name, f) => {
-      const values = read(`kernel.${name}`, 'F32', count, null);
+      const values = read(`${prefix}.${name}`, 'F32', count, null);
       return { values, width: values.length / count, weight: weights[f] };
     }),
   };
   const parts = outputs.map((width, i): KernelRidge => {
-    const [scale, ridge] = read(`kernel.${i}.settings`, 'F64', 2);
-    const dual = read(`kernel.${i}.dual`, 'F64', count, width);
-    return { kernel, scale, ridge, outputs: width, mean: read(`kernel.${i}.mean`, 'F64', width), dual };
+    const [scale, ridge] = read(`${prefix}.${i}.settings`, 'F64', 2);
+    const dual = read(`${prefix}.${i}.dual`, 'F64', count, width);
+    return { kernel, scale, ridge, outputs: width, mean: read(`${prefix}.${i}.mean`, 'F64', width), dual };
   });
   check();
   return { sampling: { names, bands, mean, spread, weights }, centres, parts };

@@ -29,6 +29,7 @@ export const kernels = {
 };
 export type KernelName = keyof typeof kernels;
 
+/** |a − b|² of two rows; four sums, as one would wait for each addition. */
 const squaredDistance = (
   a: Float64Array,
   atA: number,
@@ -36,12 +37,27 @@ const squaredDistance = (
   atB: number,
   width: number,
 ): number => {
-  let sum = 0;
-  for (let i = 0; i < width; i++) {
-    const difference = a[atA + i] - b[atB + i];
-    sum += difference * difference;
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  const whole = width & ~3;
+  let i = 0;
+  for (; i < whole; i += 4) {
+    const d0 = a[atA + i] - b[atB + i];
+    const d1 = a[atA + i + 1] - b[atB + i + 1];
+    const d2 = a[atA + i + 2] - b[atB + i + 2];
+    const d3 = a[atA + i + 3] - b[atB + i + 3];
+    s0 += d0 * d0;
+    s1 += d1 * d1;
+    s2 += d2 * d2;
+    s3 += d3 * d3;
   }
-  return sum;
+  for (; i < width; i++) {
+    const d = a[atA + i] - b[atB + i];
+    s0 += d * d;
+  }
+  return s0 + s1 + (s2 + s3);
 };
 
 /** Σ weight·|a − b|² of every sample of `a` with every one of `b`, [a.count·b.count]. */
@@ -118,6 +134,8 @@ const centred = (targets: Float64Array, outputs: number): { mean: Float64Array; 
  * Kernel ridge regression from samples to `outputs` numbers each, [samples·outputs]: dual = (K + αI)⁻¹(targets − mean). With
  * fewer `centres`, some of the samples, the regression is spanned by those alone (Nyström):
  * dual = (K_cn K_nc + αK_cc)⁻¹ K_cn (targets − mean).
+ *
+ * @param within exponents of the samples with each other, where they are at hand
  */
 export const fitKernelRidge = (
   { kernel, scale, ridge }: Pick<KernelRidge, 'kernel' | 'scale' | 'ridge'>,
@@ -125,12 +143,14 @@ export const fitKernelRidge = (
   targets: Float64Array,
   outputs: number,
   centres: Samples,
+  within?: Float64Array,
 ): KernelRidge => {
   const { mean, rest } = centred(targets, outputs);
   const of = (a: Samples, b: Samples): Float64Array => kernelOf(kernel, exponents(a, b), scale);
   const [m, n] = [centres.count, samples.count];
   if (m === n) {
-    solveCholesky(factorOf(of(samples, samples), n, ridge), n, rest, outputs);
+    const own = kernelOf(kernel, within ?? exponents(samples, samples), scale);
+    solveCholesky(factorOf(own, n, ridge), n, rest, outputs);
     return { kernel, scale, ridge, outputs, mean, dual: rest };
   }
   const cross = of(centres, samples);

@@ -36,8 +36,15 @@ export interface Polynomial {
   coefficients: Float64Array;
 }
 
-/** What a fitted model does to the pixels of one tile, the conv module aside. */
-export type Mapping = Knots | Affine | Polynomial;
+/** The error that a model expects of a tile, RMSE of each band in stored units; 95 % of tiles lie between low and high. */
+export interface ExpectedError {
+  rmse: readonly number[];
+  low: readonly number[];
+  high: readonly number[];
+}
+
+/** What a fitted model does to the pixels of one tile, the conv module aside; with its error, where the model knows one. */
+export type Mapping = (Knots | Affine | Polynomial) & { expected?: ExpectedError };
 
 /** The LUTs of each band, [knots] each, as one mapping. */
 export const lutOfBands = (bands: readonly ArrayLike<number>[], bandMax: readonly number[]): Knots => {

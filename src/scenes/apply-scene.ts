@@ -28,7 +28,7 @@ import { rowsAtOnce } from './scene-windows.js';
 import { softwareVersion } from './software-version.js';
 import { stacItem } from './stac-item.js';
 import { likelierOrder, tileDistance } from './tile-distance.js';
-import { expectedError, residualsOf, uncertaintyCodes } from './uncertainty.js';
+import { expectedError, residualsOf, residualsOfTile, uncertaintyCodes } from './uncertainty.js';
 
 /** What became of one scene. */
 export interface AppliedScene {
@@ -211,6 +211,8 @@ const applyOpenable = async (
     const values = codings.map((coding) => coding.values);
     const histogram = tileHistogram(counts.bands, values, bandMax, bins);
     const mapping = await aligner.mapping({ histogram, ...(counts.pairs && { joint: counts.pairs }) });
+    const ofTile =
+      residuals && residualsOfTile(residuals, mapping.expected, counts.bands, bandMax, bins, codings);
     const version = await softwareVersion();
     const provenance = provenanceOf(scene, given, request, context);
     // an item of an earlier run would vouch for files that are about to change
@@ -226,8 +228,7 @@ const applyOpenable = async (
       type,
       step,
       outputs,
-      uncertainty:
-        request.uncertainty && residuals ? uncertaintyCodes(residuals, bandMax, bins, codings) : null,
+      uncertainty: request.uncertainty && ofTile ? uncertaintyCodes(ofTile, bandMax, bins, codings) : null,
       metadata: {
         PROCESSING_SOFTWARE: `bandalign ${version}`,
         ALIGNMENT_MODEL: provenance.model,
@@ -247,7 +248,8 @@ const applyOpenable = async (
       values,
       after: alignment.after,
       distance,
-      expected: residuals && expectedError(counts.bands, residuals, bandMax, bins, codings),
+      expected: ofTile && expectedError(counts.bands, ofTile, bandMax, bins, codings),
+      range: mapping.expected ?? null,
       warnings: scene.warnings,
     });
     const before = quality.bands.map((band) => band.before);

@@ -41,7 +41,10 @@ const row = (band: BandQuality): string => {
     `${number(before.mean)} → ${number(after.mean)}`,
     `${number(before.percentiles['p5'])}–${number(before.percentiles['p95'])} → ${number(after.percentiles['p5'])}–${number(after.percentiles['p95'])}`,
     distance ? `${number(distance.value)} (seen up to ${number(distance.largestSeen)})` : 'unknown',
-    band.expectedError === null ? 'unknown' : number(band.expectedError),
+    band.expectedError === null
+      ? 'unknown'
+      : number(band.expectedError) +
+        (band.expectedRange ? ` (${band.expectedRange.map(number).join(' to ')})` : ''),
   ];
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
 };

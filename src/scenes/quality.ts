@@ -1,3 +1,4 @@
+import type { ExpectedError } from '../models/mapping.js';
 import type { ValueCounts } from './count-values.js';
 import { countedValues } from './output-counts.js';
 import type { TileDistance } from './tile-distance.js';
@@ -18,8 +19,10 @@ export interface BandQuality {
   histogramAfter: number[];
   /** Distance of this tile's histogram to training; null where the weights do not say. */
   distance: { value: number; largestSeen: number; rank: number } | null;
-  /** Expected root mean square error by the validation set; null where unknown. */
+  /** Expected root mean square error of the tile; null where unknown. */
   expectedError: number | null;
+  /** 95 % of tiles have an error in this range; absent for a model that does not say. */
+  expectedRange?: [number, number];
 }
 
 /** What `NAME.quality.json` holds. */
@@ -54,12 +57,13 @@ interface QualityParts {
   after: readonly Float64Array[];
   distance: TileDistance | null;
   expected: readonly number[] | null;
+  range: ExpectedError | null;
   warnings: string[];
 }
 
 /** Brings together what both passes counted. */
 export const qualityOf = (parts: QualityParts): Quality => {
-  const { names, bandMax, counts, values, after, distance, expected } = parts;
+  const { names, bandMax, counts, values, after, distance, expected, range } = parts;
   const share = (count: number): number => count / counts.pixels;
   return {
     scene: parts.scene,
@@ -83,6 +87,7 @@ export const qualityOf = (parts: QualityParts): Quality => {
           rank: distance.rank[band],
         },
         expectedError: expected && Number.isFinite(expected[band]) ? expected[band] : null,
+        ...(range && { expectedRange: [range.low[band], range.high[band]] as [number, number] }),
       };
     }),
   };

@@ -1,5 +1,6 @@
 import type { ValueResiduals } from '../experiments/aligner.js';
 import { Fault } from '../fault.js';
+import type { ExpectedError } from '../models/mapping.js';
 import { codes, type PixelCoding } from './pixel-coding.js';
 
 /** Stands where there is no estimate: nodata, values outside the histogram, bins without validation pixels. */
@@ -56,4 +57,26 @@ export const residualsOf = (residuals: ValueResiduals | null): ValueResiduals =>
       'uncertainty: the weights carry no validation residuals (PyTorch files have none); leave --uncertainty out or use weights of bandalign train',
     );
   return residuals;
+};
+
+/**
+ * Residuals by value as they are to be expected of this tile: those of the validation list, scaled so that their mean square
+ * over the tile's pixels is the error that the model expects of it. Unchanged for a model that expects none.
+ */
+export const residualsOfTile = (
+  residuals: ValueResiduals,
+  expected: ExpectedError | undefined,
+  counts: readonly Float64Array[],
+  bandMax: readonly number[],
+  bins: number,
+  codings: readonly PixelCoding[],
+): ValueResiduals => {
+  if (!expected) return residuals;
+  const usual = expectedError(counts, residuals, bandMax, bins, codings);
+  const rmse = residuals.rmse.map((value, at) => {
+    const band = Math.floor(at / bins);
+    const ratio = expected.rmse[band] / usual[band];
+    return Number.isFinite(ratio) ? ratio * value : value;
+  });
+  return { ...residuals, rmse };
 };

@@ -1,5 +1,5 @@
 import { seededRandom } from '../config/random.js';
-import { quantileOf } from './gaps.js';
+import { quantile } from '../quantile.js';
 
 /** An estimate with a percentile interval. */
 export interface Interval {
@@ -46,8 +46,8 @@ export const bootstrapTiles = (
     if (sorted.length === 0 || !Number.isFinite(value)) return { value, low: Number.NaN, high: Number.NaN };
     return {
       value,
-      low: quantileOf(sorted, (1 - level) / 2),
-      high: quantileOf(sorted, (1 + level) / 2),
+      low: quantile(sorted, (1 - level) / 2),
+      high: quantile(sorted, (1 + level) / 2),
     };
   });
 };

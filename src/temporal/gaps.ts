@@ -1,3 +1,4 @@
+import { quantile } from '../quantile.js';
 import { dayText, type Period } from './days.js';
 
 /** Quantiles that {@link GapStatistics} gives. */
@@ -33,14 +34,6 @@ export const withEdges = (days: ArrayLike<number>, { from, to }: Period): number
   return all;
 };
 
-/** The quantile of ascending values by linear interpolation between order statistics (type 7). */
-export const quantileOf = (sorted: ArrayLike<number>, share: number): number => {
-  const at = (sorted.length - 1) * share;
-  const below = Math.floor(at);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
-};
-
 /** Statistics of the gaps between consecutive `days` (ascending, distinct). */
 export const gapStatistics = (days: ArrayLike<number>): GapStatistics => {
   const gaps = gapsBetween(days);
@@ -57,10 +50,10 @@ export const gapStatistics = (days: ArrayLike<number>): GapStatistics => {
     count,
     min: sorted[0],
     mean,
-    median: quantileOf(sorted, 0.5),
+    median: quantile(sorted, 0.5),
     max: sorted[count - 1],
     std: count > 1 ? Math.sqrt(squares / (count - 1)) : null,
-    quantiles: gapQuantiles.map((share) => quantileOf(sorted, share)),
+    quantiles: gapQuantiles.map((share) => quantile(sorted, share)),
     longest: { from: dayText(days[at]), to: dayText(days[at + 1]), days: gaps[at] },
   };
 };
