@@ -1,13 +1,31 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/notebook/package-root.js';
+import { until } from '../tracking/stores.js';
 import { requireBuild } from './built.js';
 import { inFolder, writeNotebookFile } from './notebook-files.js';
 
 requireBuild();
+
+/** Processes that a process started, and those that they started. */
+const descendants = async (pid: number): Promise<number[]> => {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const children = text.trim().split(' ').filter(Boolean).map(Number);
+  return [...children, ...(await Promise.all(children.map(descendants))).flat()];
+};
+
+const isRunning = (pid: number): boolean => {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !/^[ZX]/.test(status.slice(status.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+};
 
 interface Called {
   stdout: string;
@@ -95,6 +113,27 @@ describe('notebook run', () => {
       expect([await result('in.executed.ipynb'), await result('plain.ipynb')]).toEqual([['2'], ['2']]);
       const listed = await bandalign(['notebook', 'run', 'plain.ts', '--list-parameters'], folder);
       expect(listed.stdout).toBe('n: number = 1  (a count)\n');
+    }));
+
+  it('takes its kernel and the program that runs cells with it when it is killed', async () =>
+    inFolder(async (folder) => {
+      await writeNotebookFile(folder, 'loop.ipynb', ['console.log("on")', 'for (;;);']);
+      const main = join(packageRoot, 'dist', 'cli', 'main.js');
+      const child = spawn(process.execPath, [main, 'notebook', 'run', 'loop.ipynb'], {
+        cwd: folder,
+        stdio: 'ignore',
+      });
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      // the first cell's copy is there: the second one loops
+      await until(async () => (await readdir(folder)).includes('loop.executed.ipynb'), 60);
+      const beneath = await descendants(child.pid!);
+      expect(beneath.length).toBeGreaterThanOrEqual(2);
+      child.kill('SIGKILL');
+      await ended;
+      await until(() => !beneath.some(isRunning), 15);
+      expect(JSON.parse(await readFile(join(folder, 'loop.executed.ipynb'), 'utf8')).nbformat).toBe(4);
+      // whole or not at all: nothing half-written lies beside it
+      expect((await readdir(folder)).sort()).toEqual(['loop.executed.ipynb', 'loop.ipynb']);
     }));
 
   it('leaves what lies at --out as it is until a cell has run', async () =>
