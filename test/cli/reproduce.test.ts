@@ -35,6 +35,6 @@ test('reproduce makes every row, table and figure, from any folder, in the folde
   expect(readdirSync(join(folder, 'runs')).sort()).toEqual([...tags, 'ablation'].sort());
   const table = (name: string): string => readFileSync(join(folder, 'tables', name), 'utf8');
   expect(rowsOf(table('comparison.csv'))).toEqual(tags);
-  expect(rowsOf(table('ablation.csv'))).toHaveLength(13);
+  expect(rowsOf(table('ablation.csv'))).toHaveLength(18);
   for (const figure of ['loss-curves.svg', 'tile-luts.svg']) expect(table(figure)).toContain('<svg');
 });
