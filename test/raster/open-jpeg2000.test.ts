@@ -85,6 +85,6 @@ describe.skipIf(missing)(`JPEG 2000 as GDAL writes it${missing}`, () => {
 test('a size of more tiles than can be counted is refused at once, not walked through', {
   timeout: 5000,
 }, async () => {
-  const path = new URL('../fixtures/raster/tiles-beyond-count.jp2', import.meta.url).pathname;
+  const path = new URL('../fixtures/raster/jpeg2000-tiles-beyond-count.jp2', import.meta.url).pathname;
   await expect(openRaster(path)).rejects.toThrow(/96 × 3372220512 pixels in 140509188 tiles/);
 });
