@@ -68,7 +68,7 @@ export const markedLabel = (label: string, converged: boolean | undefined): stri
 export const convergenceNote = (models: readonly { converged?: boolean }[]): string[] =>
   models.some(({ converged }) => converged === false)
     ? [
-        'Not converged: the validation RMSE fell by more than 1 % over the last fifth of the training; such a row is no result of its recipe and competes for nothing.',
+        'Not converged: the validation RMSE (the training RMSE where that was looked at too seldom) fell by more than 1 % over the last fifth of the training; such a row is no result of its recipe and competes for nothing.',
       ]
     : [];
 
