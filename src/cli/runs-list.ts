@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { meanRmse } from '../training/gap-ends.js';
+import { meanRmse } from '../evaluation/tile-record.js';
 import { listRuns, type StoredRun } from '../training/list-runs.js';
 import { readRunState, runStatus } from '../training/run-state.js';
 import type { Command } from './command.js';

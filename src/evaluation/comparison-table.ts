@@ -1,10 +1,9 @@
 import { metrics } from '../metrics/index.js';
 import { digitsOf, type Metric } from '../metrics/metric.js';
-import { rmse } from '../metrics/rmse.js';
 import { defaultDraws, percentileInterval, tileDraws } from './bootstrap.js';
 import { pooledDraws, scoresOf, tileSums } from './pooled-draws.js';
 import type { Cell, Column, Row, Table } from './table.js';
-import { poolTiles, type Score, type TileRecord } from './tile-record.js';
+import { meanRmse, poolTiles, type TileRecord } from './tile-record.js';
 
 /** A row that sees the target: of all of a tile's patches, or of the half that is not scored. */
 export type Bound = 'in-sample' | 'cross-fitted';
@@ -100,9 +99,6 @@ export const gapClosed = (error: number, reference: number, bound: number): numb
   (reference - error) / (reference - bound);
 
 const half = (low: number, high: number, digits: number): string => `±${((high - low) / 2).toFixed(digits)}`;
-
-const meanRmse = (score: Score): number =>
-  score.bands.reduce((sum, band) => sum + band[rmse.name], 0) / score.bands.length;
 
 /**
  * The comparison of models on the same tiles: each metric per band and for NDVI, pooled over all valid pixels, with half the

@@ -69,3 +69,7 @@ export const poolTiles = (
     ndvi: tiles[0]?.ndvi ? { ...metricsOf(ndvi, 'NDVI'), skipped } : null,
   };
 };
+
+/** Mean RMSE over bands, stored units. */
+export const meanRmse = ({ bands }: Score): number =>
+  bands.reduce((sum, { rmse }) => sum + rmse, 0) / bands.length;

@@ -7,10 +7,10 @@ import {
   readRegression,
   regressionTensors,
   type TileRegression,
-  tensorReader,
 } from './kernel-regression.js';
 import type { ExpectedError } from './mapping.js';
 import type { ModelPatches, Tensors, Tile } from './model.js';
+import { tensorReader } from './tensor-values.js';
 
 /** A regression from a tile to the log of its RMSE in each band, and how far real errors lie from it. */
 export interface ErrorRegression {

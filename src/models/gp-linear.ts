@@ -17,12 +17,12 @@ import {
   regressionParameters,
   regressionTensors,
   type TileRegression,
-  tensorReader,
   validationTiles,
 } from './kernel-regression.js';
 import { cholesky, solveCholesky } from './linear-algebra.js';
 import type { Mapping } from './mapping.js';
 import { makeModel, z } from './model.js';
+import { tensorReader } from './tensor-values.js';
 
 type Degree = 1 | 2 | 3;
 

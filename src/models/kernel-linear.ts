@@ -10,10 +10,10 @@ import {
   regressionParameters,
   regressionTensors,
   type TileRegression,
-  tensorReader,
   validationTiles,
 } from './kernel-regression.js';
 import { makeModel, z } from './model.js';
+import { tensorReader } from './tensor-values.js';
 
 /** The linear mapping of all training pixels, and a regression from a tile to its correction, both [terms·bands]. */
 interface KernelLinear {

@@ -10,7 +10,6 @@ import {
   regressionParameters,
   regressionTensors,
   type TileRegression,
-  tensorReader,
   validationTiles,
 } from './kernel-regression.js';
 import { lowRank } from './low-rank.js';
@@ -18,6 +17,7 @@ import { type Knots, lutOfBands } from './mapping.js';
 import { mappingTensors, readMapping } from './mapping-tensors.js';
 import { makeModel, z } from './model.js';
 import { smoothLut, smoothLuts } from './smooth-lut.js';
+import { tensorReader } from './tensor-values.js';
 
 /** The global LUT, and a regression from a tile to the coordinates of its correction in some basis LUTs. */
 interface KernelLut {

@@ -15,6 +15,7 @@ import {
 } from './kernel-ridge.js';
 import { type ModelPatches, type Tensors, type Tile, z } from './model.js';
 import type { Tensor } from './tensor-file.js';
+import { doubles, tensorReader } from './tensor-values.js';
 import { type FeatureName, featureNames, features } from './tile-features.js';
 
 /** Settings that the kernel models share. Lists are candidates: the validation list decides among them. */
@@ -291,8 +292,6 @@ export const predictTile = ({ sampling, centres, parts }: TileRegression, tile: 
 export const regressionParameters = ({ parts }: TileRegression): number =>
   parts.reduce((sum, { dual, mean }) => sum + dual.length + mean.length, 0);
 
-const doubles = (data: Float64Array, ...shape: number[]): Tensor => ({ dtype: 'F64', shape, data });
-
 /**
  * A regression as tensors: of each feature `kernel.<feature>` (F32, [centres, width]), its `.mean` and `.spread` (F64, [width])
  * and `.weight` ([1]); of each part i `kernel.i.settings` (F64: scale, ridge), `kernel.i.mean` and `kernel.i.dual` (F64,
@@ -317,37 +316,6 @@ export const regressionTensors = ({ sampling, centres, parts }: TileRegression, 
       [`${prefix}.${i}.dual`, doubles(dual, centres.count, outputs)],
     ]),
   ]);
-
-/** Reads tensors of doubles, and gathers what is wrong with them. */
-export const tensorReader = (tensors: Tensors) => {
-  const faults: string[] = [];
-  return {
-    /** Values of one tensor; empty where it is not as asked. A size of null may be any. */
-    read: (name: string, dtype: 'F32' | 'F64', ...shape: (number | null)[]): Float64Array => {
-      const tensor = tensors.get(name);
-      const asked = `[${shape.map((size) => size ?? '…').join(', ')}] ${dtype}`;
-      const fits =
-        tensor?.dtype === dtype &&
-        tensor.shape.length === shape.length &&
-        shape.every((size, axis) => size === null || size === tensor.shape[axis]);
-      if (!tensor) faults.push(`weights: lacks ${name}, ${asked}; is it of this model?`);
-      else if (!fits)
-        faults.push(
-          `weights: ${name} is [${tensor.shape.join(', ')}] ${tensor.dtype}, not ${asked}; is it of this model?`,
-        );
-      else {
-        const data = Float64Array.from(tensor.data as Float32Array | Float64Array);
-        if (data.every(Number.isFinite)) return data;
-        faults.push(`weights: NaN or infinity in ${name}; fit it again`);
-      }
-      return new Float64Array(0);
-    },
-    /** @throws Fault with all that was wrong */
-    check: (): void => {
-      if (faults.length > 0) throw new Fault(faults);
-    },
-  };
-};
 
 /**
  * Reads back {@link regressionTensors}.

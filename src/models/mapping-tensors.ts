@@ -1,13 +1,7 @@
 import { polynomialTerms } from '../dataset/polynomial-terms.js';
-import { Fault } from '../fault.js';
 import type { Mapping } from './mapping.js';
 import type { Tensor } from './tensor-file.js';
-
-const doubles = (values: ArrayLike<number>, ...shape: number[]): Tensor => ({
-  dtype: 'F64',
-  shape,
-  data: Float64Array.from(values),
-});
+import { doubles, tensorReader } from './tensor-values.js';
 
 /**
  * A mapping as the tensors of a weights file: `mapping.lut` (F32, [bands, knots]); `mapping.slope` and `mapping.intercept`
@@ -53,52 +47,33 @@ export const readMapping = (
   bandMax: readonly number[],
 ): Mapping => {
   const bands = bandMax.length;
-  const faults: string[] = [];
-  const read = <D extends 'F32' | 'F64'>(name: string, dtype: D, ...shape: (number | null)[]) => {
-    const tensor = tensors.get(name);
-    const text = `[${shape.map((size) => size ?? '…').join(', ')}] ${dtype}`;
-    if (!tensor) faults.push(`weights: lacks ${name}, ${text}; is it of this model?`);
-    else if (
-      tensor.dtype !== dtype ||
-      tensor.shape.length !== shape.length ||
-      !shape.every((size, axis) => size === null || size === tensor.shape[axis])
-    )
-      faults.push(
-        `weights: ${name} is [${tensor.shape.join(', ')}] ${tensor.dtype}, not ${text}; is it of this model?`,
-      );
-    else {
-      const data = tensor.data as D extends 'F32' ? Float32Array : Float64Array;
-      if (data.every(Number.isFinite)) return data;
-      faults.push(`weights: NaN or infinity in ${name}; fit it again`);
-    }
-    return null;
-  };
+  const { read, check } = tensorReader(tensors);
   if (tensors.has('mapping.lut')) {
     const values = read('mapping.lut', 'F32', bands, knots);
-    if (values) return { form: 'lut', knots, bandMax, values };
-  } else if (tensors.has('mapping.coefficients')) {
-    const [coefficients, scale] = [
-      read('mapping.coefficients', 'F64', bands, null),
-      read('mapping.scale', 'F64', bands),
-    ];
-    const degree = coefficients && degreeOf(coefficients.length / bands, bands);
-    const max = tensors.has('mapping.max') ? read('mapping.max', 'F64', bands) : undefined;
-    if (coefficients && scale && degree && max !== null)
-      return {
-        form: 'polynomial',
-        degree,
-        bands,
-        scale: [...scale],
-        ...(max && { max: [...max] }),
-        coefficients,
-      };
-    if (coefficients && !degree)
-      faults.push(
-        `weights: mapping.coefficients has ${coefficients.length / bands} terms a band, which no polynomial of ${bands} bands has; is it of this model?`,
-      );
-  } else {
-    const [slope, intercept] = ['slope', 'intercept'].map((name) => read(`mapping.${name}`, 'F64', bands));
-    if (slope && intercept) return { form: 'affine', slope: [...slope], intercept: [...intercept] };
+    check();
+    return { form: 'lut', knots, bandMax, values: Float32Array.from(values) };
   }
-  throw new Fault(faults);
+  if (tensors.has('mapping.coefficients')) {
+    const coefficients = read('mapping.coefficients', 'F64', bands, null);
+    const scale = read('mapping.scale', 'F64', bands);
+    const max = tensors.has('mapping.max') ? read('mapping.max', 'F64', bands) : undefined;
+    const terms = coefficients.length / bands;
+    const degree = degreeOf(terms, bands);
+    check(
+      coefficients.length > 0 && !degree
+        ? `weights: mapping.coefficients has ${terms} terms a band, which no polynomial of ${bands} bands has; is it of this model?`
+        : null,
+    );
+    return {
+      form: 'polynomial',
+      degree: degree!,
+      bands,
+      scale: [...scale],
+      ...(max && { max: [...max] }),
+      coefficients,
+    };
+  }
+  const [slope, intercept] = ['slope', 'intercept'].map((name) => read(`mapping.${name}`, 'F64', bands));
+  check();
+  return { form: 'affine', slope: [...slope], intercept: [...intercept] };
 };

@@ -1,7 +1,7 @@
 import { gapClosed } from '../evaluation/comparison-table.js';
-import type { Score } from '../evaluation/tile-record.js';
+import { meanRmse, type Score } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
-import { type GapEnds, meanRmse } from '../training/gap-ends.js';
+import type { GapEnds } from '../training/gap-ends.js';
 import type { RunResult } from '../training/result.js';
 import type { ServerMetric } from './client.js';
 

@@ -1,7 +1,8 @@
 import { gapClosed } from '../evaluation/comparison-table.js';
 import type { Score } from '../evaluation/tile-record.js';
+import { meanRmse } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
-import { type GapEnds, meanRmse } from './gap-ends.js';
+import type { GapEnds } from './gap-ends.js';
 import type { RunResult } from './result.js';
 import type { RunState } from './run-state.js';
 

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import type { Score } from '../evaluation/tile-record.js';
+import { meanRmse } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { models } from '../models/index.js';
 import type { Model } from '../models/model.js';
@@ -12,10 +12,6 @@ export interface GapEnds {
   /** Of the bound: all is closed. */
   bound: number;
 }
-
-/** Mean RMSE over bands, stored units. */
-export const meanRmse = ({ bands }: Score): number =>
-  bands.reduce((sum, { rmse }) => sum + rmse, 0) / bands.length;
 
 /**
  * Where the scale of a run's `test/gap_closed` lies: at a reference and a bound that were tested on the same data, in the
