@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, rmSync } from 'node:fs';
 import { access, copyFile, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -87,9 +87,29 @@ export const renameDurably = async (from: string, to: string): Promise<void> => 
   await syncFolder(dirname(to));
 };
 
+const passing = new Set<string>();
+let isWatchingExit = false;
+
+/** Removes `path`, a file or a folder, when this process (or thread) exits before the function that is returned is called. */
+export const removeAtExit = (path: string): (() => void) => {
+  if (!isWatchingExit)
+    process.once('exit', () => {
+      for (const left of passing)
+        try {
+          rmSync(left, { recursive: true, force: true });
+        } catch {
+          // the next run finds it
+        }
+    });
+  isWatchingExit = true;
+  passing.add(path);
+  return () => void passing.delete(path);
+};
+
 /** Makes a file whole or not at all: `write` fills a temporary one, which is flushed and renamed to `path`. */
 const writeWhole = async (path: string, write: (temporary: string) => Promise<FileHandle>): Promise<void> => {
   const temporary = temporaryName(path);
+  const keep = removeAtExit(temporary);
   try {
     const file = await write(temporary);
     await file.sync().finally(() => file.close());
@@ -97,19 +117,26 @@ const writeWhole = async (path: string, write: (temporary: string) => Promise<Fi
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw error;
+  } finally {
+    keep();
   }
 };
 
 /**
- * Writes a file so that a reader, also one after a power cut, sees the old content or the new, never a part. Creates the
+ * Writes a file, whole or piece by piece, so that a reader, also one after a power cut, sees the old content or the new, never a part. Creates the
  * folder. On failure the temporary file is removed and `path` is untouched.
  */
-export const writeAtomic = async (path: string, data: string | Uint8Array): Promise<void> => {
+export const writeAtomic = async (
+  path: string,
+  data: string | Uint8Array | Iterable<string>,
+): Promise<void> => {
   await makeFolder(dirname(path));
   await writeWhole(path, async (temporary) => {
     const file = await open(temporary, 'wx');
     try {
-      await file.writeFile(data);
+      const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
+      // each is written where the one before it ended
+      for (const piece of pieces) await file.writeFile(piece);
       return file;
     } catch (error) {
       await file.close();
