@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Fault, reason, refuse } from '../fault.js';
-import { makeFolder } from '../files.js';
+import { makeFolder, removeAtExit } from '../files.js';
 import { cogDirectories, cogLead } from './cog-layout.js';
 import { overviewSizes, type Resampling } from './overview.js';
 import { type PackedPart, type TileOptions, type TilePart, type Tiles, tilePacker } from './pack-tiles.js';
@@ -97,6 +97,7 @@ export const createCog = async (
   let wake: (() => void) | null = null;
   let tail: Promise<void> = Promise.resolve();
   let temporary: string | null = null;
+  let keep = (): void => {};
   let closed = false;
 
   const closeSpills = async (): Promise<void> => {
@@ -107,6 +108,7 @@ export const createCog = async (
     await tail;
     await closeSpills();
     if (temporary) await rm(temporary, { force: true });
+    keep();
     temporary = null;
   };
 
@@ -246,6 +248,7 @@ export const createCog = async (
         if (levels[0].passed !== info.height)
           throw new Error(`cog: ${levels[0].passed} of ${info.height} rows written`);
         temporary = ownedTemporaryName(path);
+        keep = removeAtExit(temporary);
         const file = await open(temporary, 'wx');
         let size: number;
         try {
@@ -254,6 +257,7 @@ export const createCog = async (
           await file.close();
         }
         await rename(temporary, path);
+        keep();
         temporary = null;
         await closeSpills();
         return size;
