@@ -1,13 +1,12 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Fault, reason, refuse } from '../fault.js';
-import { makeFolder, removeAtExit } from '../files.js';
+import { makeFolder, removeAbandoned, removeAtExit, temporaryName } from '../files.js';
 import { cogDirectories, cogLead } from './cog-layout.js';
 import { overviewSizes, type Resampling } from './overview.js';
 import { type PackedPart, type TileOptions, type TilePart, type Tiles, tilePacker } from './pack-tiles.js';
 import type { BandArray } from './predictor.js';
 import { openSpill, type Spill, writeAll } from './spill.js';
-import { ownedTemporaryName, removeAbandoned } from './temporary-file.js';
 import { type Compression, defaultLevel } from './tiff-compression.js';
 import type { RasterInfo } from './tiff-fields.js';
 
@@ -125,7 +124,7 @@ export const createCog = async (
         rows: [],
         filled: 0,
         passed: 0,
-        spill: await openSpill(ownedTemporaryName(path)),
+        spill: await openSpill(temporaryName(path)),
         counts: [],
       });
   } catch (error) {
@@ -247,7 +246,7 @@ export const createCog = async (
         if (failure) throw failure;
         if (levels[0].passed !== info.height)
           throw new Error(`cog: ${levels[0].passed} of ${info.height} rows written`);
-        temporary = ownedTemporaryName(path);
+        temporary = temporaryName(path);
         keep = removeAtExit(temporary);
         const file = await open(temporary, 'wx');
         let size: number;
