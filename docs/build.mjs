@@ -33,7 +33,7 @@ const settings = async () => {
   const { models } = await fromDist('models/index.js');
   const { flatten } = await fromDist('config/override.js');
   const table = (entries) =>
-    `| setting | default |\n| --- | --- |\n${entries.map(([key, value]) => `| \`${key}\` | \`${JSON.stringify(value)}\` |`).join('\n')}`;
+    `| setting | default |\n| --- | --- |\n${entries.map(([key, value]) => `| \`${key}\` | \`${value}\` |`).join('\n')}`;
   const of = (kind) => Object.entries(flatten(resolveExperiment({ model: { kind } })));
   const isModels = ([key]) => key.startsWith('model.');
   const kinds = models.list().map(({ kind }) => kind);

@@ -116,7 +116,13 @@ test('look at what alignment does to a tile', async () => {
   const tile = await typicalTile(data, aligner);
   const report = await tileReport(data, aligner, tile, { note: 'synthetic' });
   expect(report.patches).toHaveLength(2);
-  for (const figure of [report.pictures, report.histograms, report.luts!, report.scatter, report.beforeAfter('red')])
+  for (const figure of [
+    report.pictures,
+    report.histograms,
+    report.luts!,
+    report.scatter,
+    report.beforeAfter('red'),
+  ])
     expect(JSON.stringify(figure.layout)).toContain(`tile ${tile} (synthetic)`);
   await expect(tileReport(data, aligner, 'nowhere')).rejects.toThrow(/tile: nowhere; take one of the lists/);
   await data.close();
@@ -127,7 +133,13 @@ test('align one place’s series of two sensors', () => {
   const target = { days, values: [400, 600, 700, 2500].map((level) => days.map((day) => level + 10 * day)) };
   const source = { days, values: target.values.map((band) => band.map((value) => 0.9 * value + 50)) };
   const { rows, consistency } = seriesReport(source, target);
-  expect(rows.map(({ quantity }) => quantity)).toEqual(['NDVI', 'blue (×10⁴)', 'green (×10⁴)', 'red (×10⁴)', 'NIR (×10⁴)']);
+  expect(rows.map(({ quantity }) => quantity)).toEqual([
+    'NDVI',
+    'blue (×10⁴)',
+    'green (×10⁴)',
+    'red (×10⁴)',
+    'NIR (×10⁴)',
+  ]);
   expect(consistency.before.bands[0].discontinuity.rmse).toBeGreaterThan(1);
   // a line undoes a line
   expect(consistency.after.bands[0].discontinuity.rmse).toBeCloseTo(0, 6);
