@@ -2,6 +2,7 @@
 const order = [
   'cli',
   'notebook',
+  'reports',
   'sweeps',
   'tracking',
   'scenes',

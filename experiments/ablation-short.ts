@@ -7,4 +7,4 @@
  */
 import { ablation } from './ablation.js';
 
-export default ablation([1, 2], 6);
+export default ablation('ablation', [1, 2], 6);

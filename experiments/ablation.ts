@@ -12,9 +12,9 @@ import { ownRecipe } from './demo/recipe.js';
 const { epochs: ownEpochs, ...ownTrain } = ownRecipe.train;
 
 /** The sweep with other seeds or a smaller budget: what its short form is made from. */
-export const ablation = (seeds: readonly number[], epochs: number = ownEpochs) =>
+export const ablation = (name: string, seeds: readonly number[], epochs: number = ownEpochs) =>
   defineSweep({
-    name: 'ablation',
+    name,
     description: 'TV loss × conv module × recipe',
     base: { model: { kind: 'unet-lut' }, train: { epochs } },
     grid: {
@@ -49,4 +49,4 @@ export const ablation = (seeds: readonly number[], epochs: number = ownEpochs) =
         .join(' '),
   });
 
-export default ablation([1, 2, 3, 4, 5]);
+export default ablation('ablation-full', [1, 2, 3, 4, 5]);

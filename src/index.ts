@@ -27,6 +27,7 @@ export { drawLandscape } from './dataset/synth/landscape.js';
 export { regions as simulatedRegions } from './dataset/synth/regions.js';
 export { bandCentres, bandReflectance } from './dataset/synth/spectra/band-reflectance.js';
 export type { SensorName } from './dataset/synth/spectra/responses.js';
+export { writeSimulatedStrip } from './dataset/synth/strip.js';
 export { synthesizeDataset } from './dataset/synth/synth.js';
 export { type PreparedData, prepareData } from './training/prepare-data.js';
 
@@ -123,6 +124,7 @@ export {
   emptyErrorBins,
   errorByReflectance,
 } from './figures/error-by-reflectance.js';
+export { expectedErrorPlot, type StatedTile } from './figures/expected-error.js';
 export type { Figure, Layout, Trace } from './figures/figure.js';
 export { histogramPanel } from './figures/histogram-panel.js';
 export { type Estimate, intervalPlot } from './figures/interval-plot.js';
@@ -131,6 +133,7 @@ export { lossCurves } from './figures/loss-curves.js';
 export { lutsWithHistograms } from './figures/lut-histogram.js';
 export { monthByRegion } from './figures/month-by-region.js';
 export { patchRgb } from './figures/patch-rgb.js';
+export { type PlacedTile, regionMaps } from './figures/region-maps.js';
 export { residualMap, residualsOf } from './figures/residual-map.js';
 export { seedSpread } from './figures/seed-spread.js';
 export { renderFigure } from './figures/static/render-figure.js';
@@ -142,12 +145,30 @@ export { type GalleryTile, tileGallery } from './figures/tile-gallery.js';
 export { tileLuts } from './figures/tile-luts.js';
 export { type StatedErrors, uncertaintyCalibration } from './figures/uncertainty-calibration.js';
 
+// Reports: finished runs and tiles as tables and figures
+
+export { compareRuns, type RunComparison } from './reports/compare-runs.js';
+export {
+  distanceToBound,
+  errorMaps,
+  lutFigure,
+  lutOf,
+  lutShapes,
+  manyLuts,
+  seasonLuts,
+  sourceQuantile,
+} from './reports/lut-report.js';
+export { pixelScatter } from './reports/pixel-scatter.js';
+export { type SeriesReport, seriesReport } from './reports/series-report.js';
+export { type SweepReport, sweepReport } from './reports/sweep-report.js';
+export { patchesOf, type TileReport, tileReport, typicalTile } from './reports/tile-report.js';
+
 // Notebooks: showing things, running and exporting
 
 export { cellSignal, display, markdown } from './notebook/display.js';
 export { exportNotebook } from './notebook/export/export-notebook.js';
 export { progressBar } from './notebook/progress-bar.js';
-export type { RunCard } from './notebook/run-card.js';
+export { type RunCard, runCard } from './notebook/run-card.js';
 export { runNotebook } from './notebook/run-notebook.js';
 
 // Faults and progress

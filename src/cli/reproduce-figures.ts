@@ -1,42 +1,30 @@
 import { join } from 'node:path';
-import { type PatchPixels, tileKey } from '../dataset/patch.js';
+import { tileKey } from '../dataset/patch.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Aligner } from '../experiments/aligner.js';
-import { beforeAfter } from '../figures/before-after.js';
-import type { DensityPanel } from '../figures/density-scatter.js';
 import { countErrors, emptyErrorBins, errorByReflectance } from '../figures/error-by-reflectance.js';
+import { expectedErrorPlot } from '../figures/expected-error.js';
 import type { Figure } from '../figures/figure.js';
-import { countPixels, emptyJointCounts } from '../figures/joint-counts.js';
 import { lossCurves } from '../figures/loss-curves.js';
 import { monthByRegion } from '../figures/month-by-region.js';
+import { type PlacedTile, regionMaps } from '../figures/region-maps.js';
 import { renderFigure } from '../figures/static/render-figure.js';
 import { inReflectance } from '../figures/theme.js';
 import { type GalleryTile, tileGallery } from '../figures/tile-gallery.js';
 import { tileLuts } from '../figures/tile-luts.js';
 import { writeAtomic } from '../files.js';
 import { addErrors, noErrors } from '../metrics/error-sums.js';
-import { r2 as r2Of } from '../metrics/r2.js';
 import { rmse as rmseOf } from '../metrics/rmse.js';
 import { alignPixels, type Knots } from '../models/mapping.js';
 import type { Tile } from '../models/model.js';
-import type { EpochRecord } from '../training/fit.js';
+import { quantile } from '../quantile.js';
+import { withRaster } from '../raster/read.js';
+import { patchesOf, tileReport } from '../reports/tile-report.js';
 import type { FinishedRun } from '../training/list-runs.js';
 import { loadAligner } from '../training/load-weights.js';
+import { lossCurveOf } from '../training/loss-curve.js';
 import { type PreparedData, prepareData } from '../training/prepare-data.js';
-import { readLines } from '../training/result.js';
 import type { Call } from './command.js';
-
-const curveOf = async ({ result, folder }: FinishedRun) => {
-  const records = await readLines<EpochRecord>(folder.metrics);
-  const validated = records.filter(({ val }) => val);
-  return {
-    label: result.tag,
-    epochs: records.map(({ epoch }) => epoch),
-    train: records.map(({ mse }) => mse),
-    validated: validated.map(({ epoch }) => epoch),
-    val: validated.map(({ val }) => val!.mse),
-  };
-};
 
 const tilesShown = 24;
 
@@ -59,108 +47,33 @@ const testTiles = ({ tiles }: FinishedRun): TileRecord[] => tiles.filter(({ spli
 const errorOf = ({ bands }: TileRecord): number =>
   bands.reduce((sum, { squared, n }) => sum + Math.sqrt(squared / n), 0);
 
-/** The test tile with the median gain, so that the example is typical. */
+/** A typical test tile: its errors before and after alignment both lie close to the median tile's. */
 const middleTile = (before: FinishedRun, after: FinishedRun): string => {
   const own = new Map(testTiles(after).map((record) => [record.tile, errorOf(record)]));
-  const gains = testTiles(before)
-    .map((record) => ({ tile: record.tile, gain: errorOf(record) - own.get(record.tile)! }))
-    .sort((a, b) => a.gain - b.gain);
-  return gains[Math.floor(gains.length / 2)].tile;
+  const tiles = testTiles(before).map((record) => ({
+    tile: record.tile,
+    errors: [errorOf(record), own.get(record.tile)!],
+  }));
+  const medians = [0, 1].map((at) =>
+    quantile(Float64Array.from(tiles, ({ errors }) => errors[at]).sort(), 0.5),
+  );
+  const distance = (errors: readonly number[]): number =>
+    errors.reduce((sum, error, at) => sum + Math.abs(Math.log(error / medians[at])), 0);
+  return tiles.toSorted((a, b) => distance(a.errors) - distance(b.errors))[0].tile;
 };
 
 /** The band whose test error alignment changes most. */
-const changedBand = (before: FinishedRun, after: FinishedRun): number => {
+const changedBand = (before: FinishedRun, after: FinishedRun): string => {
   const ratios = before.result.scores.test.bands.map(
     ({ rmse }, band) => rmse / after.result.scores.test.bands[band].rmse,
   );
-  return ratios.indexOf(Math.max(...ratios));
-};
-
-/** Copies of the patches of a tile: `read` reuses its arrays. */
-const pixelsOf = async (data: PreparedData, tile: string): Promise<PatchPixels[]> => {
-  const patches: PatchPixels[] = [];
-  for (const patch of data.ofTile(tile)) patches.push(structuredClone(await data.read(patch)));
-  return patches;
-};
-
-/** Density, RMSE and R² of one band over some patches. */
-const densityOf = (
-  images: readonly ArrayLike<number>[],
-  patches: readonly PatchPixels[],
-  band: number,
-  [low, high]: readonly [number, number],
-): DensityPanel => {
-  const joint = emptyJointCounts(low, high);
-  const sums = noErrors();
-  for (const [at, patch] of patches.entries()) {
-    countPixels(joint, images[at], patch, band);
-    const pixels = patch.width * patch.height;
-    for (let i = band * pixels; i < (band + 1) * pixels; i++) {
-      if (patch.mask[i - band * pixels] === 0) continue;
-      const error = images[at][i] - patch.target[i];
-      addErrors(sums, {
-        ...{ n: 1, error, squared: error ** 2, absolute: Math.abs(error) },
-        ...{ target: patch.target[i], targetSquared: patch.target[i] ** 2 },
-      });
-    }
-  }
-  const [rmse, r2] = [rmseOf.of(sums), r2Of.of(sums)];
-  return { joint, rmse, r2 };
-};
-
-/** The range of the valid pixels of one band over all images, 5 % wider. */
-const rangeOf = (
-  images: readonly ArrayLike<number>[],
-  patches: readonly PatchPixels[],
-  band: number,
-): [number, number] => {
-  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const [at, image] of images.entries()) {
-    const { width, height, mask } = patches[at % patches.length];
-    for (let i = 0; i < width * height; i++) {
-      if (mask[i] === 0) continue;
-      low = Math.min(low, image[band * width * height + i]);
-      high = Math.max(high, image[band * width * height + i]);
-    }
-  }
-  const beside = 0.025 * (high - low);
-  return [Math.max(0, Math.floor(low - beside)), Math.ceil(high + beside)];
-};
-
-/** The README's first picture: a tile before and after alignment, and as the target sensor saw it. */
-const exampleTile = async (
-  data: PreparedData,
-  aligner: Aligner,
-  tile: string,
-  shown: number,
-): Promise<Figure> => {
-  const { bands } = aligner.experiment.data;
-  const patches = await pixelsOf(data, tile);
-  const mapping = await aligner.mapping(data.tile(tile));
-  const sources = patches.map(({ source }) => source);
-  const targets = patches.map(({ target }) => target);
-  const aligned = patches.map((patch) => alignPixels(mapping, aligner.conv, patch));
-  const range = rangeOf([...sources, ...targets], patches, shown);
-  return beforeAfter(
-    {
-      before: { heading: 'S2', values: sources[0], density: densityOf(sources, patches, shown, range) },
-      after: {
-        heading: 'S2 aligned',
-        values: aligned[0],
-        density: densityOf(aligned, patches, shown, range),
-      },
-      target: { heading: 'GF-1', values: targets[0] },
-    },
-    patches[0],
-    bands[shown],
-    { title: `Before and after alignment: tile ${tile} (synthetic)` },
-  );
+  return before.experiment.data.bands[ratios.indexOf(Math.max(...ratios))];
 };
 
 const galleryOf = async (data: PreparedData, aligner: Aligner, tiles: readonly string[]): Promise<Figure> => {
   const shown: GalleryTile[] = [];
   for (const tile of tiles) {
-    const [patch] = await pixelsOf(data, tile);
+    const [patch] = await patchesOf(data, tile);
     const histogram = data.tileHistogram(tile);
     const lut = (await aligner.mapping(data.tile(tile))) as Knots;
     shown.push({ image: { heading: tile, values: patch.source, ...patch }, histogram, lut });
@@ -181,7 +94,7 @@ const errorsOf = async (
   const aligners = await Promise.all(runs.map(({ folder }) => loadAligner(folder.best)));
   for (const tile of new Set(data.lists.test.map(tileKey))) {
     signal?.throwIfAborted();
-    const patches = await pixelsOf(data, tile);
+    const patches = await patchesOf(data, tile);
     for (const [at, aligner] of aligners.entries()) {
       const mapping = await aligner.mapping(data.tile(tile));
       for (const patch of patches)
@@ -212,9 +125,59 @@ const monthsOf = (runs: readonly FinishedRun[]): Figure => {
   );
 };
 
+/** The RMSE that a run's model stated of each test tile, and the one it had. */
+const statedErrorsOf = (run: FinishedRun): Figure => {
+  const { bands } = run.experiment.data;
+  const stated = testTiles(run).filter(({ expected }) => expected);
+  return expectedErrorPlot(
+    bands.map((_, band) =>
+      stated.map(({ tile, expected, bands: sums }) => ({
+        ...{ tile, stated: expected!.rmse[band], low: expected!.low[band], high: expected!.high[band] },
+        observed: rmseOf.of(sums[band]),
+      })),
+    ),
+    bands,
+    `Stated and observed error of test tiles: ${run.result.tag} (synthetic)`,
+  );
+};
+
+/** What alignment takes off each test tile's RMSE, mean over bands, on the map. */
+const gainsOf = async (data: PreparedData, before: FinishedRun, after: FinishedRun): Promise<Figure> => {
+  const bands = before.experiment.data.bands.length;
+  const own = new Map(testTiles(after).map((record) => [record.tile, errorOf(record)]));
+  const placed: PlacedTile[] = [];
+  for (const record of testTiles(before)) {
+    const corners = await Promise.all(
+      data.ofTile(record.tile).map(({ source }) =>
+        withRaster(source.path, async ({ georeference, width, height }) => {
+          if (!georeference) return [];
+          const [x, across, , y, , down] = georeference.transform;
+          return [
+            [x, y],
+            [x + across * width, y + down * height],
+          ];
+        }),
+      ),
+    );
+    const [xs, ys] = [0, 1].map((axis) => corners.flat().map((corner) => corner[axis] / 1000));
+    if (xs.length === 0) continue;
+    const [left, top] = [Math.min(...xs), Math.max(...ys)];
+    placed.push({
+      ...{ tile: record.tile, region: record.region, left, top },
+      ...{ width: Math.max(...xs) - left, height: top - Math.min(...ys) },
+      value: (errorOf(record) - own.get(record.tile)!) / bands,
+    });
+  }
+  return regionMaps(
+    placed,
+    { label: 'gain', unit: '' },
+    `RMSE that ${after.result.tag} takes off each test tile, mean over bands [reflectance × 10⁴] (synthetic)`,
+  );
+};
+
 /**
  * Draws the figures of finished runs as SVG files in `results`: `before-after`, `tile-gallery`, `tile-luts`,
- * `loss-curves`, `error-by-reflectance`, `month-by-region`.
+ * `loss-curves`, `error-by-reflectance`, `month-by-region`, `stated-error`, `tile-gain`.
  */
 export const drawResults = async (
   root: string,
@@ -225,8 +188,13 @@ export const drawResults = async (
   const trained = runs.filter(({ result }) => result.training);
   const run = (tag: string): FinishedRun => runs.find(({ result }) => result.tag === tag)!;
   const adaptive = run('unet-lut');
+  const recommended = run('recommended');
   const { experiment } = adaptive;
-  const data = await prepareData(experiment, root, { onProgress: call.progress, signal: call.signal });
+  // the recommended model looks at joint statistics
+  const data = await prepareData(recommended.experiment, root, {
+    onProgress: call.progress,
+    signal: call.signal,
+  });
   try {
     const aligner = await loadAligner(adaptive.folder.best);
     const tiles = someTiles(adaptive, tilesShown);
@@ -235,24 +203,30 @@ export const drawResults = async (
     );
     const global = await asLut(run('global-lut').folder.best, data.tile(tiles[0]));
     const shares = tiles.map((tile) => data.tileHistogram(tile));
-    const compared = ['linear', 'global-lut', 'unet-lut'].map(run);
+    const compared = ['linear', 'global-lut', 'unet-lut', 'recommended'].map(run);
     const figures: Record<string, Figure> = {
-      'before-after': await exampleTile(
-        data,
-        aligner,
-        middleTile(run('identity'), adaptive),
-        changedBand(run('identity'), adaptive),
-      ),
+      'before-after': (
+        await tileReport(
+          data,
+          await loadAligner(recommended.folder.best),
+          middleTile(run('identity'), recommended),
+          {
+            note: 'synthetic',
+          },
+        )
+      ).beforeAfter(changedBand(run('identity'), recommended)),
       'tile-gallery': await galleryOf(data, aligner, someTiles(adaptive, 4)),
       'tile-luts': tileLuts(luts, global, experiment.data.bands, shares, {
         title: `LUTs of ${luts.length} test tiles (synthetic)`,
       }),
       'loss-curves': lossCurves(
-        await Promise.all(trained.map(curveOf)),
+        await Promise.all(trained.map((one) => lossCurveOf(one))),
         'Training (lines) and validation (circles) error (synthetic)',
       ),
       'error-by-reflectance': await errorsOf(data, compared, call.signal),
-      'month-by-region': monthsOf([run('global-lut'), adaptive]),
+      'month-by-region': monthsOf([run('global-lut'), recommended]),
+      'stated-error': statedErrorsOf(recommended),
+      'tile-gain': await gainsOf(data, run('identity'), recommended),
     };
     for (const [name, figure] of Object.entries(figures))
       await writeAtomic(join(results, `${name}.svg`), await renderFigure(figure, { format: 'svg' }));

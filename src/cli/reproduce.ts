@@ -1,5 +1,5 @@
 import { access, readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { syntheticMarker } from '../dataset/synth/marker.js';
 import { synthesizeDataset } from '../dataset/synth/synth.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
@@ -118,13 +118,18 @@ export const command: Command = {
       const before = seconds();
       const files = await notebooks();
       const path = (file: string): string => join('notebooks', file);
-      const page = (file: string): string => join(results, `${basename(file, '.ipynb')}.html`);
       const executions = files.map((file) => ['notebook', 'run', path(file), '--out', path(file), '--quiet']);
-      const exports = files.map((file) => ['notebook', 'export', path(file), '--out', page(file), '--quiet']);
+      const pages = ['notebook', 'export', ...files.map(path), '--out', results, '--code', 'fold', '--quiet'];
       await sideBySide(call, 'notebooks', executions, jobs);
-      await sideBySide(call, 'pages', exports, jobs);
+      if (files.length > 0) await sideBySide(call, 'pages', [pages], 1);
       call.print(`notebooks: ${(seconds() - before).toFixed(0)} s`);
     }
+    const { writeIndex } = await import('./reproduce-index.js');
+    await writeIndex(
+      results,
+      flag(call, 'no-notebooks') ? [] : (await notebooks()).map((file) => join('notebooks', file)),
+    );
+    call.print(`all of it: ${join(results, 'index.html')}`);
     stage('done');
     call.json({ results, seconds: seconds(), runs: runs.map(({ result }) => result) });
   },

@@ -46,13 +46,21 @@ const dryRun = async (call: Call, sweep: SweepInput, root: string, jobs: number)
   const trials = await expandSweep(sweep, several(call, 'set'), seedsOf(call));
   const place = sweepFolder(sweep.name, outputDir);
   const { sweepCost } = await import('../sweeps/cost.js');
+  // another sweep of this name is told, not refused: nothing is written
+  const isAnother = await inspectSweep(place, trials, { resume: true }).then(
+    () => false,
+    (error: unknown) => {
+      if (!(error instanceof Fault)) throw error;
+      call.note(`${place.folder} holds another sweep of this name: --overwrite, or another --output-dir`);
+      return true;
+    },
+  );
   const costs = await sweepCost(trials, root, {
     divide: text(call, 'divide'),
     outputDir,
     signal: call.signal,
-    isFinished: async (trial) => (await readResult(place.trial(trial).result)) !== null,
+    isFinished: async (trial) => !isAnother && (await readResult(place.trial(trial).result)) !== null,
   });
-  await inspectSweep(place, trials, { resume: true });
   const width = Math.max(...trials.map(({ tag }) => tag.length));
   for (const { trial, finished, steps, msPerStep, from, seconds } of costs) {
     const cost =

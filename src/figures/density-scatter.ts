@@ -103,7 +103,7 @@ export const pixelColours = (panels: readonly DensityPanel[], place: Layout): La
 export const densityScatter = (
   rows: readonly DensityRow[],
   bands: readonly string[],
-  { target = 'GF-1', title = 'Prediction against target' }: { target?: string; title?: string } = {},
+  { target = 'GF1', title = 'Prediction against target' }: { target?: string; title?: string } = {},
 ): Figure => {
   const grid: PanelGrid = {
     rows: rows.length,

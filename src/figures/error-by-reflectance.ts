@@ -57,7 +57,7 @@ export interface ErrorSeries {
 export const errorByReflectance = (
   series: readonly ErrorSeries[],
   bands: readonly string[],
-  { target = 'GF-1', title = 'Error by reflectance' }: { target?: string; title?: string } = {},
+  { target = 'GF1', title = 'Error by reflectance' }: { target?: string; title?: string } = {},
 ): Figure => {
   const columns = bands.length;
   const grid: PanelGrid = { rows: 2, columns, gap: [0.06, 0.05], heights: [2, 1] };

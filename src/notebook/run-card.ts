@@ -1,3 +1,5 @@
+import { bandLabel } from '../figures/theme.js';
+import type { FinishedRun } from '../training/list-runs.js';
 import { escapeHtml } from './data-table.js';
 import type { MimeBundle } from './kernel-output.js';
 
@@ -23,6 +25,25 @@ export const isRunCard = (value: unknown): value is RunCard =>
   value !== null &&
   (value as { kind?: unknown }).kind === 'run' &&
   typeof (value as { tag?: unknown }).tag === 'string';
+
+/** A finished run's card: what it is, and its test scores. */
+export const runCard = ({ experiment, result }: FinishedRun): RunCard => {
+  const { n, bands, ndvi } = result.scores.test;
+  const { seed, train } = experiment;
+  return {
+    ...{ kind: 'run', tag: result.tag, status: 'finished', model: result.kind },
+    metrics: {
+      ...(result.training ? { epochs: result.training.epochs } : {}),
+      ...(result.parameters === null ? {} : { parameters: result.parameters }),
+      'test pixels': n,
+      ...Object.fromEntries(
+        experiment.data.bands.map((band, at) => [`RMSE ${bandLabel(band)} (×10⁴)`, bands[at].rmse]),
+      ),
+      ...(ndvi ? { 'RMSE NDVI': ndvi.rmse } : {}),
+    },
+    settings: { seed, ...(result.training ? { batch: train.batchSize, 'learning rate': train.lr } : {}) },
+  };
+};
 
 const number = (value: number): string =>
   Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(5)));

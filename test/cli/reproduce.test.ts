@@ -36,5 +36,9 @@ test('reproduce makes every row, table and figure, from any folder, in the folde
   const table = (name: string): string => readFileSync(join(folder, 'tables', name), 'utf8');
   expect(rowsOf(table('comparison.csv'))).toEqual(tags);
   expect(rowsOf(table('ablation.csv'))).toHaveLength(18);
-  for (const figure of ['loss-curves.svg', 'tile-luts.svg']) expect(table(figure)).toContain('<svg');
+  const page = table('index.html');
+  for (const figure of ['before-after', 'loss-curves', 'stated-error', 'tile-gain', 'tile-luts']) {
+    expect(table(`${figure}.svg`)).toContain('<svg');
+    expect(page).toContain(`src="${figure}.svg"`);
+  }
 });

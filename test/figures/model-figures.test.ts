@@ -27,7 +27,7 @@ describe('figures of models', () => {
         Object.entries(layout)
           .filter(([key]) => key.startsWith(`${letter}axis`))
           .some(([, axis]) =>
-            /10⁴|%|pixels|epoch|date|NDVI/.test(JSON.stringify((axis as Layout)['title'] ?? '')),
+            /10⁴|%|pixels|epoch|date|NDVI|km/.test(JSON.stringify((axis as Layout)['title'] ?? '')),
           ),
       ).toBe(true);
   });

@@ -2,6 +2,7 @@ import { beforeAfter } from '../../src/figures/before-after.js';
 import { densityScatter } from '../../src/figures/density-scatter.js';
 import { distanceEcdf } from '../../src/figures/distance-ecdf.js';
 import { countErrors, emptyErrorBins, errorByReflectance } from '../../src/figures/error-by-reflectance.js';
+import { expectedErrorPlot } from '../../src/figures/expected-error.js';
 import type { Figure } from '../../src/figures/figure.js';
 import { histogramPanel } from '../../src/figures/histogram-panel.js';
 import { intervalPlot } from '../../src/figures/interval-plot.js';
@@ -10,6 +11,7 @@ import { lossCurves } from '../../src/figures/loss-curves.js';
 import { lutsWithHistograms } from '../../src/figures/lut-histogram.js';
 import { monthByRegion } from '../../src/figures/month-by-region.js';
 import { patchRgb } from '../../src/figures/patch-rgb.js';
+import { regionMaps } from '../../src/figures/region-maps.js';
 import { residualMap } from '../../src/figures/residual-map.js';
 import { seedSpread } from '../../src/figures/seed-spread.js';
 import { seriesDifference } from '../../src/figures/temporal/series-difference.js';
@@ -69,7 +71,7 @@ export const modelFigures: Record<string, Figure> = {
     {
       before: { ...image, density: { joint, rmse: 12.34, r2: 0.5 } },
       after: { ...image, heading: 'S2 aligned', density: { joint, rmse: 8, r2: 0.9 } },
-      target: { ...image, heading: 'GF-1' },
+      target: { ...image, heading: 'GF1' },
     },
     { width: 2, height: 2 },
     'nir',
@@ -85,6 +87,19 @@ export const modelFigures: Record<string, Figure> = {
   errors: errorByReflectance([{ name: 'linear', errors: errorBins }], bands),
   gallery: tileGallery([{ image: { ...image, width: 2, height: 2 }, histogram, lut }], bands),
   months: monthByRegion(['Dryland'], [{ label: 'RMSE', values: [[1, null, ...new Array(10).fill(42.123)]] }]),
+  stated: expectedErrorPlot(
+    bands.map(() => [
+      { tile: 'T1', stated: 30, low: 20, high: 45, observed: 41 },
+      { tile: 'T2', stated: 25, low: 15, high: 40, observed: 52 },
+    ]),
+    bands,
+  ),
+  gains: regionMaps(
+    ['Dryland', 'Plain'].map((region, at) => ({
+      ...{ tile: `T${at}`, region, left: 300 + at, top: 5000, width: 2, height: 1, value: 10 * at - 3 },
+    })),
+    { label: 'gain', unit: '' },
+  ),
   seeds: seedSpread(
     [{ label: 'unet-lut', values: [[3, 5, Number.NaN, 4.5]] }],
     [{ label: 'red', axis: inReflectance('RMSE') }],

@@ -5,6 +5,7 @@ import {
   alignPixels,
   applyScene,
   comparedModels,
+  compareRuns,
   comparisonTable,
   defineMetric,
   defineModel,
@@ -20,9 +21,12 @@ import {
   renderFigure,
   resolveExperiment,
   runExperiment,
+  seriesReport,
   synthesizeDataset,
   testWeights,
   tileKey,
+  tileReport,
+  typicalTile,
   writeGeoTiff,
   z,
 } from 'bandalign';
@@ -96,6 +100,49 @@ test('compare runs in a table with intervals', async () => {
   const runs = await finishedRuns(['global-lut', 'unet', 'oracle'], outputDir);
   const table = comparisonTable('test tiles', comparedModels(runs), runs[0].experiment.data.bands);
   expect(markdownTable(table)).toMatch(/\| global-lut \|.*±/);
+});
+
+test('see how runs compare, band by band and region by region', async () => {
+  const tags = ['global-lut', 'unet', 'oracle'];
+  const { table, gaps, regions } = compareRuns(await finishedRuns(tags, outputDir), { draws: 100 });
+  expect(table.rows).toHaveLength(3);
+  expect(gaps.map(({ model }) => model)).toEqual(['unet']);
+  expect(new Set(regions.map(({ model }) => model))).toEqual(new Set(tags));
+});
+
+test('look at what alignment does to a tile', async () => {
+  const aligner = await loadAligner(join(outputDir, 'unet/checkpoints/best.safetensors'));
+  const data = await prepareData(aligner.experiment, root, quiet);
+  const tile = await typicalTile(data, aligner);
+  const report = await tileReport(data, aligner, tile, { note: 'synthetic' });
+  expect(report.patches).toHaveLength(2);
+  for (const figure of [
+    report.pictures,
+    report.histograms,
+    report.luts!,
+    report.scatter,
+    report.beforeAfter('red'),
+  ])
+    expect(JSON.stringify(figure.layout)).toContain(`tile ${tile} (synthetic)`);
+  await expect(tileReport(data, aligner, 'nowhere')).rejects.toThrow(/tile: nowhere; take one of the lists/);
+  await data.close();
+});
+
+test('align one place’s series of two sensors', () => {
+  const days = [1, 6, 11, 16, 21];
+  const target = { days, values: [400, 600, 700, 2500].map((level) => days.map((day) => level + 10 * day)) };
+  const source = { days, values: target.values.map((band) => band.map((value) => 0.9 * value + 50)) };
+  const { rows, consistency } = seriesReport(source, target);
+  expect(rows.map(({ quantity }) => quantity)).toEqual([
+    'NDVI',
+    'blue (×10⁴)',
+    'green (×10⁴)',
+    'red (×10⁴)',
+    'NIR (×10⁴)',
+  ]);
+  expect(consistency.before.bands[0].discontinuity.rmse).toBeGreaterThan(1);
+  // a line undoes a line
+  expect(consistency.after.bands[0].discontinuity.rmse).toBeCloseTo(0, 6);
 });
 
 test('draw what a model made of a tile', async () => {

@@ -181,6 +181,15 @@ describe('bandalign sweep', () => {
     expect(await readdir(folder)).not.toContain('outputs');
   });
 
+  it('tells of another sweep of its name, and counts the cost of this one all the same', async () => {
+    const folder = await sweepPlace();
+    expect((await bandalign(folder, sweepWords('--set', 'train.epochs=1', '--jobs', '2')).ended).code).toBe(0);
+    const { code, stdout, stderr } = await bandalign(folder, sweepWords('--dry-run', '--json')).ended;
+    expect([code, stderr]).toEqual([0, expect.stringContaining('holds another sweep of this name')]);
+    const { runs } = JSON.parse(stdout) as { runs: { finished: boolean }[] };
+    expect(runs.filter(({ finished }) => finished)).toEqual([]);
+  });
+
   it('refuses published values of rows that are not there', async () => {
     const folder = await sweepPlace();
     await writeFile(

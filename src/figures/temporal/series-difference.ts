@@ -25,7 +25,7 @@ export const seriesDifference = (
   quantity: string,
   {
     source = 'S2',
-    target = 'GF-1',
+    target = 'GF1',
     title = `${quantity} of two sensors`,
   }: { source?: string; target?: string; title?: string } = {},
 ): Figure => {

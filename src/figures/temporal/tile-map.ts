@@ -24,10 +24,10 @@ interface QuantileClass {
   members: number[];
 }
 
-const written = (value: number): string => String(Number(value.toPrecision(3)));
+const written = (value: number): string => String(Number(value.toPrecision(3))).replace('-', '−');
 
 /** Quintiles, fewer where values repeat; tiles without a value come last, in grey. */
-const quantileClasses = ({ unit, values }: MapMeasure): QuantileClass[] => {
+export const quantileClasses = ({ unit, values }: MapMeasure): QuantileClass[] => {
   const sorted = Float64Array.from(values.filter((value) => value !== null)).sort();
   const limits = [
     ...new Set(

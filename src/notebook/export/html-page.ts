@@ -1,15 +1,13 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { narrowLayout } from '../../figures/narrow-layout.js';
-import { figureTitle } from '../../figures/static/plain-figure.js';
-import { plotlyScript } from '../../figures/static/plotly-scripts.js';
+import { figureTitle, type PlainFigure } from '../../figures/static/plain-figure.js';
 import { explorerCode, explorerHtml } from '../../figures/temporal/explorer.js';
 import { defaultConfig } from '../../figures/theme.js';
 import { escapeHtml } from '../data-table.js';
 import type { Cell, CellOutput, Notebook } from '../document.js';
-import { scriptJson } from '../figure-bundle.js';
+import { packedPlotly, scriptJson, unpackScript } from '../figure-bundle.js';
 import {
   type ChosenForm,
   chooseForm,
@@ -24,7 +22,8 @@ import { type Heading, markdownRenderer } from './render-markdown.js';
 import { type Addresses, sanitise } from './sanitise.js';
 
 /** Draws each figure over its still image, again when a phone is turned; without scripts the image stays. */
-const drawScript = `const phone = matchMedia('(max-width: 640px)');
+const drawScript = `(${unpackScript})(document.getElementById('plotly').textContent).then((Plotly) => {
+const phone = matchMedia('(max-width: 640px)');
 const draw = () => {
   for (const json of document.querySelectorAll('script[type="application/vnd.plotly.v1+json"]')) {
     const place = json.previousElementSibling;
@@ -37,7 +36,8 @@ const draw = () => {
   }
 };
 draw();
-phone.addEventListener('change', draw);`;
+phone.addEventListener('change', draw);
+});`;
 
 const searchField =
   '<search><label><input type="search" placeholder="Search this page" aria-label="Search this page"></label> <output aria-live="polite"></output></search>';
@@ -142,7 +142,7 @@ const neighbours = (pages: readonly PageLink[], notebook: string): string => {
 
 /**
  * An executed notebook as one HTML page that needs nothing beside it and asks nothing of a network: narration,
- * code in colour, tables, interactive figures over still images, plotly inlined once where there are figures. Scripts in
+ * code in colour, tables, interactive figures over still images, plotly inlined once, packed, where there are figures. Scripts in
  * the notebook's own HTML are taken out, and the page's policy would not run them.
  * @param path the notebook's file: images beside it are embedded, its name serves where it has no title
  * @returns the page's text in pieces, to be taken once: they go as they are taken
@@ -250,15 +250,9 @@ export const htmlPage = async (
       titled[1].replace('</h1>', () => `</h1>\n${head}`),
     );
   const around = neighbours(pages, basename(path));
-  const plotly =
-    figures.length > 0
-      ? (await readFile(plotlyScript(figures), 'utf8'))
-          .replace(/\r\n?/g, '\n')
-          .replaceAll('</script', '<\\/script')
-      : '';
   const searched = nav !== '';
   const scripts = [
-    ...(figures.length > 0 ? [plotly, drawScript] : []),
+    ...(figures.length > 0 ? [drawScript] : []),
     ...(explored ? [explorerCode()] : []),
     ...(searched ? [searchScript] : []),
   ];
@@ -279,6 +273,7 @@ ${titled ? '' : `${head}\n`}`;
   const end = `
 </main>
 ${around}<footer>${escapeHtml(name)}.ipynb, run by bandalign</footer>
+${figures.length > 0 ? `<script type="application/gzip" id="plotly">${await packedPlotly(figures)}</script>` : ''}
 ${scripts.map((script) => `<script>${script}</script>`).join('\n')}
 </body>
 </html>

@@ -1,0 +1,83 @@
+// Lays the pages of the site out in docs/.pages: copies of the repository's documents, and a reference from what the program
+// says of itself: commands from their --help, settings from the schema that checks them, functions from their TSDoc. Needs
+// `npm run build` in the repository.
+import { execFile } from 'node:child_process';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const docs = dirname(fileURLToPath(import.meta.url));
+const repository = dirname(docs);
+const pages = join(docs, '.pages');
+const reference = join(pages, 'docs/reference');
+const run = promisify(execFile);
+const fromDist = (path) => import(join(repository, 'dist', path));
+
+const commands = async () => {
+  const { commands: all, forPrograms } = await fromDist('cli/commands.js');
+  const help = (...words) =>
+    run(process.execPath, [join(repository, 'dist/cli/main.js'), ...words, '--help'], {
+      env: { ...process.env, NO_COLOR: '1' },
+    }).then(({ stdout }) => stdout.trimEnd());
+  const parts = [];
+  for (const path of Object.keys(all))
+    if (!forPrograms.has(path))
+      parts.push(`## ${path}\n\n\`\`\`text\n${await help(...path.split(' '))}\n\`\`\``);
+  return `# Commands\n\n\`\`\`text\n${await help()}\n\`\`\`\n\n${parts.join('\n\n')}\n`;
+};
+
+/** Every setting with its default, as the schema resolves it: those of all experiments, then those of each model. */
+const settings = async () => {
+  const { resolveExperiment } = await fromDist('experiments/experiment.js');
+  const { models } = await fromDist('models/index.js');
+  const { flatten } = await fromDist('config/override.js');
+  const table = (entries) =>
+    `| setting | default |\n| --- | --- |\n${entries.map(([key, value]) => `| \`${key}\` | \`${value}\` |`).join('\n')}`;
+  const of = (kind) => Object.entries(flatten(resolveExperiment({ model: { kind } })));
+  const isModels = ([key]) => key.startsWith('model.');
+  const kinds = models.list().map(({ kind }) => kind);
+  const parts = kinds.map((kind) => `## ${kind}\n\n${table(of(kind).filter(isModels))}`);
+  return `# Settings\n\nWhat an experiment file holds and \`--set\` changes, with defaults; \`--print-config\` shows those of a run. A value that is not allowed is refused with what is.\n\n${table(of('unet-lut').filter((entry) => !isModels(entry)))}\n\n${parts.join('\n\n')}\n`;
+};
+
+await rm(pages, { recursive: true, force: true });
+for (const name of [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  'dataset/README.md',
+  'bench/README.md',
+])
+  await cp(join(repository, name), join(pages, name));
+for (const folder of ['docs', 'docs/how-to', 'results'])
+  for (const name of await readdir(join(repository, folder)))
+    if (/\.(md|svg)$/.test(name)) await cp(join(repository, folder, name), join(pages, folder, name));
+await mkdir(reference, { recursive: true });
+await writeFile(join(reference, 'commands.md'), await commands());
+await writeFile(join(reference, 'settings.md'), await settings());
+const typedoc = join(docs, 'node_modules/typedoc/bin/typedoc');
+const words = [
+  ...[
+    '--plugin',
+    'typedoc-plugin-markdown',
+    '--entryPoints',
+    '../src/index.ts',
+    '--tsconfig',
+    '../tsconfig.json',
+  ],
+  ...[
+    '--out',
+    join(reference, 'api'),
+    '--router',
+    'kind',
+    '--readme',
+    'none',
+    '--disableSources',
+    '--hideBreadcrumbs',
+  ],
+  ...['--excludeInternal', '--skipErrorChecking', '--name', 'Functions', '--logLevel', 'Error'],
+  ...['--entryFileName', 'index'],
+];
+await run(process.execPath, [typedoc, ...words], { cwd: docs, maxBuffer: 2 ** 26 });
