@@ -115,7 +115,8 @@ export const engineStepper = (experiment: Experiment, layout: NetworkLayout, eng
   /** What trainings keep in the memory of what computes; null where a penalty is none that the kernels know. */
   const inputOfTraining = ({ table, rows, histogram, constants }: TrainingSource) => {
     const { penalties: weighed } = settings;
-    if (weighed.length !== inKernels.length || weighed.some(({ name }, i) => name !== inKernels[i])) return null;
+    if (weighed.length !== inKernels.length || weighed.some(({ name }, i) => name !== inKernels[i]))
+      return null;
     const [tv, monotonicity] = weighed.map(({ weight }) => weight);
     const { batchSize, ema } = experiment.train;
     return {

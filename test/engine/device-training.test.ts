@@ -119,7 +119,10 @@ interface Trained {
   last: TrainingVectors;
 }
 
-const onCpu = async ({ input, vectors, patches, shape, inputs, bandMax }: Made, of: Case): Promise<Trained> => {
+const onCpu = async (
+  { input, vectors, patches, shape, inputs, bandMax }: Made,
+  of: Case,
+): Promise<Trained> => {
   const { bands, knots } = of.spec;
   const weighed: WeightedPenalty[] = [
     { ...totalVariation, weight: of.penalties.tv },
@@ -150,6 +153,16 @@ const onCpu = async ({ input, vectors, patches, shape, inputs, bandMax }: Made, 
     if (i === 0) first = structuredClone(state);
   }
   return { losses, first, last: state };
+};
+
+/** How far one unit in the last place of the weights moves cpu's own gradient: ReLUs and pools switch. */
+const sensitivity = async (made: Made, of: Case, first: TrainingVectors): Promise<number> => {
+  const vectors = (): TrainingVectors => {
+    const all = made.vectors();
+    return { ...all, theta: all.theta.map((value, i) => value * (1 + (i % 2 === 0 ? 6e-8 : -6e-8))) };
+  };
+  const moved = await onCpu({ ...made, vectors }, { ...of, batches: of.batches.slice(0, 1) });
+  return relativeDifference(first.m, moved.first.m);
 };
 
 const upload = (patches: readonly PatchPixels[], bandMax: readonly number[]): Promise<ResidentPatch[]> =>
@@ -193,19 +206,49 @@ describe('a training on the device', { timeout: 600_000 }, () => {
   const odd: UnetSpec = { bands: 6, knots: 27, width: 4, depth: 3, norm: 'batch', groups: 2 };
   test.for<[string, Partial<Case>]>([
     ['the published network', {}],
-    ['the published network with its conv module', { conv: true, batches: [[0, 1, 2, 3], [4, 5, 6]] }],
+    [
+      'the published network with its conv module',
+      {
+        conv: true,
+        batches: [
+          [0, 1, 2, 3],
+          [4, 5, 6],
+        ],
+      },
+    ],
     ['a batch of one, three bands, 40 knots', { spec: small, batches: [[0], [3], [5]] }],
     ['six bands and odd lengths', { spec: odd }],
     ['six bands and odd lengths, conv module', { spec: odd, conv: true, size: [17, 33] }],
-    ['no penalty, an average of the weights', { spec: small, ema: true, penalties: { tv: 0, monotonicity: 0 } }],
-    ['a correction of a base LUT by group norm', { spec: { ...small, norm: 'group' }, corrects: true, ema: true }],
+    [
+      'no penalty, an average of the weights',
+      { spec: small, ema: true, penalties: { tv: 0, monotonicity: 0 } },
+    ],
+    [
+      'a correction of a base LUT by group norm',
+      { spec: { ...small, norm: 'group' }, corrects: true, ema: true },
+    ],
     [
       'the same with a conv module',
-      { spec: { ...published, norm: 'group' }, conv: true, corrects: true, ema: true, batches: [[0, 1, 2], [4]] },
+      {
+        spec: { ...published, norm: 'group' },
+        conv: true,
+        corrects: true,
+        ema: true,
+        batches: [[0, 1, 2], [4]],
+      },
     ],
     ['running statistics', { spec: small, norm: 'running', conv: true }],
     ['running statistics of the UNet alone', { spec: odd, norm: 'running' }],
-    ['a batch of twelve', { spec: small, batches: [[0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4], [5, 6, 2]] }],
+    [
+      'a batch of twelve',
+      {
+        spec: small,
+        batches: [
+          [0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4],
+          [5, 6, 2],
+        ],
+      },
+    ],
   ])('is that of cpu: %s', async ([, more]) => {
     const of = { ...plain, ...more };
     const made = makeInput(of);
@@ -217,7 +260,9 @@ describe('a training on the device', { timeout: 600_000 }, () => {
           (step === 0 ? 1e-4 : 5e-3) * Math.max(Math.abs(value), 1e-6),
         );
     // the first moments are a tenth of the gradient
-    expect(relativeDifference(here.first.m, there.first.m)).toBeLessThan(1e-3);
+    expect(relativeDifference(here.first.m, there.first.m)).toBeLessThan(
+      Math.max(1e-3, 4 * (await sensitivity(made, of, here.first))),
+    );
     expect(relativeDifference(here.first.running, there.first.running)).toBeLessThan(1e-4);
     expect(relativeDifference(here.last.theta, there.last.theta)).toBeLessThan(5e-3);
     if (of.ema) expect(relativeDifference(here.last.ema!, there.last.ema!)).toBeLessThan(5e-3);
@@ -239,7 +284,15 @@ describe('a training on the device', { timeout: 600_000 }, () => {
   });
 
   test('moves nothing from the first loss on that is not finite', async () => {
-    const of = { ...plain, spec: small, batches: [[0, 1], [2, 3], [4, 5]] };
+    const of = {
+      ...plain,
+      spec: small,
+      batches: [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+      ],
+    };
     const made = makeInput(of);
     made.input.weights.tv = 1e38;
     const { losses, first, last } = await onCard(made, of);

@@ -1,11 +1,5 @@
 import { Fault } from '../../fault.js';
-import {
-  type GpuBuffer,
-  type GpuDevice,
-  type GpuPass,
-  type GpuPipeline,
-  usage,
-} from './device.js';
+import { type GpuBuffer, type GpuDevice, type GpuPass, type GpuPipeline, usage } from './device.js';
 import type { Chunk } from './patches.js';
 import { errorPass, errorSlots, errorSum } from './shaders/error-pass.js';
 import { gradientPass, weightColumns, weightsSum } from './shaders/gradient-pass.js';
@@ -172,4 +166,3 @@ export const openPixelPasses = async (
     },
   };
 };
-

@@ -288,8 +288,7 @@ const open = async (input: DeviceTrainingInput, device: GpuDevice): Promise<Devi
     code: updateText({
       ...{ threads, samples, state: at, average: ema },
       runningCount: unet.runningCount + (module?.runningCount ?? 0),
-      module:
-        module && text ? { text, count: module.parameterCount, parameter: unet.parameterCount } : null,
+      module: module && text ? { text, count: module.parameterCount, parameter: unet.parameterCount } : null,
     }),
   });
   const [forward, backward] = await Promise.all([
@@ -377,7 +376,12 @@ const open = async (input: DeviceTrainingInput, device: GpuDevice): Promise<Devi
   };
   const numbers = { byBatch: true, slot: 0, values: 1, pixels: 1 };
 
-  const record = (pass: GpuPass, list: readonly Recorded[], count: number, group: object | null): object | null => {
+  const record = (
+    pass: GpuPass,
+    list: readonly Recorded[],
+    count: number,
+    group: object | null,
+  ): object | null => {
     let set = group;
     for (const kernel of list) {
       pass.setPipeline(kernel.pipeline);
@@ -403,11 +407,12 @@ const open = async (input: DeviceTrainingInput, device: GpuDevice): Promise<Devi
     if (pixels) pixels.passes.record(pass, count, numbers.byBatch, chunks);
     record(pass, end, count, record(pass, backward, count, record(pass, after, count, null)));
     pass.end();
-    if (!isLast) return queue.submit([encoder.finish()]);
-    reader.send((staging, from, bytes) => {
-      encoder.copyBufferToBuffer(losses, from, staging, 0, bytes);
-      queue.submit([encoder.finish()]);
-    });
+    if (isLast)
+      reader.send((staging, from, bytes) => {
+        encoder.copyBufferToBuffer(losses, from, staging, 0, bytes);
+        queue.submit([encoder.finish()]);
+      });
+    else queue.submit([encoder.finish()]);
   };
 
   const step: DeviceTraining['step'] = async (rowsOfBatch, patches, norm, rates) => {

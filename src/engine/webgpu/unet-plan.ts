@@ -1,6 +1,6 @@
 import { type Slot, type UnetSpec, unetLayout } from '../layout.js';
 import { type Convolution, convolutionText, type Rows, upText } from './shaders/unet.js';
-import { JobKind, type Job } from './shaders/update.js';
+import { type Job, JobKind } from './shaders/update.js';
 
 /** A kernel of the UNet: its text, and its workgroups for a batch. */
 export interface UnetKernel {
@@ -130,16 +130,10 @@ export const planUnet = (
     return [first, convLayer(name, 3, level, [first.a])];
   };
   const pooled = Array.from({ length: depth }, (_, above) => rows(channels(above), length(above + 1)));
-  const down = Array.from({ length: depth + 1 }, (_, level) => level).reduce<[ConvLayer, ConvLayer][]>(
-    (all, level) => [
-      ...all,
-      doubleConv(
-        level === 0 ? 'inc' : `down${level}.maxpool_conv.1`,
-        level,
-        level === 0 ? [input] : [pooled[level - 1]],
-      ),
-    ],
-    [],
+  const down = Array.from({ length: depth + 1 }, (_, level) =>
+    level === 0
+      ? doubleConv('inc', 0, [input])
+      : doubleConv(`down${level}.maxpool_conv.1`, level, [pooled[level - 1]]),
   );
   const ups = Array.from({ length: depth }, (_, level) => rows(channels(level), length(level)));
   const skipGradients = Array.from({ length: depth }, (_, level) => rows(2 * channels(level), length(level)));
@@ -169,7 +163,8 @@ export const planUnet = (
       ...common,
       sources: layer.sources,
       taps: 3,
-      weight: (channel, j) => `${layer.weight}u + (${channel} * ${layer.sources.length * layer.input}u + ${j}) * 3u`,
+      weight: (channel, j) =>
+        `${layer.weight}u + (${channel} * ${layer.sources.length * layer.input}u + ${j}) * 3u`,
       turned: false,
       after: { kind: 'norm', norm: normOf(layer), pool },
     }),
@@ -178,7 +173,8 @@ export const planUnet = (
   const throughConv = (layer: ConvLayer): Pick<Convolution, 'sources' | 'taps' | 'weight' | 'turned'> => ({
     sources: [layer.dz],
     taps: 3,
-    weight: (channel, j) => `${layer.weight}u + (${j} * ${layer.sources.length * layer.input}u + ${channel}) * 3u`,
+    weight: (channel, j) =>
+      `${layer.weight}u + (${j} * ${layer.sources.length * layer.input}u + ${channel}) * 3u`,
     turned: true,
   });
   const backwardOf = (

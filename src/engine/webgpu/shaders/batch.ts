@@ -35,7 +35,11 @@ export const batchWriter = (samples: number) => {
     /** Numbers of Adam, [9] (see `adamArguments`). */
     rates: floats.subarray(8, 17),
     /** @param place of a sample; the same object may come back each time */
-    write: (count: number, { byBatch, slot, values, pixels }: BatchNumbers, place: (i: number) => Place): void => {
+    write: (
+      count: number,
+      { byBatch, slot, values, pixels }: BatchNumbers,
+      place: (i: number) => Place,
+    ): void => {
       words[0] = count;
       words[1] = byBatch ? 1 : 0;
       words[2] = slot;

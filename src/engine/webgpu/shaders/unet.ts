@@ -100,7 +100,9 @@ const rowOf = ({ at, channels, row, half }: Rows, sample: string, channel: strin
 
 /** A vector with what lies beyond the length made zero. */
 const inside = (value: string, q: string, { length, quads }: Rows): string =>
-  length === 4 * quads ? value : `select(vec4f(0.0), ${value}, vec4u(4u * (${q})) + vec4u(0u, 1u, 2u, 3u) < vec4u(${length}u))`;
+  length === 4 * quads
+    ? value
+    : `select(vec4f(0.0), ${value}, vec4u(4u * (${q})) + vec4u(0u, 1u, 2u, 3u) < vec4u(${length}u))`;
 
 /** The sum over the channels of the sources and the taps: threads share channels out where there are few positions. */
 const accumulate = (of: {
@@ -180,7 +182,8 @@ export const convolutionText = (of: Convolution): string => {
     columns,
     taps,
     sources,
-    tap: (j, t) => (isGroup ? `state[${weight('channel', j)} + ${order(t)}u]` : `weights[${j} * ${taps}u + ${order(t)}u]`),
+    tap: (j, t) =>
+      isGroup ? `state[${weight('channel', j)} + ${order(t)}u]` : `weights[${j} * ${taps}u + ${order(t)}u]`,
     apart: false,
   });
   const decodeBy = (each: number): string =>
@@ -194,7 +197,9 @@ export const convolutionText = (of: Convolution): string => {
   const decode = decodeBy(quads);
   const items = isGroup ? `${own * quads}u` : `batch.samples * ${quads}u`;
   /** A loop in which each thread meets the vectors that it met before. */
-  const again = (body: string): string => `for (var item = thread; item < items && thread < ${sum.lanes}u; item += ${sum.lanes}u) {
+  const again = (
+    body: string,
+  ): string => `for (var item = thread; item < items && thread < ${sum.lanes}u; item += ${sum.lanes}u) {
     ${decode}
     ${body}
   }`;
@@ -361,9 +366,7 @@ ${
 };
 
 /** A transposed convolution of 2, stride 2: a workgroup has a channel of all samples. */
-export const upText = (
-  of: Common & { source: Rows; out: Rows; weight: number; bias: number },
-): string => {
+export const upText = (of: Common & { source: Rows; out: Rows; weight: number; bias: number }): string => {
   const { threads, samples, source, out, weight, bias } = of;
   const sum = accumulate({
     threads,
