@@ -1,10 +1,10 @@
-// Both training steps on the graphics card beside PyTorch on the same card: `npm run build && node bench/gpu.mjs`. Batch 4 and
-// 32 of 512² pixels, in turns; results/gpu.md names the card. Set up first what should be measured: `npm run
-// setup:tensorflow`, `npm run setup:webgpu`, and a Python with PyTorch and NumPy (BENCH_PYTHON=…; GDAL is not needed).
-// Where PyTorch is to take one processor alone, run it under `taskset`: its threads wait for each other on a busy machine.
-// Without a card it says so and writes nothing. `--imitation` measures a driver that imitates one, or TensorFlow on the CPU,
-// and prints what it found: a test of this script, no result. `--edge`, `--patches`, `--seconds`, `--batches` make it smaller,
-// `--backend` and `--step lut|conv` measure one alone. A row is printed as soon as it is measured; where a card was asked for
+// Both training steps on the graphics card beside PyTorch on the same card (eager, compiled, and the compiled step in a CUDA
+// graph): `npm run build && node bench/gpu.mjs`. Batch 4 and 32 of 512² pixels, in turns, within four minutes; results/gpu.md
+// names the card. Set up first what should be measured: `npm run setup:tensorflow`, `npm run setup:webgpu`, and a Python with
+// PyTorch and NumPy (BENCH_PYTHON=…; GDAL is not needed). Without a card it says so and writes nothing. `--imitation`
+// measures a driver that imitates one, or TensorFlow on the CPU, and prints what it found: a test of this script, no result.
+// `--edge`, `--patches`, `--seconds`, `--batches` make it smaller, `--backend` and `--step lut|conv` measure one alone,
+// `--host-unet` adds WebGPU with the UNet on the host. A row is printed as soon as it is measured; where a card was asked for
 // by name and does not work, or the peer trains another model, it ends with 1.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,10 +12,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { resolveExperiment } from '../dist/experiments/experiment.js';
-import { fitWeights, statisticsBatch } from '../dist/training/fit.js';
+import { deviceStep, fitWeights, statisticsBatch } from '../dist/training/fit.js';
 import { freshState, networkLayout } from '../dist/training/network.js';
 import { openBackend, openStepper } from '../dist/training/open-stepper.js';
 import { prepareData } from '../dist/training/prepare-data.js';
+import { workingCopy } from '../dist/training/state.js';
 import { describeMachine } from './machine.mjs';
 import { makeData } from './make-data.mjs';
 import { median, ratio, takeTurns } from './measure.mjs';
@@ -25,10 +26,11 @@ const { values } = parseArgs({
   options: {
     imitation: { type: 'boolean' },
     edge: { type: 'string', default: '512' },
-    patches: { type: 'string', default: '64' },
-    seconds: { type: 'string', default: '20' },
+    patches: { type: 'string', default: '32' },
+    seconds: { type: 'string', default: '8' },
     backend: { type: 'string' },
     step: { type: 'string' },
+    'host-unet': { type: 'boolean' },
     batches: { type: 'string', default: '4,32' },
   },
 });
@@ -91,6 +93,63 @@ const firstLoss = async (backend, kind, batchSize, data) => {
   return { loss, theta };
 };
 
+/** Batches of rows without end, shuffled anew each time all were there. */
+const batchesOf = function* (rows, batchSize) {
+  let state = 1;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  for (;;) {
+    const order = [...rows];
+    for (let i = order.length - 1; i > 0; i--) {
+      const j = Math.floor((i + 1) * random());
+      [order[i], order[j]] = [order[j], order[i]];
+    }
+    for (let i = 0; i + batchSize <= order.length; i += batchSize) yield order.slice(i, i + batchSize);
+  }
+};
+
+/**
+ * Turns of a training whose steps are whole on the card, pixels there as from the second epoch on: milliseconds a step, of
+ * steps that are sent one behind the other, all losses read back. Null where the UNet runs on the host.
+ */
+const turnsOnDevice = async (backend, kind, batchSize, data) => {
+  const experiment = experimentOf(kind, batchSize, 1, backend);
+  const layout = networkLayout(experiment);
+  const stepper = await openStepper(experiment, layout);
+  const rows = data.lists.train.map(data.row);
+  const source = { table: data.table, rows, histogram: data.patchHistogram, constants: {} };
+  const device = await stepper.openDeviceTraining(source);
+  if (!device) return null;
+  const state = workingCopy(freshState(experiment, layout));
+  device.load(state);
+  const store = kind === 'conv' ? stepper.openPatches() : null;
+  if (store) {
+    const each = rows.map((row) => [row]);
+    const brought = data.batches(store.plan(each))[Symbol.asyncIterator]();
+    for (const one of each) await store.batch(one, async () => (await brought.next()).value);
+  }
+  const batches = batchesOf(rows, batchSize);
+  const steps = values.imitation ? 2 : Math.max(24, Math.round(256 / batchSize));
+  return {
+    turn: async () => {
+      const started = performance.now();
+      for (let i = 0; i < steps; i++) {
+        const batch = batches.next().value;
+        const patches = store && (await store.batch(batch, async () => []));
+        await deviceStep(experiment, device, state, batch, patches, 1e-3);
+      }
+      await device.settle();
+      return (performance.now() - started) / steps;
+    },
+    dispose: () => {
+      store?.dispose();
+      device.dispose();
+    },
+  };
+};
+
 /**
  * Turns of a training on one backend: milliseconds a step. The first epoch of a turn brings the pixels to the card and does
  * not count, as it is one of 200 in a training.
@@ -123,6 +182,25 @@ const turnsOn = (backend, kind, batchSize, data) => {
   };
 };
 
+const hostUnet = (name) => `${name}, UNet on the host`;
+
+/** A turn with the UNet on the host. */
+const withHostUnet = (turn) => async () => {
+  process.env.BANDALIGN_DEVICE_UNET = '0';
+  try {
+    return await turn();
+  } finally {
+    delete process.env.BANDALIGN_DEVICE_UNET;
+  }
+};
+
+/** The forms of the peer that work there, by name. */
+const peerForms = ({ compiles, card }) => ({
+  eager: {},
+  ...(compiles && { compiled: { compiled: true } }),
+  ...(compiles && card && { 'CUDA graph': { graph: true } }),
+});
+
 const title = { lut: 'UNet-LUT', conv: 'UNet-LUT and conv module' };
 
 const measure = async (folder, cards) => {
@@ -151,16 +229,21 @@ const measure = async (folder, cards) => {
           if (!(Math.abs(other.loss - loss) <= 2e-3 * Math.abs(loss)))
             throw new Error(`the peer trains another model: ${kind} loss ${other.loss}, ${name} ${loss}`);
         }
-        const contestants = Object.fromEntries(
-          ['cpu', ...cards.map(({ name }) => name)].map((name) => [
-            name,
-            turnsOn(name, kind, batchSize, data),
-          ]),
-        );
-        if (peer)
-          contestants.peer = async () =>
-            (await peer.ask({ do: 'steps', model: kind, memory: true, steps: 16 })).ms;
+        const contestants = { cpu: turnsOn('cpu', kind, batchSize, data) };
+        const open = [];
+        for (const { name } of cards) {
+          const device = await turnsOnDevice(name, kind, batchSize, data);
+          if (device) open.push(device);
+          contestants[name] = device?.turn ?? turnsOn(name, kind, batchSize, data);
+          if (values['host-unet'] && device && kind === 'conv')
+            contestants[hostUnet(name)] = withHostUnet(turnsOn(name, kind, batchSize, data));
+        }
+        const steps = values.imitation ? 2 : Math.max(24, Math.round(256 / batchSize));
+        for (const [name, how] of peer ? Object.entries(peerForms(peer)) : [])
+          contestants[name] = async () =>
+            (await peer.ask({ do: 'steps', model: kind, memory: true, steps, ...how })).ms;
         const turns = await takeTurns(contestants, seconds);
+        for (const device of open) device.dispose();
         rows.push({ kind, batchSize, turns });
         const found = Object.entries(turns).map(([name, taken]) => `${name} ${median(taken).toFixed(1)} ms`);
         say(`${title[kind]}, batch ${batchSize}: ${found.join(', ')}`);
@@ -173,33 +256,48 @@ const measure = async (folder, cards) => {
   return { rows, peer };
 };
 
-const render = async (cards, { rows, peer }) => {
+const render = (cards, { rows, peer }) => {
   const machine = describeMachine();
-  const names = ['cpu', ...cards.map(({ name }) => name), ...(peer ? ['peer'] : [])];
-  const heads = names.map((name) => (name === 'peer' ? `PyTorch, ${peer.card ?? peer.device}` : name));
-  const against = peer ? names.filter((name) => name !== 'peer') : [];
+  const names = [...new Set(rows.flatMap(({ turns }) => Object.keys(turns)))];
+  const forms = peer ? Object.keys(peerForms(peer)) : [];
+  const own = names.filter((name) => !forms.includes(name));
+  const ms = (turns, name) => (turns[name] ? median(turns[name]).toFixed(2) : '–');
   const cells = rows.map(({ kind, batchSize, turns }) => [
     `${title[kind]}, batch ${batchSize}`,
-    ...names.map((name) => median(turns[name]).toFixed(1)),
-    ...against.map((name) => `${ratio(turns.peer, turns[name]).toFixed(2)}×`),
+    ...names.map((name) => ms(turns, name)),
   ]);
-  const header = ['ms a step', ...heads, ...against.map((name) => `${name} beside PyTorch`)];
+  const ratios = rows.map(({ kind, batchSize, turns }) => [
+    `${title[kind]}, batch ${batchSize}`,
+    ...cards.flatMap(({ name }) => forms.map((form) => `${ratio(turns[form], turns[name]).toFixed(2)}×`)),
+  ]);
   const line = (words) => `| ${words.join(' | ')} |`;
+  const table = (header, body) => [
+    line(header),
+    line(header.map((_, i) => (i === 0 ? '---' : '---:'))),
+    ...body.map(line),
+    '',
+  ];
   const [first] = cards;
+  const heads = names.map((name) => (forms.includes(name) ? `PyTorch, ${name}` : name));
   return [
     `# Training steps on ${peer?.card ?? first.device}`,
     '',
     ...(cards.every(({ isGpu }) => isGpu)
       ? []
       : ['**No graphics card was used here: this is a test of the script and no result.**', '']),
-    'A step from statistics (UNet-LUT alone) reads no pixel and runs on the host whatever the backend; with the conv module the UNet runs on the host and the pixels stay on the card.',
+    `Patches of ${edge}² pixels and 4 bands, on the card before the first step; medians of ${rows.map(({ turns }) => turns.cpu.length).join(', ')} rounds in turns. ${own.includes('webgpu') ? 'A step of `webgpu` is whole on the card. ' : ''}PyTorch has its batches on the card, rounds products to TF32, and in a CUDA graph replays the compiled step.`,
     '',
-    `Patches of ${edge}² pixels and 4 bands, on the card from the second epoch on; medians of ${rows.map(({ turns }) => turns.cpu.length).join(', ')} rounds in turns. Above 1× is faster than PyTorch.`,
-    '',
-    line(header),
-    line(header.map((_, i) => (i === 0 ? '---' : '---:'))),
-    ...cells.map(line),
-    '',
+    ...table(['ms a step', ...heads], cells),
+    ...(forms.length > 0
+      ? [
+          'Faster than PyTorch (above 1×), medians over rounds:',
+          '',
+          ...table(
+            ['', ...cards.flatMap(({ name }) => forms.map((form) => `${name} beside ${form}`))],
+            ratios,
+          ),
+        ]
+      : []),
     ...cards.map(({ name, device, version }) => `- ${name}: ${version}; ${device}`),
     `- cpu: fused kernels on ${machine.cpu}, ${machine.cores} cores; Node ${machine.node}; load ${machine.loadAverage.toFixed(1)}`,
     peer ? `- PyTorch ${peer.torch} on ${peer.card ?? peer.device}` : '- no PyTorch here to compare with',
@@ -219,7 +317,7 @@ const main = async () => {
       process.exit(130);
     });
   try {
-    const table = await render(cards, await measure(folder, cards));
+    const table = render(cards, await measure(folder, cards));
     process.stdout.write(table);
     if (cards.every(({ isGpu }) => isGpu) && edge === 512 && !values.backend && !values.step) {
       const path = fileURLToPath(new URL('../results/gpu.md', import.meta.url));

@@ -9,6 +9,7 @@ the other's alternate:
         "device": "cpu" | "cuda" | "mps"; "raw": N instead of GeoTIFFs of N x N pixels reads ID.{source,target,mask}
     {"do": "loss", "model": "lut" | "conv", "theta": FILE}         loss of the first batch at these weights (float32)
     {"do": "steps", "model": ..., "memory": true | false, "compiled": true | false, "steps": N}     ms per training step
+        "graph": true: the compiled step captured in a CUDA graph, replayed on batches that are copied to its place
     {"do": "unet", "compiled": true | false, "steps": N}           ms per UNet step (forward, backward, Adam), one core
 
 "compiled" takes `torch.compile`, which "hello" says the presence of.
@@ -159,12 +160,22 @@ def compiles():
         return False
 
 
+if torch.cuda.is_available():
+    # what who wants speed on a card switches on
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+
+
 class Trainer:
-    def __init__(self, band_max, conv, device="cpu", compiled=False):
+    def __init__(self, band_max, conv, device="cpu", compiled=False, graph=False):
         torch.manual_seed(2022)
         self.model = UNetLut(band_max, conv).to(device).train()
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3, weight_decay=1e-4)
-        self.forward = torch.compile(self.forward_loss) if compiled else self.forward_loss
+        on_card = {"fused": True, "capturable": True} if compiled and device == "cuda" else {}
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3, weight_decay=1e-4, **on_card)
+        self.forward = torch.compile(self.forward_loss, dynamic=False) if compiled else self.forward_loss
+        self.graph = None
+        self.is_captured = graph
 
     def forward_loss(self, histogram, source, target, mask):
         lut, prediction = self.model(histogram, source)
@@ -173,12 +184,37 @@ class Trainer:
     def loss(self, batch):
         return self.forward(*batch)
 
-    def step(self, batch):
-        self.optimiser.zero_grad()
+    def move(self, batch):
+        self.optimiser.zero_grad(set_to_none=True)
         loss = self.loss(batch)
         loss.backward()
         self.optimiser.step()
-        return loss.item()
+        return loss
+
+    def capture(self, batch):
+        self.place = [tensor.clone() for tensor in batch]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(4):
+                self.move(self.place)
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        self.optimiser.zero_grad(set_to_none=True)
+        with torch.cuda.graph(self.graph):
+            self.captured_loss = self.loss(self.place)
+            self.captured_loss.backward()
+            self.optimiser.step()
+
+    def step(self, batch):
+        if not self.is_captured:
+            return self.move(batch).item()
+        if self.graph is None:
+            self.capture(batch)
+        for place, tensor in zip(self.place, batch):
+            place.copy_(tensor)
+        self.graph.replay()
+        return self.captured_loss.item()
 
 
 class Peer:
@@ -204,10 +240,10 @@ class Peer:
         self.trainers, self.singles = {}, {}
         return {}
 
-    def trainer(self, model, compiled):
-        key = model, compiled
+    def trainer(self, model, compiled, graph):
+        key = model, compiled, graph
         if key not in self.trainers:
-            self.trainers[key] = Trainer(self.band_max, model == "conv", self.device, compiled)
+            self.trainers[key] = Trainer(self.band_max, model == "conv", self.device, compiled or graph, graph)
         return self.trainers[key]
 
     def loader(self, memory):
@@ -228,10 +264,10 @@ class Peer:
         with torch.no_grad():
             return {"loss": trainer.loss(batch).item()}
 
-    def steps(self, model, memory, steps, compiled=False):
+    def steps(self, model, memory, steps, compiled=False, graph=False):
         torch.set_num_threads(cores)
         loader = self.loader(memory)
-        trainer = self.trainer(model, compiled)
+        trainer = self.trainer(model, compiled, graph)
         done = 0
         start = time.perf_counter()
         while done < steps:

@@ -4,6 +4,7 @@ import { Fault } from '../fault.js';
 import { hasFusedKernels, hasKernel, hasSimd } from '../kernels.js';
 import { openPixelRoom, type PixelRoom, pixelError as pixelErrorOnCpu } from './cpu/pixel-error.js';
 import { type UnetInputs, type UnetPass, unetForward } from './cpu/unet.js';
+import type { DeviceTraining, DeviceTrainingInput } from './device-training.js';
 import { shortReason } from './optional-package.js';
 import type { PixelError, PixelErrorInputs } from './pixel-error.js';
 import type { ResidentPatch } from './webgpu/patches.js';
@@ -17,8 +18,15 @@ export type EngineName = (typeof engineNames)[number];
 export interface PatchMemory {
   /** Bytes of a patch on the device. */
   bytes: (patch: PatchPixels) => number;
-  /** @throws Fault where the device is lost or out of memory */
-  upload: (patches: readonly PatchPixels[], bandMax: readonly number[]) => Promise<ResidentPatch[]>;
+  /**
+   * @param expected bytes of patches that may come, these included: room is made for so many at once
+   * @throws Fault where the device is lost or out of memory
+   */
+  upload: (
+    patches: readonly PatchPixels[],
+    bandMax: readonly number[],
+    expected?: number,
+  ) => Promise<ResidentPatch[]>;
   release: (patches: readonly ResidentPatch[]) => void;
 }
 
@@ -31,10 +39,7 @@ export interface Engine {
   device: string;
   /** Whether it computes on a graphics card; a driver that imitates one on the CPU is none. */
   isGpu: boolean;
-  /**
-   * The UNet; on the host in every engine. It has 256 positions a sample, too few for a card: that would wait for a
-   * thousand small launches, where the kernels take milliseconds.
-   */
+  /** The UNet on the host, for steps that are not whole on a device. */
   unetForward: (inputs: UnetInputs, out: Float32Array, moved: Float32Array) => UnetPass;
   /**
    * The error of a batch of patches under LUTs and conv module, and its gradients.
@@ -46,6 +51,12 @@ export interface Engine {
   ) => PixelError | Promise<PixelError>;
   /** Null where patches are read from the host's memory. */
   patchMemory: PatchMemory | null;
+  /**
+   * Opens a training whose steps are whole on the device; null where there is none, or it has not the room.
+   *
+   * @throws Fault where the device is lost or out of memory
+   */
+  openTraining: (input: DeviceTrainingInput) => Promise<DeviceTraining | null>;
   /** Room for patches on the host that are computed with where they lie; null where there is none. */
   openPixelRoom: () => PixelRoom | null;
 }
@@ -70,6 +81,7 @@ const openCpu = async (): Promise<Engine> => {
       return pixelErrorOnCpu(inputs);
     },
     patchMemory: null,
+    openTraining: async () => null,
     openPixelRoom,
   };
 };
@@ -119,15 +131,30 @@ export const disagreement = (there: PixelError, cpu: PixelError): string | null 
     : `its numbers are not cpu's: error off by ${mse.toExponential(1)}, gradient by ${gradient.toExponential(1)} (allowed ${tolerance.mse}, ${tolerance.gradient})`;
 };
 
+/**
+ * Whether the UNet runs on the device: on a graphics card it does; where the CPU imitates one, its kernels are faster.
+ * BANDALIGN_DEVICE_UNET (1 or 0) says otherwise.
+ */
+const isUnetOnDevice = (isGpu: boolean): boolean => {
+  const value = process.env['BANDALIGN_DEVICE_UNET'];
+  if (!value) return isGpu;
+  if (value !== '0' && value !== '1')
+    throw new Fault(`BANDALIGN_DEVICE_UNET: ${value}; 1 for the UNet on the device, 0 for it on the host`);
+  return value === '1';
+};
+
 const openWebgpu = async (): Promise<Engine> => {
   const { deviceTrouble, onDevice, openDevice } = await import('./webgpu/device.js');
-  const { releasePatch, residentBytes, uploadPatch } = await import('./webgpu/patches.js');
-  const { pixelError } = await import('./webgpu/pixel-error.js');
+  const { releasePatches, residentBytes, uploadPatches } = await import('./webgpu/patches.js');
+  const { pixelError, releasePasses } = await import('./webgpu/pixel-error.js');
+  const { openDeviceTraining } = await import('./webgpu/training.js');
   const card = await openDevice();
   const memory: PatchMemory = {
     bytes: residentBytes,
-    upload: (patches, bandMax) => onDevice(() => patches.map((patch) => uploadPatch(patch, bandMax))),
-    release: (patches) => patches.forEach(releasePatch),
+    upload: (patches, bandMax, expected = 0) => onDevice(() => uploadPatches(patches, bandMax, expected)),
+    release: (patches) => {
+      if (releasePatches(patches)) releasePasses();
+    },
   };
   const engine: Engine = {
     name: 'webgpu',
@@ -143,6 +170,7 @@ const openWebgpu = async (): Promise<Engine> => {
       }
     },
     patchMemory: memory,
+    openTraining: async (input) => (isUnetOnDevice(card.isGpu) ? openDeviceTraining(input) : null),
     openPixelRoom: () => null,
   };
   const differs = disagreement(await engine.pixelError(probe()), pixelErrorOnCpu(probe()));

@@ -39,6 +39,7 @@ export const patchStore = (
   let free = bytes;
   const kept = new Map<number, ResidentPatch>();
   let planned: number[][] = [];
+  let awaited = 0;
   let passing: ResidentPatch[] = [];
   const releasePassing = (): void => {
     memory.release(passing);
@@ -47,6 +48,7 @@ export const patchStore = (
   return {
     plan: (batches) => {
       planned = batches.map((rows) => rows.filter((row) => !kept.has(row)));
+      awaited = new Set(planned.flat()).size;
       return planned.filter(({ length }) => length > 0);
     },
     batch: async (rows, read) => {
@@ -59,6 +61,7 @@ export const patchStore = (
       const patches = await memory.upload(
         missing.map((patch) => patch.pixels),
         bandMax,
+        missing.length > 0 ? Math.min(free, awaited * memory.bytes(missing[0].pixels)) : 0,
       );
       for (const [i, patch] of patches.entries()) {
         const { row } = missing[i];

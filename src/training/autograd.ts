@@ -230,6 +230,7 @@ export const autogradStepper = (
         return histograms.map((_, i) => luts.slice(i * bands * knots, (i + 1) * bands * knots));
       }),
     openTraining: () => null,
+    openDeviceTraining: async () => null,
     openPixelRoom: () => null,
     openPatches: () => null,
   };

@@ -5,6 +5,8 @@ import { identityKnots, type StatisticsTable } from '../dataset/statistics-table
 import { type AdamRates, adamStep } from '../engine/adam.js';
 import type { PixelRoom } from '../engine/cpu/pixel-error.js';
 import type { StatisticsTraining } from '../engine/cpu/statistics-training.js';
+import type { DeviceTraining } from '../engine/device-training.js';
+import type { ResidentPatch } from '../engine/engine.js';
 import type { PatchStore } from '../engine/patch-store.js';
 import type { StatisticsBatch } from '../engine/statistics-error.js';
 import type { Experiment } from '../experiments/experiment.js';
@@ -170,19 +172,42 @@ export const trainStep = async (
   return losses;
 };
 
+/**
+ * One optimiser step where all of it is on a device: sent, not waited for.
+ *
+ * @returns losses of earlier steps that have come back, in order
+ */
+export const deviceStep = (
+  experiment: Experiment,
+  device: DeviceTraining,
+  state: TrainingState,
+  batch: readonly number[],
+  patches: readonly ResidentPatch[] | null,
+  lr: number,
+): Promise<StepLosses[]> => {
+  state.step += 1;
+  const norm = state.frozen ? 'running' : 'batch';
+  return device.step(batch, patches, norm, ratesOf(experiment, state.step, lr));
+};
+
 /** What a training holds in the memory of what computes. */
 interface Held {
   store: PatchStore | null;
   room: PixelRoom | null;
   training: StatisticsTraining | null;
+  device: DeviceTraining | null;
 }
 
-const fitEpochs = async (input: TrainingInput, { store, room, training }: Held): Promise<TrainingState> => {
+const fitEpochs = async (
+  input: TrainingInput,
+  { store, room, training, device }: Held,
+): Promise<TrainingState> => {
   const { experiment, stepper, constants, table, rows, signal } = input;
   const { epochs, batchSize, shuffle, validateEvery, batchNorm } = experiment.train;
   const random = seededRandom(experiment.seed, 'shuffle');
   const state = workingCopy(input.state, training ?? undefined);
   if (state.random.length > 0) random.restore(state.random);
+  device?.load(state);
   const perEpoch = Math.ceil(rows.length / batchSize);
   const totalSteps = epochs * perEpoch;
   let turn = performance.now();
@@ -195,6 +220,19 @@ const fitEpochs = async (input: TrainingInput, { store, room, training }: Held):
     const pixels = input.pixels?.(brought, room?.allocate)[Symbol.asyncIterator]() ?? null;
     const read = async (): Promise<PatchPixels[]> => (await pixels!.next()).value;
     const steps: StepLosses[] = [];
+    const before = state.step;
+    const report = (losses: StepLosses): void => {
+      const step = before + steps.length + 1;
+      if (!Number.isFinite(losses.loss)) throw diverged(`loss: ${losses.loss}`, { ...state, step });
+      steps.push(losses);
+      input.onProgress({
+        stage: 'training',
+        done: step,
+        total: totalSteps,
+        unit: 'steps',
+        note: `epoch ${state.epoch + 1}/${epochs} loss ${losses.loss.toPrecision(4)}`,
+      });
+    };
     let lr = 0;
     try {
       for (const batch of batches) {
@@ -204,31 +242,32 @@ const fitEpochs = async (input: TrainingInput, { store, room, training }: Held):
         }
         signal?.throwIfAborted();
         lr = learningRate(experiment, state.step, totalSteps);
-        const losses = training
-          ? statisticsStep(experiment, training, state, batch, lr)
-          : await trainStep(
-              experiment,
-              stepper,
-              state,
-              constants,
-              {
-                histograms: batch.map(input.histogram),
-                statistics: pixels === null ? statisticsBatch(table, batch) : null,
-                pixels: pixels === null || store ? null : await read(),
-                ...(store && { resident: await store.batch(batch, read) }),
-              },
-              lr,
-            );
-        if (!Number.isFinite(losses.loss))
-          throw diverged(`loss: ${losses.loss}`, { ...state, step: state.step + 1 });
-        steps.push(losses);
-        input.onProgress({
-          stage: 'training',
-          done: state.step,
-          total: totalSteps,
-          unit: 'steps',
-          note: `epoch ${state.epoch + 1}/${epochs} loss ${losses.loss.toPrecision(4)}`,
-        });
+        if (device) {
+          const patches = store && (await store.batch(batch, read));
+          (await deviceStep(experiment, device, state, batch, patches, lr)).forEach(report);
+          continue;
+        }
+        report(
+          training
+            ? statisticsStep(experiment, training, state, batch, lr)
+            : await trainStep(
+                experiment,
+                stepper,
+                state,
+                constants,
+                {
+                  histograms: batch.map(input.histogram),
+                  statistics: pixels === null ? statisticsBatch(table, batch) : null,
+                  pixels: pixels === null || store ? null : await read(),
+                  ...(store && { resident: await store.batch(batch, read) }),
+                },
+                lr,
+              ),
+        );
+      }
+      if (device) {
+        (await device.settle()).forEach(report);
+        await device.read(state);
       }
     } finally {
       await pixels?.return?.();
@@ -270,13 +309,15 @@ export const fitWeights = async (input: TrainingInput): Promise<TrainingState> =
   const { pixels, stepper } = input;
   const store = pixels && stepper.openPatches();
   const room = pixels && !store ? stepper.openPixelRoom() : null;
-  const training = pixels ? null : stepper.openTraining(input);
+  const device = await stepper.openDeviceTraining(input);
+  const training = pixels || device ? null : stepper.openTraining(input);
   try {
-    const end = await fitEpochs(input, { store, room, training });
+    const end = await fitEpochs(input, { store, room, training, device });
     return training ? snapshot(end) : end;
   } finally {
     store?.dispose();
     room?.release();
     training?.dispose();
+    device?.dispose();
   }
 };

@@ -5,6 +5,7 @@ import {
   type StatisticsTraining,
   type StatisticsTrainingInput,
 } from '../engine/cpu/statistics-training.js';
+import type { DeviceTraining } from '../engine/device-training.js';
 import type { Engine, ResidentPatch } from '../engine/engine.js';
 import { type PatchStore, patchStore } from '../engine/patch-store.js';
 import type { StatisticsBatch } from '../engine/statistics-error.js';
@@ -34,8 +35,8 @@ export interface TrainingBatch {
   resident?: readonly ResidentPatch[];
 }
 
-/** What a training from statistics goes over. */
-export interface StatisticsSource extends Pick<StatisticsTrainingInput, 'table' | 'rows'> {
+/** What a training goes over. */
+export interface TrainingSource extends Pick<StatisticsTrainingInput, 'table' | 'rows'> {
   /** Source histogram of a row's patch, counts [bands·bins]. */
   histogram: (row: number) => ArrayLike<number>;
   constants: NetworkWeights['constants'];
@@ -64,7 +65,14 @@ export interface Stepper {
    * Training steps in one call each, for a network that trains from statistics; null where each step takes `gradient`: with
    * a conv module, penalties of a person's own, another training at work in this process.
    */
-  openTraining: (source: StatisticsSource) => StatisticsTraining | null;
+  openTraining: (source: TrainingSource) => StatisticsTraining | null;
+  /**
+   * Training steps that are whole on a device; null where there is none, it has not the room, or penalties of a person's
+   * own must be computed on the host.
+   *
+   * @throws Fault where the device is lost or out of memory
+   */
+  openDeviceTraining: (source: TrainingSource) => Promise<DeviceTraining | null>;
   /** Room for pixels that steps read where they lie; null where they are copied from anywhere. */
   openPixelRoom: () => PixelRoom | null;
   /** Keeps patches on the device; null where steps read them from the host's memory. */
@@ -104,6 +112,23 @@ export const engineStepper = (experiment: Experiment, layout: NetworkLayout, eng
     running,
     base: base === null ? null : constants[base],
   });
+  /** What trainings keep in the memory of what computes; null where a penalty is none that the kernels know. */
+  const inputOfTraining = ({ table, rows, histogram, constants }: TrainingSource) => {
+    const { penalties: weighed } = settings;
+    if (weighed.length !== inKernels.length || weighed.some(({ name }, i) => name !== inKernels[i]))
+      return null;
+    const [tv, monotonicity] = weighed.map(({ weight }) => weight);
+    const { batchSize, ema } = experiment.train;
+    return {
+      ...{ spec, scale, table, rows, batchSize },
+      base: base === null ? null : constants[base],
+      weights: { tv, monotonicity },
+      ema: ema > 0,
+      writeInput: (row: number, out: Float32Array, offset: number): void => {
+        histogramInput(histogram(row), bands, input, out, offset);
+      },
+    };
+  };
   return {
     backend: engine.name,
     penalties: settings.penalties.map(({ name }) => name),
@@ -127,19 +152,13 @@ export const engineStepper = (experiment: Experiment, layout: NetworkLayout, eng
       const size = bands * spec.knots;
       return histograms.map((_, i) => luts.slice(i * size, (i + 1) * size));
     },
-    openTraining: ({ table, rows, histogram, constants }) => {
-      const { penalties: weighed } = settings;
-      if (layout.conv || weighed.length !== inKernels.length) return null;
-      if (weighed.some(({ name }, i) => name !== inKernels[i])) return null;
-      const [tv, monotonicity] = weighed.map(({ weight }) => weight);
-      const { batchSize, ema } = experiment.train;
-      return openStatisticsTraining({
-        ...{ spec, scale, table, rows, batchSize },
-        base: base === null ? null : constants[base],
-        weights: { tv, monotonicity },
-        ema: ema > 0,
-        writeInput: (row, out, offset) => histogramInput(histogram(row), bands, input, out, offset),
-      });
+    openTraining: (source) => {
+      const input = inputOfTraining(source);
+      return input && !layout.conv ? openStatisticsTraining(input) : null;
+    },
+    openDeviceTraining: async (source) => {
+      const input = inputOfTraining(source);
+      return input && engine.openTraining({ ...input, conv: layout.conv !== null });
     },
     openPixelRoom: engine.openPixelRoom,
     openPatches: () => (layout.conv ? patchStore(engine, { bandMax: data.bandMax }) : null),

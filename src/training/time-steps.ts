@@ -4,7 +4,7 @@ import type { PatchPixels } from '../dataset/patch.js';
 import { identityKnots } from '../dataset/statistics-table.js';
 import { type Experiment, resolveExperiment } from '../experiments/experiment.js';
 import type { BackendDevice, BackendName } from './backends.js';
-import { statisticsStep, trainStep } from './fit.js';
+import { deviceStep, statisticsStep, trainStep } from './fit.js';
 import { freshState, networkLayout } from './network.js';
 import { openBackend, openStepper } from './open-stepper.js';
 import { workingCopy } from './state.js';
@@ -56,6 +56,12 @@ const randomBatch = ({ data, model, seed }: Experiment, side: number): TrainingB
   return { histograms, statistics: null, pixels };
 };
 
+/** Of a training from pixels. */
+const noStatistics = {
+  ...{ diagonal: new Float32Array(), offDiagonal: new Float32Array(), linear: new Float32Array() },
+  ...{ constant: new Float64Array(), count: new Float64Array() },
+};
+
 const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
 
 const timeOf = async (
@@ -71,33 +77,44 @@ const timeOf = async (
   const batch = randomBatch(experiment, side);
   const { histograms, statistics } = batch;
   const rows = histograms.map((_, row) => row);
-  const training =
-    statistics &&
-    stepper.openTraining({
-      table: { bandMax: experiment.data.bandMax, ...statistics },
-      ...{ rows, histogram: (row: number) => histograms[row], constants: {} },
-    });
+  const source = {
+    table: { bandMax: experiment.data.bandMax, ...(statistics ?? noStatistics) },
+    ...{ rows, histogram: (row: number) => histograms[row], constants: {} },
+  };
+  const device = await stepper.openDeviceTraining(source);
+  const training = statistics && !device ? stepper.openTraining(source) : null;
   const state = workingCopy(freshState(experiment, layout), training ?? undefined);
+  device?.load(state);
   // as in training, from the second epoch on
   const store = batch.pixels && stepper.openPatches();
   if (store) {
     store.plan([rows]);
     batch.resident = await store.batch(rows, async () => [...batch.pixels!]);
   }
+  /** Steps that are sent and not waited for are timed together. */
+  const atOnce = device ? 16 : 1;
+  const turn = async (): Promise<void> => {
+    if (device) {
+      for (let step = 0; step < atOnce; step++)
+        await deviceStep(experiment, device, state, rows, batch.resident ?? null, 1e-6);
+      await device.settle();
+    } else if (training) statisticsStep(experiment, training, state, rows, 1e-6);
+    else await trainStep(experiment, stepper, state, {}, batch, 1e-6);
+  };
   const times: number[] = [];
-  // the first step compiles and does not count
-  for (let step = 0, end = 0; step < 2 || performance.now() < end; step++) {
+  // the first turn compiles and does not count
+  for (let done = 0, end = 0; done < 2 || performance.now() < end; done++) {
     signal?.throwIfAborted();
     const started = performance.now();
-    if (training) statisticsStep(experiment, training, state, rows, 1e-6);
-    else await trainStep(experiment, stepper, state, {}, batch, 1e-6);
+    await turn();
     const now = performance.now();
-    if (step === 0) end = now + seconds * 1000;
-    else times.push(now - started);
+    if (done === 0) end = now + seconds * 1000;
+    else times.push((now - started) / atOnce);
     await setImmediate();
   }
   store?.dispose();
   training?.dispose();
+  device?.dispose();
   return median(times);
 };
 

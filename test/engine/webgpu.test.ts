@@ -258,9 +258,10 @@ test('a device with little memory for its workgroups gets smaller shapes, and no
     maxComputeInvocationsPerWorkgroup: 1024,
     maxStorageBufferBindingSize: 2 ** 27,
     maxUniformBufferBindingSize: 65536,
+    maxBufferSize: 2 ** 28,
   };
   const shapeWith = (bytes: number, bands: number, knots = 256) =>
-    shaderShape({ limits: { ...limits, maxComputeWorkgroupStorageSize: bytes } }, bands, knots);
+    shaderShape({ limits: { ...limits, maxComputeWorkgroupStorageSize: bytes } }, 32, bands, knots);
   expect(shapeWith(49152, 4)).toMatchObject({ tile: 16, ownSums: true });
   expect(shapeWith(16384, 4)).toMatchObject({ tile: 8, ownSums: true });
   expect(shapeWith(32768, 4, 4096)).toMatchObject({ tile: 16, ownSums: false });

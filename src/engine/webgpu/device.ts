@@ -15,7 +15,7 @@ export interface GpuBuffer {
 export interface GpuPipeline {
   getBindGroupLayout(index: number): object;
 }
-interface GpuPass {
+export interface GpuPass {
   setPipeline(pipeline: GpuPipeline): void;
   setBindGroup(index: number, group: object): void;
   dispatchWorkgroups(x: number, y?: number): void;
@@ -33,7 +33,8 @@ export interface GpuDevice {
     | 'maxComputeWorkgroupsPerDimension'
     | 'maxComputeInvocationsPerWorkgroup'
     | 'maxStorageBufferBindingSize'
-    | 'maxUniformBufferBindingSize',
+    | 'maxUniformBufferBindingSize'
+    | 'maxBufferSize',
     number
   >;
   queue: {
@@ -42,11 +43,15 @@ export interface GpuDevice {
   };
   createBuffer(wish: { label: string; size: number; usage: number; mappedAtCreation?: boolean }): GpuBuffer;
   createShaderModule(wish: { label: string; code: string }): object;
-  createComputePipeline(wish: {
+  createComputePipelineAsync(wish: {
     label: string;
-    layout: 'auto';
+    layout: 'auto' | object;
     compute: { module: object; entryPoint: string };
-  }): GpuPipeline;
+  }): Promise<GpuPipeline>;
+  createBindGroupLayout(wish: {
+    entries: { binding: number; visibility: number; buffer: { type: string } }[];
+  }): object;
+  createPipelineLayout(wish: { bindGroupLayouts: object[] }): object;
   createBindGroup(wish: {
     layout: object;
     entries: { binding: number; resource: { buffer: GpuBuffer } }[];
@@ -64,6 +69,8 @@ export interface GpuDevice {
 export const usage = { mapRead: 0x1, copyFrom: 0x4, copyTo: 0x8, uniform: 0x40, storage: 0x80 } as const;
 /** GPUMapMode.READ */
 export const forReading = 1;
+/** GPUShaderStage.COMPUTE */
+export const forCompute = 4;
 
 interface Adapter {
   limits: Record<string, number>;
@@ -189,6 +196,12 @@ const failure = (what: string, cause?: unknown): Fault =>
     { cause },
   );
 
+/** @throws Fault where the device has reported that it is lost, or out of memory */
+export const checkDevice = (): void => {
+  const trouble = deviceTrouble();
+  if (trouble !== null) throw failure(trouble);
+};
+
 /**
  * Does work on the device.
  *
@@ -203,7 +216,6 @@ export const onDevice = async <T>(work: () => T | Promise<T>): Promise<T> => {
     if (error instanceof Fault) throw error;
     throw failure(deviceTrouble() ?? shortReason(error), error);
   }
-  const trouble = deviceTrouble();
-  if (trouble !== null) throw failure(trouble);
+  checkDevice();
   return result;
 };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { narrowLayout } from '../../figures/narrow-layout.js';
-import { figureTitle, type PlainFigure } from '../../figures/static/plain-figure.js';
+import { figureTitle } from '../../figures/static/plain-figure.js';
 import { explorerCode, explorerHtml } from '../../figures/temporal/explorer.js';
 import { defaultConfig } from '../../figures/theme.js';
 import { escapeHtml } from '../data-table.js';

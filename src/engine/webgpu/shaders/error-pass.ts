@@ -68,10 +68,10 @@ ${eachVector(
     partials[unit] = allSquares;
 ${eachVector(
   bands,
-  (v) => `    partials[${4 * v + 1}u * frame.units + unit] = allSlope${v};
-    partials[${4 * v + 2}u * frame.units + unit] = allProduct${v};
-    partials[${4 * v + 3}u * frame.units + unit] = allFurthest${v};
-    partials[${4 * v + 4}u * frame.units + unit] = allWidest${v};`,
+  (v) => `    partials[${4 * v + 1}u * units + unit] = allSlope${v};
+    partials[${4 * v + 2}u * units + unit] = allProduct${v};
+    partials[${4 * v + 3}u * units + unit] = allFurthest${v};
+    partials[${4 * v + 4}u * units + unit] = allWidest${v};`,
 )}
   }`,
 )}`;
@@ -101,12 +101,12 @@ export const errorSum = (shape: ShaderShape): string => {
 ${reduction(threads, ['total', 'largest'])}
 fn totalOf(thread: u32, slot: u32) -> vec4f {
   var own = vec4f(0.0);
-  for (var unit = thread; unit < frame.units; unit += ${threads}u) { own += partials[slot * frame.units + unit]; }
+  for (var unit = thread; unit < unitCount(); unit += ${threads}u) { own += partials[slot * unitCount() + unit]; }
   return total(thread, own);
 }
 fn largestOf(thread: u32, slot: u32) -> vec4f {
   var own = vec4f(0.0);
-  for (var unit = thread; unit < frame.units; unit += ${threads}u) { own = max(own, partials[slot * frame.units + unit]); }
+  for (var unit = thread; unit < unitCount(); unit += ${threads}u) { own = max(own, partials[slot * unitCount() + unit]); }
   return largest(thread, own);
 }
 @compute @workgroup_size(${threads})
@@ -121,7 +121,7 @@ ${eachVector(
 )}
   if (thread > 0u) { return; }
   constants[${squares}] = squares;
-  let perPixel = select(0.0, 1.0 / conv.pixels.x, conv.pixels.x > 0.0);
+  let perPixel = batch.perPixel;
 ${eachVector(
   bands,
   (v) => `  let scale${v} = constants[${at.scale + v}];

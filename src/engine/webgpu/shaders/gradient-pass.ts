@@ -141,7 +141,7 @@ ${
   if (thread < 9u) {
     var sum = vec4f(0.0);
     for (var i = 0u; i < perTap; i++) { sum += dz0[thread * perTap + i]; }
-    partials[(((thread * ${vectors}u + ${input}u) * ${vectors}u + ${output}u) * 4u + ${axis}u) * frame.units + unit] = sum;
+    partials[(((thread * ${vectors}u + ${input}u) * ${vectors}u + ${output}u) * 4u + ${axis}u) * units + unit] = sum;
   }
   workgroupBarrier();`,
   )}
@@ -166,8 +166,9 @@ export const weightsSum = (shape: ShaderShape): string => `${declarations(shape)
 var<workgroup> shares: array<vec4f, ${threads}>;
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let units = unitCount();
   var own = vec4f(0.0);
-  for (var unit = thread; unit < frame.units; unit += ${threads}u) { own += partials[group.x * frame.units + unit]; }
+  for (var unit = thread; unit < units; unit += ${threads}u) { own += partials[group.x * units + unit]; }
   shares[thread] = own;
   workgroupBarrier();
   for (var half = ${threads / 2}u; half > 0u; half /= 2u) {

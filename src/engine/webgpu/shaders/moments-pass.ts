@@ -40,9 +40,9 @@ ${eachVector(bands, (v) => `  let first${v} = total(thread, sum${v});\n  let sec
     partials[unit] = pixels;
 ${eachVector(
   bands,
-  (v) => `    partials[${3 * v + 1}u * frame.units + unit] = shift${v};
-    partials[${3 * v + 2}u * frame.units + unit] = first${v};
-    partials[${3 * v + 3}u * frame.units + unit] = second${v};`,
+  (v) => `    partials[${3 * v + 1}u * units + unit] = shift${v};
+    partials[${3 * v + 2}u * units + unit] = first${v};
+    partials[${3 * v + 3}u * units + unit] = second${v};`,
 )}
   }`,
 )}`;
@@ -75,13 +75,14 @@ fn merged(a: Moments, b: Moments) -> Moments {
   return Moments(count, a.mean + delta * share, a.squares + b.squares + delta * delta * (a.count * share));
 }
 fn moments(thread: u32, slot: u32) -> Moments {
+  let units = unitCount();
   var own = Moments(0.0, vec4f(0.0), vec4f(0.0));
-  for (var unit = thread; unit < frame.units; unit += ${threads}u) {
+  for (var unit = thread; unit < units; unit += ${threads}u) {
     let count = partials[unit].x;
-    let sum = partials[(slot + 1u) * frame.units + unit];
+    let sum = partials[(slot + 1u) * units + unit];
     let shift = sum / count;
-    let squares = partials[(slot + 2u) * frame.units + unit] - sum * shift;
-    own = merged(own, Moments(count, partials[slot * frame.units + unit] + shift, squares));
+    let squares = partials[(slot + 2u) * units + unit] - sum * shift;
+    own = merged(own, Moments(count, partials[slot * units + unit] + shift, squares));
   }
   keep(thread, own);
   workgroupBarrier();

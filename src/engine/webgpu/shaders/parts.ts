@@ -1,3 +1,4 @@
+import { batchText } from './batch.js';
 import { type ShaderShape, vectorsOf } from './shape.js';
 
 const axes = ['x', 'y', 'z', 'w'] as const;
@@ -35,9 +36,9 @@ export const constantsOf = (bands: number) => {
  * What all passes read: the frame (sizes), the conv module, pixels, LUTs. A word of a pixel and band holds the source
  * clipped to its range (15 bits), whether the pixel is valid (1 bit) and the target (16 bits, signed).
  */
-export const declarations = ({ bands, knots, tile }: ShaderShape): string => {
+export const declarations = ({ bands, knots, tile, samples }: ShaderShape): string => {
   const vectors = vectorsOf(bands);
-  return `
+  return `${batchText(samples, 8)}
 const bands = ${bands}u;
 const knots = ${knots}u;
 const tileSide = ${tile}u;
@@ -47,10 +48,8 @@ struct Frame {
   width: u32, height: u32,
   /** Tiles in a row of tiles, and of a sample. */
   across: u32, tiles: u32,
-  /** Tiles of a unit of work, units of a sample and of the batch. */
-  tilesPerUnit: u32, unitsPerSample: u32, units: u32,
-  /** The first sample of those that are bound. */
-  first: u32,
+  /** Tiles of a unit of work, units of a sample. */
+  tilesPerUnit: u32, unitsPerSample: u32,
 }
 struct Conv {
   /** [tap][input vector][output vector]; columns are inputs, rows outputs. */
@@ -59,13 +58,15 @@ struct Conv {
   beta: array<vec4f, ${vectors}>,
   /** Knots per stored unit. */
   position: array<vec4f, ${vectors}>,
-  /** Pixels of the batch over which it is normalised; 0 with running statistics. */
-  pixels: vec4f,
 }
+/** Which buffer of pixels is bound. */
+struct Chunk { number: u32 }
 @group(0) @binding(0) var<uniform> frame: Frame;
 @group(0) @binding(1) var<uniform> conv: Conv;
 @group(0) @binding(2) var<storage, read> words: array<u32>;
 @group(0) @binding(3) var<storage, read> luts: array<f32>;
+@group(0) @binding(9) var<uniform> chunk: Chunk;
+fn unitCount() -> u32 { return batch.samples * frame.unitsPerSample; }
 `;
 };
 
@@ -154,10 +155,12 @@ ${names
 export const overTiles = (body: string, before = '', after = ''): string => `
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let sample = frame.first + group.y;
+  let sample = group.y;
+  if (batch.places[sample].y != chunk.number) { return; }
+  let units = unitCount();
   let unit = sample * frame.unitsPerSample + group.x;
   let plane = frame.width * frame.height;
-  let start = group.y * bands * plane;
+  let start = batch.places[sample].z;
   let table = sample * bands * knots;
   let firstTile = group.x * frame.tilesPerUnit;
   let endTile = min(firstTile + frame.tilesPerUnit, frame.tiles);

@@ -1,7 +1,10 @@
 import type { GpuDevice } from '../device.js';
+import { batchBytes } from './batch.js';
 
-/** What shaders are written for; sizes of images and of the batch are read at run time. */
+/** What shaders are written for; sizes of images and of a batch are read at run time. */
 export interface ShaderShape {
+  /** Of a batch, at most. */
+  samples: number;
   bands: number;
   knots: number;
   /** Pixels of a tile's side; a workgroup has a thread for each pixel. */
@@ -29,6 +32,7 @@ const wishes = [
 /** The best shape that the device has room for; null where it has none. */
 export const shaderShape = (
   { limits }: Pick<GpuDevice, 'limits'>,
+  samples: number,
   bands: number,
   knots: number,
 ): ShaderShape | null => {
@@ -36,11 +40,11 @@ export const shaderShape = (
   const vectors = vectorsOf(bands);
   if (
     vectors > mostVectors ||
-    16 * (36 * vectors ** 2 + 3 * vectors + 1) > limits.maxUniformBufferBindingSize
+    Math.max(16 * (36 * vectors ** 2 + 3 * vectors), batchBytes(samples)) > limits.maxUniformBufferBindingSize
   )
     return null;
   for (const wish of wishes) {
-    const shape = { bands, knots, ...wish };
+    const shape = { samples, bands, knots, ...wish };
     if (
       wish.tile ** 2 <= limits.maxComputeInvocationsPerWorkgroup &&
       workgroupBytes(shape) <= limits.maxComputeWorkgroupStorageSize
