@@ -44,6 +44,7 @@ const watch = (signals: readonly number[], wait: number, exitWait: number, name:
     };
     wrap.start(signal);
   }
+  process.getBuiltinModule('node:worker_threads').parentPort?.postMessage('listening');
 };
 
 /**
@@ -56,13 +57,14 @@ export const interruption = (remedy: string): AbortSignal => {
   const controller = new AbortController();
   const fault = new Fault(`interrupted: stopped by signal; ${remedy}`, 1);
   const names = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of names) {
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130);
-      process.stderr.write('\nbandalign: interrupted; finishing the current step (again to stop at once)\n');
-      controller.abort(fault);
-    });
-  }
+  const hear = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    process.stderr.write('\nbandalign: interrupted; finishing the current step (again to stop at once)\n');
+    controller.abort(fault);
+  };
+  const listen = (): void => {
+    for (const name of names) process.on(name, hear);
+  };
   Object.assign(globalThis, {
     [Symbol.for(endName)]: () => {
       try {
@@ -84,7 +86,9 @@ export const interruption = (remedy: string): AbortSignal => {
     resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
   });
   thread.unref();
+  // until somebody hears them wherever the main thread is, signals end the process at once
+  thread.once('message', listen);
   // a Node without the wrapper: the main thread hears signals as long as it turns
-  thread.on('error', () => {});
+  thread.once('error', listen);
   return controller.signal;
 };
