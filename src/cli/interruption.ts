@@ -5,6 +5,8 @@ import { Fault } from '../fault.js';
 
 /** How long work may take to end by itself after the first signal, ms; what starts after it still ends within a second. */
 const patience = 700;
+/** The same for a process that another of ours waits for, which has to end in its turn. */
+const workersPatience = 400;
 /** How long the process may take to exit when it is told to, ms. */
 const exitPatience = 250;
 
@@ -77,7 +79,8 @@ export const interruption = (remedy: string): AbortSignal => {
       process.exit(fault.exitCode);
     },
   });
-  const words = [names.map((name) => constants.signals[name]), patience, exitPatience, endName];
+  const wait = process.send ? workersPatience : patience;
+  const words = [names.map((name) => constants.signals[name]), wait, exitPatience, endName];
   const thread = new Worker(`(${watch})(${words.map((word) => JSON.stringify(word)).join(', ')})`, {
     eval: true,
     // the thread is to be light, and nothing that this process was started with concerns it
