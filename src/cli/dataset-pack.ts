@@ -24,13 +24,13 @@ export const command: Command = {
     const { data, model } = name
       ? await loadExperiment(name, words, call.note)
       : resolveExperiment(override({}, words));
-    const [{ openCache }, { openDataset }] = await Promise.all([
+    const [{ packCache }, { openDataset }] = await Promise.all([
       import('../dataset/cache.js'),
       import('../dataset/layout.js'),
     ]);
     const dataset = await openDataset(root, data, { divide: text(call, 'divide') });
     for (const note of dataset.notes) call.note(note);
-    const cache = await openCache({
+    const cache = await packCache({
       dataset,
       data,
       knots: model.knots,
@@ -38,13 +38,12 @@ export const command: Command = {
       onProgress: call.progress,
       signal: call.signal,
     });
-    await cache.close();
-    const { table, skipped, built } = cache;
+    const { ids, tiles, skipped, built } = cache;
     const rate = built && built.patches / built.seconds;
     for (const id of skipped) call.note(`skipped ${id}: no valid pixel`);
     call.print(
       [
-        `${table.ids.length} patches of ${new Set(table.tiles).size} tiles`,
+        `${ids.length} patches of ${new Set(tiles).size} tiles`,
         ...(skipped.length > 0 ? [`${skipped.length} skipped: no valid pixel`] : []),
         built && rate
           ? `read in ${built.seconds.toFixed(1)} s, ${rate.toPrecision(3)} patches/s`
@@ -53,8 +52,8 @@ export const command: Command = {
     );
     call.print(`cache: ${cache.folder}`);
     call.json({
-      patches: table.ids.length,
-      tiles: new Set(table.tiles).size,
+      patches: ids.length,
+      tiles: new Set(tiles).size,
       skipped,
       digest: cache.digest,
       folder: cache.folder,

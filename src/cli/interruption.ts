@@ -5,6 +5,8 @@ import { Fault } from '../fault.js';
 
 /** How long work may take to end by itself after the first signal, ms; what starts after it still ends within a second. */
 const patience = 700;
+/** The same for a process that another of ours waits for, which has to end in its turn. */
+const workersPatience = 400;
 /** How long the process may take to exit when it is told to, ms. */
 const exitPatience = 250;
 
@@ -44,6 +46,7 @@ const watch = (signals: readonly number[], wait: number, exitWait: number, name:
     };
     wrap.start(signal);
   }
+  process.getBuiltinModule('node:worker_threads').parentPort?.postMessage('listening');
 };
 
 /**
@@ -56,13 +59,14 @@ export const interruption = (remedy: string): AbortSignal => {
   const controller = new AbortController();
   const fault = new Fault(`interrupted: stopped by signal; ${remedy}`, 1);
   const names = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of names) {
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130);
-      process.stderr.write('\nbandalign: interrupted; finishing the current step (again to stop at once)\n');
-      controller.abort(fault);
-    });
-  }
+  const hear = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    process.stderr.write('\nbandalign: interrupted; finishing the current step (again to stop at once)\n');
+    controller.abort(fault);
+  };
+  const listen = (): void => {
+    for (const name of names) process.on(name, hear);
+  };
   Object.assign(globalThis, {
     [Symbol.for(endName)]: () => {
       try {
@@ -75,7 +79,8 @@ export const interruption = (remedy: string): AbortSignal => {
       process.exit(fault.exitCode);
     },
   });
-  const words = [names.map((name) => constants.signals[name]), patience, exitPatience, endName];
+  const wait = process.send ? workersPatience : patience;
+  const words = [names.map((name) => constants.signals[name]), wait, exitPatience, endName];
   const thread = new Worker(`(${watch})(${words.map((word) => JSON.stringify(word)).join(', ')})`, {
     eval: true,
     // the thread is to be light, and nothing that this process was started with concerns it
@@ -84,7 +89,9 @@ export const interruption = (remedy: string): AbortSignal => {
     resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
   });
   thread.unref();
+  // until somebody hears them wherever the main thread is, signals end the process at once
+  thread.once('message', listen);
   // a Node without the wrapper: the main thread hears signals as long as it turns
-  thread.on('error', () => {});
+  thread.once('error', listen);
   return controller.signal;
 };

@@ -95,7 +95,11 @@ const main = async (): Promise<void> => {
       note: (text) => void (quiet || process.stderr.write(`bandalign: ${printable(text)}\n`)),
       progress: quiet ? ignoreProgress : showProgress(process.stderr),
       signal: interruption(
-        'resume' in (command.options ?? {}) ? '--resume continues' : 'nothing more is done',
+        'resume' in (command.options ?? {})
+          ? '--resume continues'
+          : values['list'] === undefined
+            ? 'nothing more is done'
+            : 'the same call goes on',
       ),
     };
     await command.run(call);

@@ -25,7 +25,7 @@ import type { Dataset } from './layout.js';
 import { addPacked, filesOf, packPatches } from './pack.js';
 import { type PackedIndex, type PackedReader, packedReader } from './packed.js';
 import { type Patch, type RasterRef, tileKey } from './patch.js';
-import { readStatistics, statisticsWriter } from './statistics-file.js';
+import { checkStatistics, readStatistics, type StatisticsRows, statisticsWriter } from './statistics-file.js';
 import type { StatisticsTable, TableShape } from './statistics-table.js';
 
 export interface CacheOptions {
@@ -255,11 +255,30 @@ const attempts = 5;
  * @throws Fault with what is wrong with the first 20 faulty patches, when no patch has a valid pixel, when the disk is
  *   full (with the bytes needed), or when files change all the time
  */
-export const openCache = async (options: CacheOptions): Promise<DatasetCache> => {
+export const openCache = (options: CacheOptions): Promise<DatasetCache> => withCache(options, load);
+
+/** What {@link packCache} made sure of. */
+export interface PackedDataset extends StatisticsRows, Pick<DatasetCache, 'digest' | 'folder' | 'built'> {}
+
+/** Builds and checks what {@link openCache} opens, and holds none of it: memory does not grow with the patches' statistics. */
+export const packCache = (options: CacheOptions): Promise<PackedDataset> =>
+  withCache(options, async (location, contents, pixels) => {
+    const reader = await openPixels(location, contents);
+    await reader?.close();
+    if (pixels && !reader) return null;
+    const opened = await openCacheFile(statisticsPath(location, contents));
+    const rows = opened && (await checkStatistics(opened, location.shape).catch(() => null));
+    return rows && { ...rows, digest: contents, folder: location.folder, close: async () => {} };
+  });
+
+const withCache = async <T extends { close: () => Promise<void> }>(
+  options: CacheOptions,
+  load: (location: Location, contents: string, pixels: boolean) => Promise<T | null>,
+): Promise<T & Pick<DatasetCache, 'built'>> => {
   const { pixels, onProgress = ignoreProgress, signal } = options;
   const location = await locate(options);
   const started = performance.now();
-  const ready = async (): Promise<{ manifest: Manifest | null; loaded: Loaded | null }> => {
+  const ready = async (): Promise<{ manifest: Manifest | null; loaded: T | null }> => {
     const manifest = await current(location, signal);
     return { manifest, loaded: manifest && (await load(location, manifest.digest, pixels)) };
   };

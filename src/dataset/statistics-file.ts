@@ -97,32 +97,80 @@ const isIndex = (value: unknown): value is StatisticsIndex => {
   );
 };
 
+/** What a file of statistics says of its rows. */
+export type StatisticsRows = Pick<StatisticsIndex, 'ids' | 'tiles' | 'skipped'>;
+
+/** The index of a file, where it is that of statistics of this shape. */
+const indexOf = ({ path, index, end }: CacheFile, shape: TableShape): StatisticsIndex => {
+  if (!isIndex(index) || JSON.stringify(index.shape) !== JSON.stringify(shape))
+    throw removeDamaged(path, 'its index');
+  // before memory is taken for it
+  if (index.ids.length * shape.bandMax.length * Math.max(shape.knots, shape.bins) > end)
+    throw removeDamaged(path, 'its index');
+  return index;
+};
+
+/** Fills `pieces` one after the other from a column of a file, and checks it as a whole. */
+const readColumn = async (
+  { path, file }: CacheFile,
+  { columns }: StatisticsIndex,
+  name: keyof TableColumns,
+  pieces: Iterable<Uint8Array>,
+): Promise<void> => {
+  const { offset: begin, checksum } = columns[name] ?? {};
+  let offset = begin;
+  let found = 0;
+  for (const piece of pieces) {
+    await readBytes(file, piece, offset).catch((error: unknown) => {
+      throw removeDamaged(path, `column ${name}: ${reason(error)}`);
+    });
+    found = crc32(piece, found);
+    offset += piece.length;
+  }
+  if (found !== checksum) throw removeDamaged(path, `column ${name}`);
+};
+
 /**
  * Reads a whole table of one shape and checks every column; closes the file.
  * @throws Fault where the file is of another shape or damaged; it is removed then
  */
 export const readStatistics = async (
-  { path, file, index, end }: CacheFile,
+  stored: CacheFile,
   shape: TableShape,
 ): Promise<{ table: StatisticsTable; skipped: string[] }> => {
   try {
-    if (!isIndex(index) || JSON.stringify(index.shape) !== JSON.stringify(shape))
-      throw removeDamaged(path, 'its index');
+    const index = indexOf(stored, shape);
     const { ids, tiles, skipped } = index;
-    // before memory is taken for it
-    if (ids.length * shape.bandMax.length * Math.max(shape.knots, shape.bins) > end)
-      throw removeDamaged(path, 'its index');
     const columns = makeColumns(shape, ids.length);
-    for (const name of columnNames(shape)) {
-      const bytes = bytesOf(columns[name]!);
-      const { offset, checksum } = index.columns[name] ?? {};
-      await readBytes(file, bytes, offset).catch((error: unknown) => {
-        throw removeDamaged(path, `column ${name}: ${reason(error)}`);
-      });
-      if (crc32(bytes) !== checksum) throw removeDamaged(path, `column ${name}`);
-    }
+    for (const name of columnNames(shape)) await readColumn(stored, index, name, [bytesOf(columns[name]!)]);
     return { table: { bands: shape.bandMax.length, ...shape, ids, tiles, ...columns }, skipped };
   } finally {
-    await file.close();
+    await stored.file.close();
+  }
+};
+
+/**
+ * Checks all of a file as {@link readStatistics} does, without holding it; closes the file.
+ * @throws Fault where the file is of another shape or damaged; it is removed then
+ */
+export const checkStatistics = async (stored: CacheFile, shape: TableShape): Promise<StatisticsRows> => {
+  try {
+    const index = indexOf(stored, shape);
+    const held = makeColumns(shape, rowsPerWrite);
+    for (const name of columnNames(shape)) {
+      const room = bytesOf(held[name]!);
+      const pieces = function* (): Generator<Uint8Array> {
+        for (let row = 0; row < index.ids.length; row += rowsPerWrite)
+          yield room.subarray(
+            0,
+            (room.length / rowsPerWrite) * Math.min(rowsPerWrite, index.ids.length - row),
+          );
+      };
+      await readColumn(stored, index, name, pieces());
+    }
+    const { ids, tiles, skipped } = index;
+    return { ids, tiles, skipped };
+  } finally {
+    await stored.file.close();
   }
 };
