@@ -41,7 +41,7 @@ const curveOf = async ({ result, folder }: FinishedRun) => {
 const tilesShown = 24;
 
 /** Every n-th test tile, so that all regions are among them. */
-const someTiles = (run: FinishedRun, count: number): string[] => {
+export const someTiles = (run: FinishedRun, count: number): string[] => {
   const tiles = run.tiles.filter(({ split }) => split === 'test').map(({ tile }) => tile);
   const step = Math.max(1, Math.floor(tiles.length / count));
   return tiles.filter((_, i) => i % step === 0).slice(0, count);
@@ -60,7 +60,7 @@ const errorOf = ({ bands }: TileRecord): number =>
   bands.reduce((sum, { squared, n }) => sum + Math.sqrt(squared / n), 0);
 
 /** The test tile with the median gain, so that the example is typical. */
-const middleTile = (before: FinishedRun, after: FinishedRun): string => {
+export const middleTile = (before: FinishedRun, after: FinishedRun): string => {
   const own = new Map(testTiles(after).map((record) => [record.tile, errorOf(record)]));
   const gains = testTiles(before)
     .map((record) => ({ tile: record.tile, gain: errorOf(record) - own.get(record.tile)! }))
@@ -69,7 +69,7 @@ const middleTile = (before: FinishedRun, after: FinishedRun): string => {
 };
 
 /** The band whose test error alignment changes most. */
-const changedBand = (before: FinishedRun, after: FinishedRun): number => {
+export const changedBand = (before: FinishedRun, after: FinishedRun): number => {
   const ratios = before.result.scores.test.bands.map(
     ({ rmse }, band) => rmse / after.result.scores.test.bands[band].rmse,
   );
@@ -128,7 +128,7 @@ const rangeOf = (
 };
 
 /** The README's first picture: a tile before and after alignment, and as the target sensor saw it. */
-const exampleTile = async (
+export const exampleTile = async (
   data: PreparedData,
   aligner: Aligner,
   tile: string,

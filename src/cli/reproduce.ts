@@ -53,6 +53,7 @@ const notebooks = async (): Promise<string[]> =>
 export const command: Command = {
   path: ['reproduce'],
   summary: 'the main job: demo dataset, every row of the comparison, ablation, tables, figures and notebooks',
+  examples: ['reproduce', 'reproduce --resume --no-notebooks'],
   options: {
     ...setOption,
     data: {
