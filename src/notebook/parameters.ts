@@ -212,8 +212,10 @@ export const injectParameters = (
     const parameter = known.find((candidate) => candidate.name === variable);
     if (!parameter) {
       const names = known.map((candidate) => candidate.name);
-      const hint = didYouMean(variable, names);
-      faults.push(`parameter ${variable}: unknown to ${name}; ${hint}it has ${names.join(', ') || 'none'}`);
+      const hint = didYouMean(variable, names).trim();
+      faults.push(
+        `parameter ${variable}: unknown to ${name}; it has ${names.join(', ') || 'none'}${hint && `; ${hint}`}`,
+      );
       continue;
     }
     const read = literalFor(parameter, text);
