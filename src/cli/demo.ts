@@ -116,7 +116,7 @@ export const command: Command = {
     const seconds = (performance.now() - started) / 1000;
     const next = [
       `npx bandalign runs compare --output-dir ${outputDir}`,
-      `npx bandalign train unet-lut --data ${root} --set train.epochs=20 --tag mine`,
+      `npx bandalign train demo/unet-lut --data ${root} --tag mine`,
       'npx bandalign dataset check DIR',
     ];
     call.table(table);

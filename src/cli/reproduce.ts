@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { syntheticMarker } from '../dataset/synth/marker.js';
 import { synthesizeDataset } from '../dataset/synth/synth.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
-import { markdownTable, writeTables } from '../evaluation/render-table.js';
+import { writeTables } from '../evaluation/render-table.js';
 import { loadTyped } from '../experiments/load.js';
 import { checkSweep } from '../experiments/sweep.js';
 import { processors } from '../processors.js';
@@ -102,7 +102,7 @@ export const command: Command = {
     const caption = 'Test tiles of the demo dataset (synthetic)';
     const table = comparisonTable(caption, comparedModels(runs), runs[0].experiment.data.bands);
     await writeTables('comparison', results, table);
-    call.print(markdownTable(table));
+    call.table(table);
 
     stage('ablation');
     const sweep = ['sweep', ablation, '--output-dir', sweepsDir, '--results', results];

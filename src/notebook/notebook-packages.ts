@@ -25,7 +25,7 @@ export const resolveForNotebooks = (id: string): string => {
       // the next place
     }
   throw new Fault(
-    `notebooks: ${id.split('/')[0]} is not installed; run npx bandalign setup notebooks (90 MB, once)`,
+    `notebooks: ${id.split('/')[0]} is not installed; run npx bandalign setup notebooks (60 MB, once)`,
   );
 };
 
