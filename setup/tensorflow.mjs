@@ -110,14 +110,22 @@ const compile = async (work, site) => {
   await rm(join(library, 'include'), { recursive: true });
 };
 
-/** Outside the package, the addon's JavaScript would not find the TensorFlow.js that it must share with us. */
+/**
+ * The addon's JavaScript must share the core of TensorFlow.js with us, and finds it only within the package by itself. It
+ * asks for the whole of TensorFlow.js and uses the core alone, which stands in for it.
+ */
 const shareTfjs = async (work, target) => {
+  const whole = join(work, 'node_modules', '@tensorflow', 'tfjs');
+  await mkdir(whole, { recursive: true });
+  await writeFile(
+    join(whole, 'package.json'),
+    `${JSON.stringify({ name: '@tensorflow/tfjs', version: tfjsNode })}\n`,
+  );
+  await writeFile(join(whole, 'index.js'), "module.exports = require('@tensorflow/tfjs-core');\n");
   const root = fileURLToPath(new URL('..', import.meta.url));
   if (target.startsWith(resolve(root) + sep)) return;
-  for (const name of ['tfjs', 'tfjs-core']) {
-    const shared = dirname(createRequire(import.meta.url).resolve(`@tensorflow/${name}/package.json`));
-    await symlink(shared, join(work, 'node_modules', '@tensorflow', name));
-  }
+  const core = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-core/package.json'));
+  await symlink(core, join(work, 'node_modules', '@tensorflow', 'tfjs-core'));
 };
 
 const main = async () => {

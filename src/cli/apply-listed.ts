@@ -13,6 +13,7 @@ import { namedTasks, tellFailure, workThrough } from './work-through.js';
 export const command: Command = {
   path: ['apply-listed'],
   summary: 'align scenes of a list that was submitted (what its executors call)',
+  examples: [],
   options: {
     manifest: { type: 'string', value: 'FILE', help: "the list's manifest" },
     index: { type: 'string', multiple: true, value: 'N', help: 'position of the scene; repeatable' },

@@ -1,4 +1,5 @@
 import { override } from '../config/override.js';
+import { notOneOf } from '../config/spelling.js';
 import { loadDefinitions } from '../experiments/load.js';
 import { checkSlurm, type SlurmSettings } from '../experiments/sweep.js';
 import { Fault, refuse } from '../fault.js';
@@ -54,7 +55,7 @@ const oneOf = <T extends string>(
   const value = text(call, name);
   if (value === undefined) return undefined;
   const found = allowed.find((one) => one === value);
-  if (found === undefined) faults.push(`--${name}: ${value}; one of ${allowed.join(', ')}`);
+  if (found === undefined) faults.push(notOneOf(`--${name}`, value, allowed));
   return found;
 };
 
@@ -175,6 +176,11 @@ export const command: Command = {
   path: ['apply'],
   words: 'SCENE…',
   summary: 'align whole scenes: cloud-optimised GeoTIFFs with provenance, LUTs and a quality report',
+  examples: [
+    'apply S2.tif --weights outputs/mine/checkpoints/best.safetensors --boa-offset -1000 --out ALIGNED.tif',
+    'apply S2A_MSIL2A_20200219T112119.SAFE --weights best.safetensors --uncertainty --quicklook --out ALIGNED.tif',
+    'apply --list scenes.txt --weights best.safetensors --jobs 4 --out aligned/',
+  ],
   options: {
     ...modelOption,
     weights: {

@@ -100,6 +100,7 @@ const advice = (findings: readonly Finding[]): string => {
 export const command: Command = {
   path: ['backends'],
   summary: 'list compute backends: device, step times, and why one does not work',
+  examples: ['backends', 'backends --only webgpu'],
   options: {
     only: { type: 'string', value: 'NAME', help: `one of ${backendNames.join(', ')}, in this process` },
   },

@@ -1,7 +1,8 @@
-import type { Command } from './command.js';
+import type { CommandTable } from './command.js';
 
 /** Every command by what is typed, loaded only when called: start-up stays fast. */
-export const commands: Record<string, () => Promise<{ command: Command }>> = {
+export const commands: CommandTable = {
+  demo: async () => import('./demo.js'),
   reproduce: async () => import('./reproduce.js'),
   'dataset synth': async () => import('./dataset-synth.js'),
   'dataset check': async () => import('./dataset-check.js'),
@@ -26,7 +27,9 @@ export const commands: Record<string, () => Promise<{ command: Command }>> = {
   'temporal masks': async () => import('./temporal-masks.js'),
   'temporal simulate': async () => import('./temporal-simulate.js'),
   backends: async () => import('./backends.js'),
+  'experiments list': async () => import('./experiments-list.js'),
+  settings: async () => import('./settings.js'),
+  setup: async () => import('./setup.js'),
+  completion: async () => import('./completion.js'),
+  help: async () => import('./help-command.js'),
 };
-
-/** Commands for programs, not for people: the help leaves them out. */
-export const forPrograms: ReadonlySet<string> = new Set(['apply-listed', 'run-trial']);

@@ -65,6 +65,7 @@ export const command: Command = {
   path: ['dataset', 'check'],
   words: 'DIR',
   summary: 'look at every file and list of a dataset and report all that is wrong',
+  examples: ['dataset check dataset/mine', 'dataset check dataset/mine --experiment demo/recommended --json'],
   options: {
     divide: dataOptions['divide'],
     ...setOption,

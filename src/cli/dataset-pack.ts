@@ -8,6 +8,10 @@ export const command: Command = {
   path: ['dataset', 'pack'],
   words: 'DIR',
   summary: 'read every patch once: statistics and packed pixels for the runs to come',
+  examples: [
+    'dataset pack dataset/mine',
+    'dataset pack dataset/mine --experiment demo/recommended --statistics-only',
+  ],
   options: {
     divide: dataOptions['divide'],
     ...setOption,

@@ -1,3 +1,4 @@
+import { chosen } from '../config/spelling.js';
 import { synthDefaults, synthesizeDataset } from '../dataset/synth/synth.js';
 import { Fault } from '../fault.js';
 import type { Command } from './command.js';
@@ -15,6 +16,7 @@ export const command: Command = {
   path: ['dataset', 'synth'],
   words: 'DIR',
   summary: 'make the synthetic demo dataset, in the layout of the paper',
+  examples: ['dataset synth dataset/demo', 'dataset synth small --tiles 20 --patches 2 --size 64 --seed 7'],
   options: {
     tiles: {
       type: 'string',
@@ -39,7 +41,7 @@ export const command: Command = {
     },
     ground: {
       type: 'string',
-      value: 'KIND',
+      value: 'mixed|single',
       help: 'mixed, or single: one land cover a region (default mixed)',
     },
     overwrite: { type: 'boolean', help: 'replace a synthetic dataset in DIR' },
@@ -52,9 +54,7 @@ export const command: Command = {
         return value === undefined ? [] : [[name, value]];
       }),
     );
-    const ground = options['ground'] ?? 'mixed';
-    if (ground !== 'mixed' && ground !== 'single')
-      throw new Fault(`--ground: ${String(ground)}; mixed or single`);
+    const ground = chosen('--ground', String(options['ground'] ?? 'mixed'), ['mixed', 'single']);
     const haze = options['haze'] === undefined ? 1 : Number(options['haze']);
     const summary = await synthesizeDataset(words[0], {
       ...given,

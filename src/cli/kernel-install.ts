@@ -5,6 +5,7 @@ import type { Command } from './command.js';
 export const command: Command = {
   path: ['kernel', 'install'],
   summary: 'register the TypeScript kernel with Jupyter and VS Code',
+  examples: ['kernel install', 'kernel install --prefix .venv'],
   options: {
     user: { type: 'boolean', help: "into the user's own folder (the default)" },
     prefix: { type: 'string', value: 'DIR', help: 'into a Python environment: DIR/share/jupyter/kernels' },

@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path';
+import { chosen } from '../config/spelling.js';
 import { Fault } from '../fault.js';
 import { writeAtomic } from '../files.js';
 import type { Notebook } from '../notebook/document.js';
@@ -11,6 +12,10 @@ export const command: Command = {
   path: ['notebook', 'export'],
   words: 'IN.ipynb…',
   summary: 'write executed notebooks as self-contained HTML pages, or as Markdown with images',
+  examples: [
+    'notebook export notebooks/01-quickstart.ipynb --out quickstart.html',
+    'notebook export notebooks/*.ipynb --out pages/ --code fold',
+  ],
   options: {
     out: {
       type: 'string',
@@ -28,12 +33,10 @@ export const command: Command = {
   },
   run: async ({ words, options, print, json, note, progress }) => {
     const out = options['out'] as string | undefined;
-    const format = String(options['format']);
-    const code = options['no-code'] === true ? 'none' : String(options['code']);
+    const format = chosen('--format', String(options['format']), ['html', 'md']);
+    const asked = chosen('--code', String(options['code']), ['show', 'fold', 'none']);
+    const code = options['no-code'] === true ? 'none' : asked;
     if (words.length === 0) throw new Fault('notebook: none given; name one or more .ipynb files');
-    if (format !== 'html' && format !== 'md') throw new Fault(`--format: ${format}; give html or md`);
-    if (code !== 'show' && code !== 'fold' && code !== 'none')
-      throw new Fault(`--code: ${code}; give show, fold or none`);
     if (out === undefined) throw new Fault('--out: not given; name a page (.html, .md) or a folder');
     const single = /\.(html|md)$/i.test(out);
     if (single && words.length > 1) throw new Fault(`--out: ${out}; with several notebooks, name a folder`);

@@ -57,6 +57,10 @@ export const command: Command = {
   words: 'IN.ipynb…',
   summary:
     'execute TypeScript notebooks (.ipynb, percent .ts, Quarto .qmd), each in a fresh kernel, without Python',
+  examples: [
+    'notebook run notebooks/01-quickstart.ipynb --out /dev/null',
+    'notebook run notebooks/*.ipynb --jobs 2 -p epochs=5',
+  ],
   options: {
     out: {
       type: 'string',

@@ -2,6 +2,14 @@ import { Fault } from '../fault.js';
 import type { Destination } from '../tracking/send.js';
 import type { Call, CommandOption } from './command.js';
 
+/** Options that every command has. */
+export const globalOptions: Record<string, CommandOption> = {
+  json: { type: 'boolean', help: 'print one JSON document on stdout and nothing else there; a fault too' },
+  quiet: { type: 'boolean', help: 'no progress and no notes' },
+  debug: { type: 'boolean', help: 'print the stack of an error' },
+  help: { type: 'boolean', short: 'h', help: 'this help' },
+};
+
 /** Options that several commands share. */
 export const dataOptions: Record<string, CommandOption> = {
   data: { type: 'string', value: 'DIR', help: 'dataset folder in the layout of the paper' },
@@ -24,8 +32,8 @@ export const setOption: Record<string, CommandOption> = {
 export const backendOption: Record<string, CommandOption> = {
   backend: {
     type: 'string',
-    value: 'NAME',
-    help: 'auto, cpu, wasm, webgpu or tensorflow; the same as --set backend=NAME',
+    value: 'auto|cpu|wasm|webgpu|tensorflow',
+    help: 'what computes; the same as --set backend=NAME',
   },
 };
 

@@ -29,7 +29,7 @@ import type { Call } from './command.js';
 const tilesShown = 24;
 
 /** Every n-th test tile, so that all regions are among them. */
-const someTiles = (run: FinishedRun, count: number): string[] => {
+export const someTiles = (run: FinishedRun, count: number): string[] => {
   const tiles = run.tiles.filter(({ split }) => split === 'test').map(({ tile }) => tile);
   const step = Math.max(1, Math.floor(tiles.length / count));
   return tiles.filter((_, i) => i % step === 0).slice(0, count);
@@ -48,7 +48,7 @@ const errorOf = ({ bands }: TileRecord): number =>
   bands.reduce((sum, { squared, n }) => sum + Math.sqrt(squared / n), 0);
 
 /** A typical test tile: its errors before and after alignment both lie close to the median tile's. */
-const middleTile = (before: FinishedRun, after: FinishedRun): string => {
+export const middleTile = (before: FinishedRun, after: FinishedRun): string => {
   const own = new Map(testTiles(after).map((record) => [record.tile, errorOf(record)]));
   const tiles = testTiles(before).map((record) => ({
     tile: record.tile,
@@ -63,7 +63,7 @@ const middleTile = (before: FinishedRun, after: FinishedRun): string => {
 };
 
 /** The band whose test error alignment changes most. */
-const changedBand = (before: FinishedRun, after: FinishedRun): string => {
+export const changedBand = (before: FinishedRun, after: FinishedRun): string => {
   const ratios = before.result.scores.test.bands.map(
     ({ rmse }, band) => rmse / after.result.scores.test.bands[band].rmse,
   );

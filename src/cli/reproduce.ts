@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { comparisonTable } from '../evaluation/comparison-table.js';
-import { markdownTable, writeTables } from '../evaluation/render-table.js';
+import { writeTables } from '../evaluation/render-table.js';
 import { loadTyped } from '../experiments/load.js';
 import { checkSweep } from '../experiments/sweep.js';
 import { Fault } from '../fault.js';
@@ -43,6 +43,7 @@ const notebooks = async (): Promise<string[]> =>
 export const command: Command = {
   path: ['reproduce'],
   summary: 'the main job: demo dataset, every row of the comparison, ablation, tables, figures and notebooks',
+  examples: ['reproduce', 'reproduce --resume --no-notebooks'],
   options: {
     ...setOption,
     data: {
@@ -110,7 +111,7 @@ export const command: Command = {
     const caption = 'Test tiles of the demo dataset (synthetic)';
     const table = comparisonTable(caption, comparedModels(runs), runs[0].experiment.data.bands);
     await writeTables('comparison', results, table);
-    call.print(markdownTable(table));
+    call.table(table);
 
     stage('ablation');
     const sweep = ['sweep', ablation, '--output-dir', sweepsDir, '--results', results];

@@ -11,6 +11,7 @@ import { namedTasks, workThrough } from './work-through.js';
 export const command: Command = {
   path: ['run-trial'],
   summary: 'run trials of a sweep that was submitted (what its executors call)',
+  examples: [],
   options: {
     manifest: { type: 'string', value: 'FILE', help: "the sweep's manifest.json" },
     index: { type: 'string', multiple: true, value: 'N', help: 'position of the trial; repeatable' },

@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
+import { chosen, notOneOf } from '../config/spelling.js';
 import { ablationTable, statisticsTable } from '../evaluation/ablation-table.js';
 import { defaultDraws } from '../evaluation/bootstrap.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
 import { metricTable } from '../evaluation/metric-table.js';
 import { checkPaperRows, readPaperValues } from '../evaluation/paper-values.js';
-import { csvTable, latexTable, markdownTable } from '../evaluation/render-table.js';
 import { rowStatistics } from '../evaluation/row-statistics.js';
 import type { Table } from '../evaluation/table.js';
 import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
@@ -16,14 +16,13 @@ import { labelRuns, tagsOf } from '../sweeps/label-runs.js';
 import { type RowRun, seededModels } from '../sweeps/seeded-models.js';
 import { comparedModels } from '../training/compare-runs.js';
 import { type FinishedRun, finishedRuns, listRuns } from '../training/list-runs.js';
-import type { Call, Command } from './command.js';
+import type { Call, Command, TableFormat } from './command.js';
 import { flag, modelOption, outputOption, text, whole } from './options.js';
-import { textTable } from './text-table.js';
 
 /** Fewer say nothing of the 2.5 % in a tail. */
 const fewestDraws = 100;
 
-const formats = { text: textTable, md: markdownTable, csv: csvTable, tex: latexTable };
+const formats: readonly TableFormat[] = ['text', 'md', 'csv', 'tex'];
 
 type Split = 'val' | 'test';
 
@@ -70,7 +69,7 @@ const compareRows = async (
   const models = seededModels(rows, { split, region: text(call, 'region') });
   const labels = models.map(({ label }) => label);
   const baseline = text(call, 'baseline') ?? models.find(({ bound }) => !bound)?.label ?? labels[0];
-  if (!labels.includes(baseline)) throw new Fault(`--baseline: ${baseline}; one of ${labels.join('; ')}`);
+  if (!labels.includes(baseline)) throw new Fault(notOneOf('--baseline', baseline, labels, '; '));
   const file = text(call, 'paper');
   const paper = file === undefined ? undefined : await readPaperValues(file);
   if (paper) checkPaperRows(paper, labels);
@@ -91,12 +90,15 @@ const compareGroup = async (
   metric: Metric | undefined,
   print: (table: Table) => void,
 ): Promise<unknown> => {
+  const region = text(call, 'region');
+  const regions = [...new Set(runs.flatMap(({ tiles }) => tiles.map((record) => record.region)))].sort();
+  if (region !== undefined && !regions.includes(region))
+    throw new Fault(notOneOf('--region', region, regions));
   const rows = withoutTwins(await labelRuns(runs, text(call, 'output-dir')), call.note);
   const isSeeded =
     new Set(rows.map(({ label }) => label)).size < rows.length || runs[0].experiment.split.by !== 'lists';
   const isAsked = ['baseline', 'statistics', 'paper'].some((name) => call.options[name] !== undefined);
   if (metric === undefined && (isSeeded || isAsked)) return compareRows(call, rows, split, print);
-  const region = text(call, 'region');
   const { bands } = runs[0].experiment.data;
   const caption = `${split} list`;
   if (metric !== undefined && isSeeded)
@@ -131,6 +133,11 @@ export const command: Command = {
   path: ['runs', 'compare'],
   words: '[TAG|SWEEP…]',
   summary: 'compare finished runs: a table for each dataset and split, recomputed from per-tile records',
+  examples: [
+    'runs compare',
+    'runs compare linear mine --baseline linear --statistics',
+    'runs compare ablation --metric rmse --format tex',
+  ],
   options: {
     ...outputOption,
     ...modelOption,
@@ -174,19 +181,12 @@ export const command: Command = {
     const model = text(call, 'model');
     if (model !== undefined) await loadDefinitions(model);
     const outputDir = text(call, 'output-dir');
-    const format = text(call, 'format') ?? (process.stdout.isTTY ? 'text' : 'md');
-    if (!(format in formats))
-      throw new Fault(`--format: ${format}; one of ${Object.keys(formats).join(', ')}`);
-    const split = text(call, 'split');
-    if (split !== 'test' && split !== 'val') throw new Fault(`--split: ${split}; one of test, val`);
+    const asked = text(call, 'format');
+    const format = asked === undefined ? undefined : chosen('--format', asked, formats);
+    const split = chosen('--split', text(call, 'split')!, ['test', 'val']);
     const name = text(call, 'metric');
-    const metric = name === undefined ? undefined : findMetric(name);
-    if (name !== undefined && metric === undefined)
-      throw new Fault(
-        `--metric: ${name}; one of ${metrics()
-          .map((one) => one.name)
-          .join(', ')}`,
-      );
+    const metricNames = metrics().map((one) => one.name);
+    const metric = name === undefined ? undefined : findMetric(chosen('--metric', name, metricNames));
     const tags =
       call.words.length > 0
         ? await tagsOf(call.words, outputDir)
@@ -203,9 +203,8 @@ export const command: Command = {
       const print = (table: Table): void => {
         const place = `${basename(result.data.root)}, ${split} ${by === 'lists' ? 'list' : `tiles by ${by}`}`;
         const caption = groups.length > 1 ? place : table.caption;
-        call.print(
-          `${documents.length > 0 ? '\n' : ''}${formats[format as keyof typeof formats]({ ...table, caption })}`,
-        );
+        if (documents.length > 0) call.print('');
+        call.table({ ...table, caption }, format);
       };
       try {
         documents.push(await compareGroup(call, runs, split, metric, print));

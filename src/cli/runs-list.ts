@@ -4,7 +4,6 @@ import { listRuns, type StoredRun } from '../training/list-runs.js';
 import { readRunState, runStatus } from '../training/run-state.js';
 import type { Command } from './command.js';
 import { outputOption, text } from './options.js';
-import { textTable } from './text-table.js';
 
 /** A date and time of this place, to the minute. */
 const minute = (iso: string | null): string | null => {
@@ -36,14 +35,15 @@ const row = async ({ folder, experiment, result }: StoredRun) => {
 export const command: Command = {
   path: ['runs', 'list'],
   summary: 'list runs: model, dataset, status, when they finished, mean test RMSE',
+  examples: ['runs list', 'runs list --output-dir outputs/demo --json'],
   options: outputOption,
   run: async (call) => {
     const outputDir = text(call, 'output-dir')!;
     const rows = await Promise.all((await listRuns(outputDir, call.note)).map(row));
     call.json(rows);
     if (rows.length === 0) return call.note(`no runs under ${outputDir}`);
-    call.print(
-      textTable({
+    call.table(
+      {
         caption: '',
         columns: [
           ...['tag', 'model', 'dataset', 'status', 'finished'].map((label) => ({ label })),
@@ -61,7 +61,8 @@ export const command: Command = {
             run.meanRmse,
           ],
         })),
-      }),
+      },
+      'text',
     );
   },
 };

@@ -1,7 +1,7 @@
 import { flatten } from '../config/override.js';
 import { resolveExperiment } from '../experiments/experiment.js';
 import { Fault } from '../fault.js';
-import { readRun } from '../training/list-runs.js';
+import { noSuchRun, readRun } from '../training/list-runs.js';
 import { readRunState, runStatus } from '../training/run-state.js';
 import type { Command } from './command.js';
 import { oneWord, outputOption, text } from './options.js';
@@ -17,12 +17,13 @@ export const command: Command = {
   path: ['runs', 'show'],
   words: 'TAG',
   summary: 'show one run: status, data, the settings that are not the defaults, scores',
+  examples: ['runs show mine'],
   options: outputOption,
   run: async (call) => {
     const tag = oneWord(call, 'tag');
     const outputDir = text(call, 'output-dir');
     const run = await readRun(tag, outputDir);
-    if (!run) throw new Fault(`run: ${tag}; no such run under ${outputDir}`);
+    if (!run) throw new Fault(await noSuchRun('run', tag, outputDir));
     const { folder, experiment, result } = run;
     const state = await readRunState(folder.folder);
     const { status, ended } = await runStatus(folder, result, state);

@@ -1,11 +1,11 @@
 import { override } from '../config/override.js';
+import { chosen } from '../config/spelling.js';
 import { readPaperValues } from '../evaluation/paper-values.js';
-import { markdownTable } from '../evaluation/render-table.js';
 import { loadTyped } from '../experiments/load.js';
-import { checkSweep, type SlurmSettings, type SweepInput } from '../experiments/sweep.js';
+import { checkSlurm, checkSweep, type SlurmSettings, type SweepInput } from '../experiments/sweep.js';
 import { Fault } from '../fault.js';
 import { processors } from '../processors.js';
-import { type ExecutorName, executors } from '../sweeps/executor.js';
+import { executors } from '../sweeps/executor.js';
 import { expandSweep } from '../sweeps/expand.js';
 import { inspectSweep, sweepFolder } from '../sweeps/manifest.js';
 import { sweepTables, writeSweepTables } from '../sweeps/sweep-tables.js';
@@ -33,12 +33,6 @@ const seedsOf = (call: Call): number[] | undefined => {
   if (seeds.some((seed) => !(seed <= 0xffffffff)) || new Set(seeds).size < seeds.length)
     throw new Fault(`--seeds: ${given}; different whole numbers with commas between, such as 1,2,3`);
   return seeds;
-};
-
-const executorOf = (call: Call): ExecutorName => {
-  const name = text(call, 'executor') as ExecutorName;
-  if (!executors.includes(name)) throw new Fault(`--executor: ${name}; one of ${executors.join(', ')}`);
-  return name;
 };
 
 const dryRun = async (call: Call, sweep: SweepInput, root: string, jobs: number): Promise<void> => {
@@ -92,6 +86,11 @@ export const command: Command = {
   path: ['sweep'],
   words: 'SWEEP.ts',
   summary: 'run every configuration of a sweep with every seed, and write the table with its statistics',
+  examples: [
+    'sweep ablation --data dataset/demo --dry-run',
+    'sweep ./my-sweep.ts --data DIR --jobs 4 --resume',
+    'sweep ./my-sweep.ts --data DIR --executor slurm --slurm time=2:00:00 --slurm partition=cpu',
+  ],
   options: {
     ...dataOptions,
     ...setOption,
@@ -123,11 +122,11 @@ export const command: Command = {
     if (value === null || typeof value !== 'object')
       throw new Fault(`sweep: ${path}; its default export must be defineSweep({…})`);
     const sweep = checkSweep(value);
-    const slurm = override({} as SlurmSettings, several(call, 'slurm'));
+    const slurm = checkSlurm(override({} as SlurmSettings, several(call, 'slurm')));
     checkSweep({ ...sweep, slurm: { ...sweep.slurm, ...slurm } });
     const root = required(call, 'data');
     const jobs = whole(call, 'jobs', 1) ?? processors();
-    const executor = executorOf(call);
+    const executor = chosen('--executor', text(call, 'executor')!, executors);
     const draws = whole(call, 'draws', 100);
     const paperFile = text(call, 'paper');
     const paper = paperFile === undefined ? undefined : await readPaperValues(paperFile);
@@ -154,7 +153,7 @@ export const command: Command = {
     const { failed, unfinished } = result;
     const tables = result.runs.length > 0 ? sweepTables(result, { draws, paper }) : null;
     const files = tables ? await writeSweepTables(result.name, text(call, 'results')!, tables) : [];
-    if (tables) call.print(markdownTable(tables.comparison));
+    if (tables) call.table(tables.comparison);
     for (const file of files) call.print(`table: ${file}`);
     call.print(
       `${result.name}: ${result.runs.length} of ${result.manifest.trials.length} runs finished in ${result.folder}`,

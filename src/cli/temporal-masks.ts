@@ -11,6 +11,7 @@ export const command: Command = {
   words: 'SENSOR=MASKS…',
   summary:
     'the same per pixel from cloud masks: GeoTIFFs (or a folder, or a .npy) of one grid, dated by their names',
+  examples: ['temporal masks s2=masks/s2 gf1=masks/gf1 --out rasters'],
   options: {
     'clear-if': {
       type: 'string',

@@ -1,3 +1,4 @@
+import { notOneOf } from '../config/spelling.js';
 import { Fault, refuse } from '../fault.js';
 import { writeAtomic } from '../files.js';
 import { catalogCsv, mgrsPlaces, simulateCatalog } from '../temporal/simulate.js';
@@ -9,6 +10,7 @@ export const command: Command = {
   path: ['temporal', 'simulate'],
   words: 'TILE…',
   summary: 'a catalog of what Sentinel-2 and GF-1 would acquire over MGRS tiles, labelled simulated',
+  examples: ['temporal simulate 13TDE 31TCJ --from 2024-01-01 --to 2024-12-31 --out simulated.csv'],
   options: {
     from: { type: 'string', value: 'DATE', help: 'first day' },
     to: { type: 'string', value: 'DATE', help: 'last day' },
@@ -25,7 +27,7 @@ export const command: Command = {
     const sensors = list(call, 'sensors');
     for (const sensor of sensors)
       if (sensor !== 's2' && sensor !== 'gf1')
-        faults.push(`--sensors: ${sensor}; s2 and gf1 can be simulated`);
+        faults.push(`${notOneOf('--sensors', sensor, ['s2', 'gf1'])} can be simulated`);
     if (call.words.length === 0) faults.push('tile: none given; name MGRS tiles, as 13TDE');
     refuse(faults);
     if (from! > to!) throw new Fault('period: --to lies before --from; swap them');

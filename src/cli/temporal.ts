@@ -1,4 +1,3 @@
-import { markdownTable } from '../evaluation/render-table.js';
 import { reason, refuse } from '../fault.js';
 import { renderFigure } from '../figures/static/render-figure.js';
 import { tileName } from '../temporal/acquisition.js';
@@ -81,9 +80,8 @@ const run = async (call: Call): Promise<void> => {
       onProgress: call.progress,
       signal: call.signal,
     });
-    call.print(
-      `${markdownTable(gainTableOf(analysis))}\nwrote ${written.length} files to ${out}; open ${out}/report.html`,
-    );
+    call.table(gainTableOf(analysis));
+    call.print(`wrote ${written.length} files to ${out}; open ${out}/report.html`);
   }
   call.json(summarise(analysis));
 };
@@ -92,6 +90,10 @@ export const command: Command = {
   path: ['temporal'],
   words: 'CATALOG…',
   summary: 'how often tiles are seen, by each sensor and by several together: tables, figures, report.html',
+  examples: [
+    'temporal items.json --sensors s2,gf1 --out report',
+    'temporal s2.csv gf1.csv --columns tile=TILE,datetime=DATE,cloud=CLOUD --from 2024-01-01 --out report',
+  ],
   options: {
     sensors: {
       type: 'string',

@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { chosen } from '../config/spelling.js';
 import { restoreExperiment } from '../experiments/experiment.js';
 import { loadDefinitions } from '../experiments/load.js';
 import { Fault } from '../fault.js';
 import { exists } from '../files.js';
 import { modelOf } from '../models/index.js';
+import { noSuchRun } from '../training/list-runs.js';
 import { runFolder } from '../training/run-folder.js';
 import type { Call, Command } from './command.js';
 import {
@@ -39,7 +41,7 @@ const checkpointOf = async (tag: string, name: string, outputDir: string | undef
 /** Whether a run's model keeps weights; a bound, which is fitted on what it is tested on, keeps none. */
 const keepsWeights = async (tag: string, outputDir: string | undefined): Promise<boolean> => {
   const stored = await readFile(runFolder(tag, outputDir).experiment, 'utf8').catch(() => null);
-  if (stored === null) throw new Fault(`--run: ${tag}; no such run under ${outputDir ?? 'outputs'}`);
+  if (stored === null) throw new Fault(await noSuchRun('--run', tag, outputDir));
   const { network, tensors } = modelOf(restoreExperiment(JSON.parse(stored)));
   return network !== undefined || tensors !== undefined;
 };
@@ -58,6 +60,11 @@ const weightsOf = async (call: Call): Promise<string | null> => {
 export const command: Command = {
   path: ['test'],
   summary: 'score a run or a weights file (.safetensors, or the .pth of the original)',
+  examples: [
+    'test --run mine --data DIR',
+    'test --run mine --checkpoint last --split val --data DIR --json',
+    'test --weights epochs_195.pth --data DIR',
+  ],
   options: {
     ...dataOptions,
     ...setOption,
@@ -71,9 +78,7 @@ export const command: Command = {
     split: { type: 'string', value: 'test|val|train', default: 'test', help: 'which list' },
   },
   run: async (call) => {
-    const split = text(call, 'split') ?? 'test';
-    if (split !== 'test' && split !== 'val' && split !== 'train')
-      throw new Fault(`--split: ${split}; one of test, val, train`);
+    const split = chosen('--split', text(call, 'split')!, ['test', 'val', 'train']);
     const root = required(call, 'data');
     const model = text(call, 'model');
     if (model !== undefined) await loadDefinitions(model);

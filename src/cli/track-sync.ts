@@ -8,6 +8,7 @@ export const command: Command = {
   path: ['track', 'sync'],
   words: '[FOLDER]',
   summary: 'send runs to an MLflow server; what is there already is not sent again',
+  examples: ['track sync --to http://127.0.0.1:5000', 'track sync outputs/ablation'],
   options: {
     ...outputOption,
     to: { type: 'string', value: 'URI', help: "the server's address (default: MLFLOW_TRACKING_URI)" },

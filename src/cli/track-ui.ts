@@ -137,6 +137,7 @@ const startServer = async (
 export const command: Command = {
   path: ['track', 'ui'],
   summary: 'look at the runs in MLflow: starts a server here, sends what there is, and follows until Ctrl-C',
+  examples: ['track ui', 'track ui --output-dir outputs/demo --port 5001'],
   options: {
     ...outputOption,
     port: { type: 'string', value: 'N', help: 'port of the server (default: 5000, or any if that is taken)' },

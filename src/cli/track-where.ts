@@ -9,6 +9,7 @@ import { serverFolder } from './track-ui.js';
 export const command: Command = {
   path: ['track', 'where'],
   summary: 'where runs are recorded, where their copy goes, and how to look at them',
+  examples: ['track where'],
   options: outputOption,
   run: async (call) => {
     const record = resolve(text(call, 'output-dir')!);

@@ -19,6 +19,11 @@ export const command: Command = {
   path: ['train'],
   words: 'EXPERIMENT',
   summary: 'fit a model and score it on the validation and test lists',
+  examples: [
+    'train demo/recommended --data DIR --tag mine',
+    'train unet-lut --data DIR --set train.epochs=20 --set model.unet.width=16',
+    'train ./mean-shift.ts --data DIR',
+  ],
   options: {
     ...dataOptions,
     ...setOption,

@@ -1,3 +1,5 @@
+import { Fault } from '../fault.js';
+
 /** Insertions, deletions, replacements and swaps of neighbours that make one word of another (optimal string alignment). */
 export const editDistance = (a: string, b: string): number => {
   let [before, last]: number[][] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
@@ -18,13 +20,34 @@ export const editDistance = (a: string, b: string): number => {
   return last[b.length];
 };
 
-/** `did you mean epochs? ` for a misspelt word; nothing where no word is near (a third of its letters). */
+/** What a name is known by: as it stands, and by its last part (`runs list`, `demo/unet-lut`). */
+const partsOf = (name: string): string[] => [...new Set([name, name.split(/[ /]/).at(-1) ?? name])];
+
+/**
+ * `did you mean epochs? ` for a misspelt word; nothing where no word is near (a third of its letters). The last part of a
+ * longer name does: `list` is `runs list`, `unet-lut` the run `demo/unet-lut`.
+ */
 export const didYouMean = (word: string, words: readonly string[]): string => {
+  const typed = word.toLowerCase();
   const ranked = words
-    .map((other) => ({ other, distance: editDistance(word.toLowerCase(), other.toLowerCase()) }))
+    .map((name) => ({
+      name,
+      distance: Math.min(...partsOf(name.toLowerCase()).map((part) => editDistance(typed, part))),
+    }))
     .sort((a, b) => a.distance - b.distance);
   const [nearest] = ranked;
   return nearest && nearest.distance <= Math.max(1, Math.floor(word.length / 3))
-    ? `did you mean ${nearest.other}? `
+    ? `did you mean ${nearest.name}? `
     : '';
+};
+
+/** The fault of a word that is none of `words`: `--split: tset; did you mean test? one of test, val`. */
+export const notOneOf = (what: string, word: string, words: readonly string[], between = ', '): string =>
+  `${what}: ${word}; ${didYouMean(word, words)}one of ${words.join(between)}`;
+
+/** `word` as one of `words`. @throws Fault where it is none */
+export const chosen = <T extends string>(what: string, word: string, words: readonly T[]): T => {
+  const found = words.find((one) => one === word);
+  if (found === undefined) throw new Fault(notOneOf(what, word, words));
+  return found;
 };

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { didYouMean } from '../config/spelling.js';
 import { Fault, reason, refuse } from '../fault.js';
 
 /** Values that a person took from a publication. */
@@ -55,5 +56,8 @@ export const checkPaperRows = ({ rows, source }: PaperValues, labels: readonly s
   refuse(
     rows
       .filter((row) => !labels.includes(row))
-      .map((row) => `--paper: ${source}; no row ${row}, there are ${labels.join('; ')}`),
+      .map(
+        (row) =>
+          `--paper: ${source}; no row ${row}, ${didYouMean(row, labels)}there are ${labels.join('; ')}`,
+      ),
   );

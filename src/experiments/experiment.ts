@@ -75,7 +75,9 @@ const makeSchema = (model: Model | undefined) => {
         .list()
         .map((penalty) => [
           penalty.name,
-          penalties.isBuiltIn(penalty.name) ? weight.default(0) : weight.optional(),
+          (penalties.isBuiltIn(penalty.name) ? weight.default(0) : weight.optional()).describe(
+            `Weight of the penalty ${penalty.name} on LUTs; 0 leaves it out.`,
+          ),
         ]),
     ),
   );
@@ -88,8 +90,12 @@ const makeSchema = (model: Model | undefined) => {
       definitions: z.array(z.unknown()).optional(),
     })
     .superRefine((value, context) => {
-      const issue = (path: (string | number)[], input: unknown, message: string): void =>
-        context.addIssue({ code: 'custom', path, input, message });
+      const issue = (
+        path: (string | number)[],
+        input: unknown,
+        message: string,
+        words?: readonly string[],
+      ): void => context.addIssue({ code: 'custom', path, input, message, params: { words } });
       const { data, train } = value;
       if (data.bandMax.length !== data.bands.length)
         issue(['data', 'bandMax'], data.bandMax, `one value for each of ${data.bands.length} bands`);
@@ -101,6 +107,7 @@ const makeSchema = (model: Model | undefined) => {
             ['data', 'ndvi', role],
             data.ndvi[role],
             `one of ${data.bands.join(', ')}, or data.ndvi=null`,
+            data.bands,
           );
       const settings = value.model as ModelSettings;
       for (const fault of model?.check?.({ settings: settings as never, data, train }) ?? [])
@@ -113,7 +120,8 @@ const makeSchema = (model: Model | undefined) => {
 /** Made once for a model and what else is known: to make one takes zod longer than to check hundreds of experiments. */
 const schemas = new Map<Model | undefined, { known: string; schema: ReturnType<typeof makeSchema> }>();
 
-const schemaFor = (model: Model | undefined): ReturnType<typeof makeSchema> => {
+/** The schema that experiments of a model are checked by. */
+export const schemaFor = (model: Model | undefined): ReturnType<typeof makeSchema> => {
   const known = [
     ...penalties.list().map(({ name }) => name),
     ...models.list().map(({ kind }) => kind),
@@ -160,6 +168,12 @@ const allowed = (issue: z.core.$ZodIssue): string => {
   return issue.message;
 };
 
+/** The words that a text may be, where the issue knows them. */
+const wordsOf = (issue: z.core.$ZodIssue): readonly string[] => {
+  if (issue.code === 'invalid_value') return issue.values.map(String);
+  return issue.code === 'custom' ? ((issue.params?.['words'] as string[] | undefined) ?? []) : [];
+};
+
 const faultsOf = (error: z.ZodError, input: unknown, keysAt: (path: readonly PropertyKey[]) => string[]) =>
   error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
@@ -169,7 +183,9 @@ const faultsOf = (error: z.ZodError, input: unknown, keysAt: (path: readonly Pro
         const setting = `${[...path, key].join('.')}=${show(at(input, [...issue.path, key]))}`;
         return `unknown setting: ${setting}; ${didYouMean(key, keys)}allowed here: ${keys.join(', ')}`;
       });
-    return `setting ${path.join('.')}: ${show(at(input, issue.path))}; allowed: ${allowed(issue)}`;
+    const value = at(input, issue.path);
+    const hint = typeof value === 'string' ? didYouMean(value, wordsOf(issue)) : '';
+    return `setting ${path.join('.')}: ${show(value)}; ${hint}allowed: ${allowed(issue)}`;
   });
 
 /** The files behind what an experiment uses that is not the package's. */

@@ -13,7 +13,7 @@ import { type Definition, type Experiment, type ExperimentInput, resolveExperime
 const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** The package's own experiments. */
-const packaged = join(packageRoot, 'experiments');
+export const packagedExperiments = join(packageRoot, 'experiments');
 
 const hasExtension = (name: string): boolean => /\.[mc]?[tj]s$/.test(name);
 
@@ -27,7 +27,7 @@ const folders = ['', 'paper', 'demo'];
 const candidates = (name: string): string[] => {
   if (isPath(name)) return [resolve(hasExtension(name) ? name : `${name}.ts`)];
   if (name.split(/[/\\]/).includes('..')) return [];
-  return folders.map((folder) => join(packaged, folder, `${name}.ts`));
+  return folders.map((folder) => join(packagedExperiments, folder, `${name}.ts`));
 };
 
 /** A file in the working folder that somebody may mean by a name, as its path is typed; undefined where there is none. */
@@ -35,14 +35,16 @@ const localFile = async (name: string): Promise<string | undefined> => {
   const places = ['.', ...folders.map((folder) => join('experiments', folder))];
   for (const place of places) {
     const path = join(place, `${name}.ts`);
-    if (!resolve(path).startsWith(packaged + sep) && (await exists(path))) return `./${path}`;
+    if (!resolve(path).startsWith(packagedExperiments + sep) && (await exists(path))) return `./${path}`;
   }
   return undefined;
 };
 
 /** Names of the package's experiments, without `paper/` and `demo/`. */
 const knownNames = async (): Promise<string[]> => {
-  const found = await Promise.all(folders.map((folder) => readdir(join(packaged, folder)).catch(() => [])));
+  const found = await Promise.all(
+    folders.map((folder) => readdir(join(packagedExperiments, folder)).catch(() => [])),
+  );
   const names = found.flat().filter((name) => name.endsWith('.ts'));
   return [...new Set(names.map((name) => name.slice(0, -'.ts'.length)))].sort();
 };
@@ -64,13 +66,13 @@ const compiledFolder = fileURLToPath(new URL('../packaged/', import.meta.url));
 
 /** The compiled form of one of the package's experiments; undefined where there is none, or a source has changed since. */
 const compiledOf = async (path: string): Promise<string | undefined> => {
-  const name = relative(packaged, path);
+  const name = relative(packagedExperiments, path);
   if (name.startsWith('..') || isAbsolute(name)) return undefined;
   const compiled = join(compiledFolder, name.replace(/\.ts$/, '.js'));
   try {
     const [head] = (await readFile(compiled, 'utf8')).split('\n', 1);
     for (const [source, digest] of Object.entries(JSON.parse(head.slice('// '.length))))
-      if ((await fileDigest(join(packaged, source))) !== digest) return undefined;
+      if ((await fileDigest(join(packagedExperiments, source))) !== digest) return undefined;
     return compiled;
   } catch {
     return undefined;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { didYouMean, notOneOf } from '../config/spelling.js';
 import { refuse } from '../fault.js';
 import type { ExperimentInput } from './experiment.js';
 
@@ -96,7 +97,7 @@ export const checkSlurm = (input: unknown): SlurmSettings => {
     refuse(
       result.error.issues.flatMap((issue) =>
         issue.code === 'unrecognized_keys'
-          ? issue.keys.map((key) => `--slurm: ${key}; one of ${Object.keys(slurmSchema.shape).join(', ')}`)
+          ? issue.keys.map((key) => notOneOf('--slurm', key, Object.keys(slurmSchema.shape)))
           : [`--slurm: ${issue.path.map(String).join('.')}; ${issue.message.toLowerCase()}`],
       ),
     );
@@ -114,7 +115,10 @@ export const checkSweep = (input: unknown): SweepInput => {
       result.error.issues.flatMap((issue) => {
         const path = issue.path.map(String);
         if (issue.code === 'unrecognized_keys')
-          return issue.keys.map((key) => `sweep: ${[...path, key].join('.')}; no such setting of a sweep`);
+          return issue.keys.map((key) => {
+            const keys = Object.keys(path[0] === 'slurm' ? slurmSchema.shape : sweepSchema.shape);
+            return `sweep: ${[...path, key].join('.')}; ${didYouMean(key, keys)}no such setting of a sweep`;
+          });
         return [`sweep: ${path.join('.') || 'its default export'}; ${issue.message}`];
       }),
     );

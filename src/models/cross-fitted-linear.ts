@@ -36,8 +36,7 @@ export const linearCorrection = (
 export const crossFittedLinear = makeModel({
   kind: 'cross-fitted-linear',
   settings: {
-    /** How much the correction is held back. */
-    ridge: z.number().positive().default(0.03),
+    ridge: z.number().positive().default(0.03).describe('How much the correction is held back.'),
   },
   joint: ({ data }) => jointShape(data.bands.length, 1),
   bound: 'cross-fitted',

@@ -10,11 +10,17 @@ import { smoothLut, smoothLuts } from './smooth-lut.js';
 export const crossFittedLut = makeModel({
   kind: 'cross-fitted-lut',
   settings: {
-    /** Weight λ of the correction's second differences, and of the correction itself, relative to the mean count per knot. */
-    smoothness: z.number().positive().default(25_600),
-    ridge: z.number().positive().default(0.01),
-    /** λ of the global LUT. */
-    globalSmoothness: z.number().positive().default(1e-3),
+    smoothness: z
+      .number()
+      .positive()
+      .default(25_600)
+      .describe("Weight λ of the correction's second differences, relative to the mean count per knot."),
+    ridge: z
+      .number()
+      .positive()
+      .default(0.01)
+      .describe('Weight of the correction itself, relative to the mean count per knot.'),
+    globalSmoothness: z.number().positive().default(1e-3).describe('λ of the global LUT.'),
   },
   bound: 'cross-fitted',
   fit: ({ settings, data, sums }) =>

@@ -155,13 +155,16 @@ export const gpLinear = makeModel({
   kind: 'gp-linear',
   settings: {
     ...kernelSettings('matern', { ratio: 0.2, level: 0.1, joint: 0.2 }, [0.125, 0.25, 0.5, 1, 2]),
-    /** Degrees of the mean mapping. */
     degree: z
       .array(z.union([z.literal(1), z.literal(2), z.literal(3)]))
       .min(1)
-      .default([1, 2, 3]),
-    /** How many mean patches of evidence the prior is worth. */
-    evidence: z.array(z.number().positive()).min(1).default([0.003, 0.01, 0.03, 0.1]),
+      .default([1, 2, 3])
+      .describe('Degrees of the mean mapping.'),
+    evidence: z
+      .array(z.number().positive())
+      .min(1)
+      .default([0.003, 0.01, 0.03, 0.1])
+      .describe('How many mean patches of evidence the prior is worth.'),
   },
   joint: ({ settings, data }) => jointShape(data.bands.length, Math.max(...settings.degree) as Degree),
   fit: ({ settings, data, sums, patches }): GpLinear => {

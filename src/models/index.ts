@@ -1,4 +1,5 @@
 import { registry } from '../config/definitions.js';
+import { didYouMean } from '../config/spelling.js';
 import { Fault } from '../fault.js';
 import { crossFittedLinear } from './cross-fitted-linear.js';
 import { crossFittedLut } from './cross-fitted-lut.js';
@@ -57,7 +58,10 @@ export const modelOf = ({ model: { kind } }: { model: Pick<ModelSettings, 'kind'
   const found = models.get(kind);
   if (!found)
     throw new Fault(
-      `model: ${kind}; bandalign has none of that kind, --model FILE names the file that defines it`,
+      `model: ${kind}; ${didYouMean(
+        kind,
+        models.list().map((model) => model.kind),
+      )}bandalign has none of that kind, --model FILE names the file that defines it`,
     );
   return found;
 };

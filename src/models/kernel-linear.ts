@@ -31,8 +31,11 @@ export const kernelLinear = makeModel({
   kind: 'kernel-linear',
   settings: {
     ...kernelSettings('gauss', { quantile: 0.05, joint: 0.1 }, [0.5, 1, 2, 4]),
-    /** How much a training patch's own mapping is held back (see cross-fitted-linear.ts). */
-    own: z.array(z.number().positive()).min(1).default([0.03, 0.1, 0.3]),
+    own: z
+      .array(z.number().positive())
+      .min(1)
+      .default([0.03, 0.1, 0.3])
+      .describe("How much a training patch's own mapping is held back."),
   },
   joint: ({ data }) => jointShape(data.bands.length, 1),
   fit: ({ settings, data, sums, patches }): KernelLinear => {

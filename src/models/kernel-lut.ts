@@ -49,13 +49,18 @@ export const kernelLut = makeModel({
   kind: 'kernel-lut',
   settings: {
     ...kernelSettings('gauss', { share: 0.1, quantile: 0.05 }, [0.5, 1, 2, 4]),
-    /** Basis LUTs. */
-    rank: z.int().min(1).max(512).default(48),
-    /** λ and ridge of a training patch's own correction, relative to its mean count per knot (see smooth-lut.ts). */
-    smoothness: z.number().positive().default(2560),
-    own: z.number().positive().default(0.05),
-    /** λ of the global LUT. */
-    globalSmoothness: z.number().positive().default(1e-3),
+    rank: z.int().min(1).max(512).default(48).describe('Basis LUTs.'),
+    smoothness: z
+      .number()
+      .positive()
+      .default(2560)
+      .describe("λ of a training patch's own correction, relative to its mean count per knot."),
+    own: z
+      .number()
+      .positive()
+      .default(0.05)
+      .describe("Ridge of a training patch's own correction, relative to its mean count per knot."),
+    globalSmoothness: z.number().positive().default(1e-3).describe('λ of the global LUT.'),
   },
   joint: ({ settings, data }) => (needsJoint(settings) ? jointShape(data.bands.length, 1) : null),
   fit: ({ settings, data, sums, patches }): KernelLut => {

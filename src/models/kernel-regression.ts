@@ -24,38 +24,67 @@ export const kernelSettings = (
   weights: Partial<Record<FeatureName, number>>,
   scales: number[],
 ) => ({
-  kernel: z.enum(Object.keys(kernels) as KernelName[]).default(kernel),
-  /** The kernel's exponent at the median distance of the training patches, by feature; 0 leaves it out. */
+  kernel: z
+    .enum(Object.keys(kernels) as KernelName[])
+    .default(kernel)
+    .describe('How likeness falls with the distance between tiles.'),
   features: z
     .strictObject({
       share: z
         .number()
         .min(0)
-        .default(weights.share ?? 0),
+        .default(weights.share ?? 0)
+        .describe(
+          'The kernel’s exponent at the median distance of the training patches by the shares of each histogram’s bins; 0 leaves it out.',
+        ),
       quantile: z
         .number()
         .min(0)
-        .default(weights.quantile ?? 0),
+        .default(weights.quantile ?? 0)
+        .describe(
+          'The kernel’s exponent at the median distance of the training patches by 40 quantiles of each band; 0 leaves it out.',
+        ),
       level: z
         .number()
         .min(0)
-        .default(weights.level ?? 0),
+        .default(weights.level ?? 0)
+        .describe(
+          'The kernel’s exponent at the median distance of the training patches by nine quantiles of each band, standardised; 0 leaves it out.',
+        ),
       joint: z
         .number()
         .min(0)
-        .default(weights.joint ?? 0),
+        .default(weights.joint ?? 0)
+        .describe(
+          'The kernel’s exponent at the median distance of the training patches by the joint histograms of pairs of bands; 0 leaves it out.',
+        ),
       ratio: z
         .number()
         .min(0)
-        .default(weights.ratio ?? 0),
+        .default(weights.ratio ?? 0)
+        .describe(
+          'The kernel’s exponent at the median distance of the training patches by nine quantiles of the normalised difference of pairs of bands, standardised; 0 leaves it out.',
+        ),
     })
     .prefault({}),
-  /** What all exponents are multiplied by. */
-  scale: z.array(z.number().positive()).min(1).default(scales),
-  /** α: noise that is added to the kernel's diagonal. */
-  ridge: z.array(z.number().positive()).min(1).default([0.01, 0.03, 0.1, 0.3, 1]),
-  /** Training patches that span the regression at most; more are fitted on as many of them (Nyström), drawn by chance. */
-  centres: z.int().min(1).max(20_000).default(5000),
+  scale: z
+    .array(z.number().positive())
+    .min(1)
+    .default(scales)
+    .describe('What all exponents are multiplied by.'),
+  ridge: z
+    .array(z.number().positive())
+    .min(1)
+    .default([0.01, 0.03, 0.1, 0.3, 1])
+    .describe("α: noise that is added to the kernel's diagonal."),
+  centres: z
+    .int()
+    .min(1)
+    .max(20_000)
+    .default(5000)
+    .describe(
+      'Training patches that span the regression at most; more are fitted on as many of them (Nyström), drawn by chance.',
+    ),
 });
 
 export interface KernelSettings {

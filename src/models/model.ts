@@ -211,8 +211,15 @@ const schemaOf = (
 ): zod.ZodType<ModelSettings> =>
   z.strictObject({
     kind: z.literal(kind).default(kind),
-    knots: z.int().min(2).max(4096).default(256),
-    ...(isNetwork ? { conv: z.boolean().default(false) } : {}),
+    knots: z
+      .int()
+      .min(2)
+      .max(4096)
+      .default(256)
+      .describe('Knots of a LUT, equally spaced over [0, bandMax − 1].'),
+    ...(isNetwork
+      ? { conv: z.boolean().default(false).describe('Add the residual convolution behind the LUT.') }
+      : {}),
     ...(settings instanceof z.ZodObject ? settings.shape : settings),
   }) as unknown as zod.ZodType<ModelSettings>;
 

@@ -9,8 +9,10 @@ import { makeModel, z } from './model.js';
 export const multiBand = makeModel({
   kind: 'multi-band',
   settings: {
-    /** Highest total degree of a term: 5, 15, 35 coefficients a band for four bands. */
-    degree: z.union([z.literal(1), z.literal(2), z.literal(3)]).default(3),
+    degree: z
+      .union([z.literal(1), z.literal(2), z.literal(3)])
+      .default(3)
+      .describe('Highest total degree of a term: 5, 15, 35 coefficients a band for four bands.'),
   },
   joint: ({ settings, data }) => jointShape(data.bands.length, settings.degree),
   fit: ({ settings, data, sums }) =>

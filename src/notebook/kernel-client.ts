@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Dealer, Subscriber } from 'zeromq';
+import type * as zeromq from 'zeromq';
 import { Fault, reason } from '../fault.js';
 import { removeAtExit } from '../files.js';
 import { newConnection } from './new-connection.js';
+import { requireForNotebooks } from './notebook-packages.js';
 import { launcherPath } from './package-root.js';
 import { address, decode, encode, type Fields, newHeader, type WireMessage } from './wire.js';
 
@@ -57,6 +58,7 @@ class PortTaken extends Error {}
 
 const startOnce = async ({ cwd, env, timeout = 60_000 }: KernelStart): Promise<KernelClient> => {
   const folder = await mkdtemp(join(tmpdir(), 'bandalign-kernel-'));
+  const { Dealer, Subscriber } = requireForNotebooks<typeof zeromq>('zeromq');
   const connection = await newConnection();
   const file = join(folder, 'connection.json');
   await writeFile(file, JSON.stringify(connection), { mode: 0o600 });
@@ -125,7 +127,7 @@ const startOnce = async ({ cwd, env, timeout = 60_000 }: KernelStart): Promise<K
       entry.resolve({ content: entry.reply });
     }
   };
-  const pump = async (socket: Dealer | Subscriber, broadcast: boolean): Promise<void> => {
+  const pump = async (socket: zeromq.Dealer | zeromq.Subscriber, broadcast: boolean): Promise<void> => {
     for await (const frames of socket) {
       const { header, parent, content }: WireMessage = decode(connection.key, frames);
       const id = parent.msg_id ?? '';
@@ -154,7 +156,7 @@ const startOnce = async ({ cwd, env, timeout = 60_000 }: KernelStart): Promise<K
   pump(iopub, true).catch(ignoreClose);
 
   const ask = (
-    socket: Dealer,
+    socket: zeromq.Dealer,
     type: string,
     content: Fields,
     onMessage: (message: KernelMessage) => void = () => {},

@@ -1,7 +1,8 @@
 import type ts from 'typescript';
+import { didYouMean } from '../config/spelling.js';
 import { refuse } from '../fault.js';
 import { type Cell, cellTags, type Notebook } from './document.js';
-import { packageRequire } from './package-root.js';
+import { requireForNotebooks } from './notebook-packages.js';
 
 /** One variable of a notebook's parameters cell. */
 export interface Parameter {
@@ -39,7 +40,7 @@ const literalType = (typescript: TypeScript, value: ts.Expression): string | und
 
 /** The variables that a parameters cell declares, by a reading of its text alone. */
 const readParameters = (source: string): Parameter[] => {
-  const typescript = packageRequire('typescript') as TypeScript;
+  const typescript = requireForNotebooks<TypeScript>('typescript');
   const file = typescript.createSourceFile('parameters.ts', source, typescript.ScriptTarget.Latest, true);
   return file.statements.filter(typescript.isVariableStatement).flatMap(({ declarationList }) =>
     declarationList.declarations
@@ -210,8 +211,11 @@ export const injectParameters = (
   for (const [variable, text] of values) {
     const parameter = known.find((candidate) => candidate.name === variable);
     if (!parameter) {
-      const names = known.map((candidate) => candidate.name).join(', ') || 'none';
-      faults.push(`parameter ${variable}: unknown to ${name}; it has ${names}`);
+      const names = known.map((candidate) => candidate.name);
+      const hint = didYouMean(variable, names).trim();
+      faults.push(
+        `parameter ${variable}: unknown to ${name}; it has ${names.join(', ') || 'none'}${hint && `; ${hint}`}`,
+      );
       continue;
     }
     const read = literalFor(parameter, text);

@@ -1,4 +1,5 @@
 import { override } from '../config/override.js';
+import { didYouMean } from '../config/spelling.js';
 import type { Experiment, ExperimentInput } from '../experiments/experiment.js';
 import { resolveExperiment } from '../experiments/experiment.js';
 import { loadExperiment, loadTyped } from '../experiments/load.js';
@@ -206,7 +207,9 @@ const twins = (trials: readonly Trial[]): string[] => {
   return [...faults];
 };
 
-const missingBaseline = ({ baseline }: SweepInput, trials: readonly Trial[]): string[] =>
-  baseline === undefined || trials.some(({ row, label }) => row === baseline || label === baseline)
-    ? []
-    : [`sweep: baseline ${baseline}; one of ${[...new Set(trials.map(({ label }) => label))].join('; ')}`];
+const missingBaseline = ({ baseline }: SweepInput, trials: readonly Trial[]): string[] => {
+  if (baseline === undefined || trials.some(({ row, label }) => row === baseline || label === baseline))
+    return [];
+  const labels = [...new Set(trials.map(({ label }) => label))];
+  return [`sweep: baseline ${baseline}; ${didYouMean(baseline, labels)}one of ${labels.join('; ')}`];
+};

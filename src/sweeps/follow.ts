@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import type { OnProgress } from '../progress.js';
+import type { OnProgress, TaskProgress } from '../progress.js';
 import type { TaskEvent } from './executor.js';
 
 /** What the tasks have come to. */
@@ -29,6 +29,14 @@ export interface Followed {
 
 const percent = (done: number, total: number): string => `${Math.floor((100 * done) / Math.max(1, total))} %`;
 
+/** `linear 45 % loss 1.2`, in a line of several tasks. */
+const gist = ({ tag, progress }: TaskProgress): string => {
+  if (!progress) return `${tag} starting`;
+  const { stage, done, total, note } = progress;
+  const far = stage === 'training' || stage === 'aligning';
+  return far ? `${tag} ${percent(done, total)} ${note ?? ''}`.trim() : `${tag} ${stage}`;
+};
+
 /**
  * Follows tasks: one line of progress for all workers, a note for each failure and retry as it happens, and all of it in a
  * log of events.
@@ -36,10 +44,11 @@ const percent = (done: number, total: number): string => `${Math.floor((100 * do
 export const follow = (followed: Followed): { onEvent: (event: TaskEvent) => void; tally: Tally } => {
   const { name, unit, retryNote, events, total, finishedBefore, tellFailures, onProgress, onNote } = followed;
   const tally: Tally = { finished: finishedBefore, failed: [] };
-  const running = new Map<string, string>();
+  const running = new Map<string, TaskProgress>();
   const said = new Set<string>();
   const show = (): void => {
-    const live = [...running].slice(0, 4).map(([tag, state]) => `${tag} ${state}`);
+    const tasks = [...running.values()];
+    const live = tasks.slice(0, 4).map(gist);
     const more = running.size > 4 ? [`and ${running.size - 4} more`] : [];
     const failures = tally.failed.length > 0 ? [`${tally.failed.length} failed`] : [];
     onProgress({
@@ -48,6 +57,8 @@ export const follow = (followed: Followed): { onEvent: (event: TaskEvent) => voi
       total,
       unit,
       note: [...failures, ...live, ...more].join(' · '),
+      tasks,
+      failed: tally.failed.length,
     });
   };
   const write = ({ task, ...event }: Exclude<TaskEvent, { kind: 'progress' }>): void => {
@@ -64,14 +75,12 @@ export const follow = (followed: Followed): { onEvent: (event: TaskEvent) => voi
   const onEvent = (event: TaskEvent): void => {
     const { tag } = event.task;
     if (event.kind === 'progress') {
-      const { stage, done, total: all, note } = event.progress;
-      const far = stage === 'training' || stage === 'aligning';
-      running.set(tag, far ? `${percent(done, all)} ${note ?? ''}`.trim() : stage);
+      running.set(tag, { tag, progress: event.progress });
       show();
       return;
     }
     write(event);
-    if (event.kind === 'started') running.set(tag, 'starting');
+    if (event.kind === 'started') running.set(tag, { tag });
     else if (event.kind === 'note') {
       // what all tasks say of the data is said once
       if (!said.has(event.text)) onNote(`${tag}: ${event.text}`);

@@ -1,3 +1,4 @@
+import { didYouMean } from '../config/spelling.js';
 import { Fault } from '../fault.js';
 import type { Catalog, Outline } from './acquisition.js';
 import type { BootstrapOptions } from './bootstrap-tiles.js';
@@ -64,7 +65,7 @@ const chooseSensors = (
     .filter((sensor) => ![...platforms].some((platform) => counts(sensor, platform)))
     .map(
       (sensor) =>
-        `--sensors: ${sensor}; no acquisition of it; the catalogs have ${[...platforms].sort().join(', ')}`,
+        `--sensors: ${sensor}; ${didYouMean(sensor, [...platforms])}no acquisition of it; the catalogs have ${[...platforms].sort().join(', ')}`,
     );
   const twice = wanted.filter((sensor, index) => wanted.indexOf(sensor) !== index);
   faults.push(...twice.map((sensor) => `--sensors: ${sensor}; named twice`));
@@ -149,7 +150,7 @@ const chooseTiles = (
         .filter((tile) => !there.has(tile))
         .map(
           (tile) =>
-            `--tiles: ${tile}; not in the catalogs, which have ${[...there].sort().slice(0, 20).join(', ')}`,
+            `--tiles: ${tile}; ${didYouMean(tile, [...there])}not in the catalogs, which have ${[...there].sort().slice(0, 20).join(', ')}`,
         ),
     );
   }

@@ -1,3 +1,4 @@
+import { didYouMean } from '../config/spelling.js';
 import { Fault } from '../fault.js';
 
 /** What a catalog's columns (or a STAC item's properties) can be read as. */
@@ -129,7 +130,9 @@ export const parseColumns = (text: string): ColumnRequest => {
     const role = entry.slice(0, at).trim() as Role;
     const parts = splitOutsideQuotes(entry.slice(at + 1), '+').map(readPart);
     if (at < 0 || !roles.includes(role))
-      faults.push(`--columns: ${entry}; write NAME=COLUMN with a name of ${roles.join(', ')}`);
+      faults.push(
+        `--columns: ${entry}; ${didYouMean(role, roles)}write NAME=COLUMN with a name of ${roles.join(', ')}`,
+      );
     else if (mapping[role] !== undefined) faults.push(`--columns: ${role}; given twice`);
     else if (parts.some((part) => 'column' in part && part.column === ''))
       faults.push(`--columns: ${entry}; a column's name is missing`);

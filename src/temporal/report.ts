@@ -17,7 +17,8 @@ import { summarise } from './summary.js';
 /** Rows of a table shown on the page; the CSV files have all. */
 const shownRows = 300;
 
-const tableHtml = ({ caption, columns, rows, notes = [] }: Table): string => {
+/** A table as HTML, for a page of `figurePage`. */
+export const tableHtml = ({ caption, columns, rows, notes = [] }: Table): string => {
   const named = columns.map((_, at) => rows.every(({ cells }) => typeof cells[at] === 'string'));
   const style = (at: number): string => (named[at] ? ' class="name"' : '');
   const head = columns.map(

@@ -1,4 +1,4 @@
-import { Fault } from '../fault.js';
+import { chosen } from '../config/spelling.js';
 
 /** What can compute, in the order in which `bandalign backends` lists it. */
 export const backendNames = ['cpu', 'wasm', 'webgpu', 'tensorflow'] as const;
@@ -20,9 +20,7 @@ export interface BackendDevice {
 
 /** @throws Fault where `value` is no choice; `where` is what the reader typed it into */
 export const backendChoice = (value: string, where: string): BackendChoice => {
-  const choice = (['auto', ...backendNames] as const).find((name) => name === value);
-  if (choice === undefined) throw new Fault(`${where}: ${value}; one of auto, ${backendNames.join(', ')}`);
-  return choice;
+  return chosen(where, value, ['auto', ...backendNames]);
 };
 
 /**

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { didYouMean } from '../config/spelling.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Experiment } from '../experiments/experiment.js';
 import { readExperiment } from '../experiments/experiment.js';
@@ -85,13 +86,32 @@ export const listRuns = async (
   return runs;
 };
 
+/** Tags of the runs under a folder, those of sweeps (`sweep/trial`) included; nothing of them is read. */
+const tagsUnder = async (outputDir: string): Promise<string[]> => {
+  const foldersIn = async (folder: string): Promise<string[]> =>
+    (await readdir(folder, { withFileTypes: true }).catch(() => []))
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+  const isRun = (tag: string): boolean => existsSync(runFolder(tag, outputDir).experiment);
+  const tags: string[] = [];
+  for (const name of await foldersIn(outputDir)) {
+    if (isRun(name)) tags.push(name);
+    else for (const trial of await foldersIn(join(outputDir, name))) tags.push(`${name}/${trial}`);
+  }
+  return tags.filter(isRun);
+};
+
+/** The fault of a tag that no run has, with the tag that may be meant. `what` is what named it: `run`, `--run`. */
+export const noSuchRun = async (what: string, tag: string, outputDir = 'outputs'): Promise<string> =>
+  `${what}: ${tag}; ${didYouMean(tag, await tagsUnder(outputDir))}no such run under ${outputDir}`;
+
 /** Reads runs that must be finished. @throws Fault that names every tag that is missing or unfinished */
 export const finishedRuns = async (tags: readonly string[], outputDir?: string): Promise<FinishedRun[]> => {
   const faults: string[] = [];
   const runs: FinishedRun[] = [];
   for (const tag of tags) {
     const run = await readRun(tag, outputDir);
-    if (!run) faults.push(`run: ${tag}; no such run under ${outputDir ?? 'outputs'}`);
+    if (!run) faults.push(await noSuchRun('run', tag, outputDir));
     else if (!run.result) faults.push(`run: ${tag}; not finished, continue it by train --resume`);
     else runs.push({ ...run, result: run.result, tiles: await readTiles(run.folder.tiles) });
   }

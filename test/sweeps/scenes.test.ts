@@ -156,7 +156,7 @@ describe('a list of scenes', () => {
     expect([code, stderr.trim().split('\n')]).toEqual([
       2,
       [
-        'bandalign: --executor: slrm; one of local, slurm, debug',
+        'bandalign: --executor: slrm; did you mean slurm? one of local, slurm, debug',
         'bandalign: --executor: without --list; leave it out',
         'bandalign: --jobs: without --list; leave it out',
         'bandalign: --jobs: 0; a positive integer',
@@ -165,7 +165,7 @@ describe('a list of scenes', () => {
     const slurm = await bandalign(folder, listWords('--executor', 'slurm', '--slurm', 'tiem=3')).ended;
     expect([slurm.code, slurm.stderr]).toEqual([
       2,
-      expect.stringMatching(/--slurm: tiem; one of partition, /),
+      expect.stringMatching(/--slurm: tiem; did you mean time\? one of partition, /),
     ]);
   });
 });

@@ -96,7 +96,8 @@ const contentOf = async (dir: string): Promise<string[] | null> =>
     throw new Fault(`folder: ${dir}; cannot be read (${reason(error)})`);
   });
 
-const isSynthetic = (dir: string): Promise<boolean> =>
+/** Whether a folder holds a synthetic dataset. */
+export const isSynthetic = (dir: string): Promise<boolean> =>
   readFile(join(dir, syntheticMarker), 'utf8').then(
     (text) => (JSON.parse(text) as { synthetic?: unknown }).synthetic === true,
     () => false,

@@ -1,8 +1,8 @@
-import { packageRequire } from '../package-root.js';
+import { requireForNotebooks } from '../notebook-packages.js';
 import type { Fields } from '../wire.js';
 
 const versionOf = (name: string): string =>
-  (packageRequire(`${name}/package.json`) as { version: string }).version;
+  requireForNotebooks<{ version: string }>(`${name}/package.json`).version;
 
 /** What a kernel tells of itself and of its language. */
 export const kernelInfo = (): Fields => ({

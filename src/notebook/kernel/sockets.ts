@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { Publisher, Reply, Router } from 'zeromq';
+import type * as zeromq from 'zeromq';
+import { requireForNotebooks } from '../notebook-packages.js';
 import {
   address,
   type Connection,
@@ -32,6 +33,7 @@ export const bindSockets = async (
   receive: (channel: Channel, request: WireMessage) => void,
   receiveInput: (line: string) => void,
 ): Promise<KernelSockets> => {
+  const { Publisher, Reply, Router } = requireForNotebooks<typeof zeromq>('zeromq');
   const session = randomUUID();
   // no high-water mark: a subscriber that is slow must not lose output, nor the word that a cell has ended
   const iopub = new Publisher({ sendHighWaterMark: 0, linger: 2000 });
@@ -39,7 +41,7 @@ export const bindSockets = async (
   const control = new Router({ linger: 2000 });
   const stdin = new Router({ linger: 0 });
   const heartbeat = new Reply({ linger: 0 });
-  const bind = (socket: Publisher | Router | Reply, port: number): Promise<void> =>
+  const bind = (socket: zeromq.Publisher | zeromq.Router | zeromq.Reply, port: number): Promise<void> =>
     socket.bind(address(connection, port));
   await Promise.all([
     bind(iopub, connection.iopub_port),
@@ -50,7 +52,7 @@ export const bindSockets = async (
   ]);
 
   const seen = new Set<string>();
-  const listen = async (socket: Router, hand: (message: WireMessage) => void): Promise<void> => {
+  const listen = async (socket: zeromq.Router, hand: (message: WireMessage) => void): Promise<void> => {
     for await (const frames of socket) {
       try {
         const message = decode(connection.key, frames);
@@ -79,8 +81,8 @@ export const bindSockets = async (
   echo().catch(ignoreClose);
 
   // one send at a time on each socket, in order
-  const tails = new Map<Publisher | Router, Promise<void>>();
-  const enqueue = (socket: Publisher | Router, message: WireMessage): void => {
+  const tails = new Map<zeromq.Publisher | zeromq.Router, Promise<void>>();
+  const enqueue = (socket: zeromq.Publisher | zeromq.Router, message: WireMessage): void => {
     const frames = encode(connection.key, message);
     const sent = (tails.get(socket) ?? Promise.resolve()).then(() => socket.send(frames)).catch(ignoreClose);
     tails.set(socket, sent);

@@ -3,7 +3,7 @@ import { relative, sep } from 'node:path';
 import vm from 'node:vm';
 import type ts from 'typescript';
 import { reason } from '../../fault.js';
-import { packageRequire } from '../package-root.js';
+import { requireForNotebooks, resolveForNotebooks } from '../notebook-packages.js';
 import { importsBeside } from './beside-notebook.js';
 import { type CompiledCell, cellFile, type Diagnostic } from './cell-error.js';
 import type { CompiledModules } from './module-loading.js';
@@ -129,8 +129,8 @@ export const startTslab = (
 ): CellRunner => {
   const cells = new Map<number, CompiledCell>();
   const mapsByCode = new Map<string, string[]>();
-  const typescript = packageRequire('typescript') as TypeScript;
-  const fromTslab = createRequire(packageRequire.resolve('tslab/package.json'));
+  const typescript = requireForNotebooks<TypeScript>('typescript');
+  const fromTslab = createRequire(resolveForNotebooks('tslab/package.json'));
   const changes = sourceChanges(typescript);
   const told = new Set<string>();
   let untyped: string[] = [];
@@ -144,7 +144,7 @@ export const startTslab = (
   });
   provide(fromTslab, '@tslab/typescript-for-tslab', forTslab);
   const load = <Name extends keyof TslabModules>(name: Name): TslabModules[Name] =>
-    packageRequire(`tslab/dist/${name}.js`) as TslabModules[Name];
+    requireForNotebooks<TslabModules[Name]>(`tslab/dist/${name}.js`);
   load('jupyter').lastWriteDisplayData = onDisplay;
 
   const newConverter = (): Converter => load('converter').createConverter({ isJS: false, isBrowser: false });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type ts from 'typescript';
+import { notebookFolder } from '../notebook-packages.js';
 import { packageRequire, packageRoot } from '../package-root.js';
 import { quickInfo } from './hover.js';
 import { withShorthandProperties } from './shorthand-properties.js';
@@ -108,7 +109,11 @@ const cellOptions = (typescript: TypeScript, original: ts.CompilerOptions): ts.C
   allowJs: true, // a .js module of the project is compiled as a .ts one is, and its types are inferred
   rewriteRelativeImportExtensions: true, // `./lut.ts` is compiled too, to `./lut.js`
   lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
-  typeRoots: [join(packageRoot, 'node_modules', '@types'), join(packageRoot, '..', '@types')],
+  typeRoots: [
+    join(packageRoot, 'node_modules', '@types'),
+    join(packageRoot, '..', '@types'),
+    join(notebookFolder, 'node_modules', '@types'),
+  ],
   types: ['node'],
 });
 

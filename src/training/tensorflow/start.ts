@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { findPackage, importPackage, shortReason } from '../../engine/optional-package.js';
 import { deviceTrouble, gpuDevice, openDevice, webgpuInstall } from '../../engine/webgpu/device.js';
@@ -9,11 +10,13 @@ import type { BackendDevice, BackendName } from '../backends.js';
 import { loadTensorflowNative } from './native.js';
 import { disagreement, type ProbeResult, probe } from './probe.js';
 
-/**
- * Loads the whole package, not its core: in Node only this one registers the gradients of the ops. By `require`, and when
- * tensors are wanted: an `import` has Node look through its 7 MB for names first, three times the work of loading it.
- */
-const registerOps = (): void => void createRequire(import.meta.url)('@tensorflow/tfjs');
+const require = createRequire(import.meta.url);
+
+/** What setup/bundle-tensorflow.mjs makes of TensorFlow.js: `ops.cjs`, `wasm.cjs` and its binaries. */
+const bundled = fileURLToPath(new URL('../../../dist/tensorflow/', import.meta.url));
+
+/** Gradients and chained ops, which the core's build for Node does not register, and the backend `cpu`; when tensors are wanted. */
+const registerOps = (): void => void require(join(bundled, 'ops.cjs'));
 
 const cpuModel = (): string => cpus()[0]?.model ?? 'CPU';
 
@@ -49,8 +52,11 @@ const loadWebgpu = async (): Promise<BackendDevice> => {
 const loaders: Record<BackendName, () => Promise<BackendDevice>> = {
   cpu: async () => ({ version: `@tensorflow/tfjs ${tf.version_core}`, device: cpuModel(), isGpu: false }),
   wasm: async () => {
-    const path = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
-    const { version_wasm } = (await import(pathToFileURL(path).href)) as { version_wasm: string };
+    const { version_wasm, setWasmPaths } = require(join(bundled, 'wasm.cjs')) as {
+      version_wasm: string;
+      setWasmPaths: (folder: string) => void;
+    };
+    setWasmPaths(bundled);
     const version = `@tensorflow/tfjs-backend-wasm ${version_wasm}`;
     return { version, device: `${cpuModel()} (WebAssembly)`, isGpu: false };
   },
