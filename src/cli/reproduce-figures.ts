@@ -29,7 +29,7 @@ import type { Call } from './command.js';
 const tilesShown = 24;
 
 /** Every n-th test tile, so that all regions are among them. */
-const someTiles = (run: FinishedRun, count: number): string[] => {
+export const someTiles = (run: FinishedRun, count: number): string[] => {
   const tiles = run.tiles.filter(({ split }) => split === 'test').map(({ tile }) => tile);
   const step = Math.max(1, Math.floor(tiles.length / count));
   return tiles.filter((_, i) => i % step === 0).slice(0, count);
@@ -48,7 +48,7 @@ const errorOf = ({ bands }: TileRecord): number =>
   bands.reduce((sum, { squared, n }) => sum + Math.sqrt(squared / n), 0);
 
 /** A typical test tile: its errors before and after alignment both lie close to the median tile's. */
-const middleTile = (before: FinishedRun, after: FinishedRun): string => {
+export const middleTile = (before: FinishedRun, after: FinishedRun): string => {
   const own = new Map(testTiles(after).map((record) => [record.tile, errorOf(record)]));
   const tiles = testTiles(before).map((record) => ({
     tile: record.tile,
@@ -63,12 +63,20 @@ const middleTile = (before: FinishedRun, after: FinishedRun): string => {
 };
 
 /** The band whose test error alignment changes most. */
-const changedBand = (before: FinishedRun, after: FinishedRun): string => {
+export const changedBand = (before: FinishedRun, after: FinishedRun): string => {
   const ratios = before.result.scores.test.bands.map(
     ({ rmse }, band) => rmse / after.result.scores.test.bands[band].rmse,
   );
   return before.experiment.data.bands[ratios.indexOf(Math.max(...ratios))];
 };
+
+/** The README's first picture: a tile before and after alignment, and as the target sensor saw it. */
+export const exampleTile = async (
+  data: PreparedData,
+  aligner: Aligner,
+  tile: string,
+  band: string,
+): Promise<Figure> => (await tileReport(data, aligner, tile, { note: 'synthetic' })).beforeAfter(band);
 
 const galleryOf = async (data: PreparedData, aligner: Aligner, tiles: readonly string[]): Promise<Figure> => {
   const shown: GalleryTile[] = [];
@@ -205,16 +213,12 @@ export const drawResults = async (
     const shares = tiles.map((tile) => data.tileHistogram(tile));
     const compared = ['linear', 'global-lut', 'unet-lut', 'recommended'].map(run);
     const figures: Record<string, Figure> = {
-      'before-after': (
-        await tileReport(
-          data,
-          await loadAligner(recommended.folder.best),
-          middleTile(run('identity'), recommended),
-          {
-            note: 'synthetic',
-          },
-        )
-      ).beforeAfter(changedBand(run('identity'), recommended)),
+      'before-after': await exampleTile(
+        data,
+        await loadAligner(recommended.folder.best),
+        middleTile(run('identity'), recommended),
+        changedBand(run('identity'), recommended),
+      ),
       'tile-gallery': await galleryOf(data, aligner, someTiles(adaptive, 4)),
       'tile-luts': tileLuts(luts, global, experiment.data.bands, shares, {
         title: `LUTs of ${luts.length} test tiles (synthetic)`,
