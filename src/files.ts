@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { access, copyFile, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { createReadStream, rmSync } from 'node:fs';
+import { access, copyFile, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 
 /** Is there anything at `path`? */
 export const exists = (path: string): Promise<boolean> =>
@@ -20,12 +21,45 @@ export const isAlive = (pid: number): boolean => {
   }
 };
 
-/** A name beside `path` that no reader takes for a finished file. */
+/** After this, what a process of another machine was writing is taken for abandoned, ms. */
+const staleAfter = 7 * 24 * 3600 * 1000;
+const host = (): string =>
+  hostname()
+    .replace(/[^A-Za-z0-9-]/g, '-')
+    .slice(0, 60);
+/** How the name of a file begins while `path` is written. */
+const temporaryStart = (path: string): string => `.${basename(path).slice(0, 60)}.`;
+
+/** `.NAME.HOST.PID.RANDOM.tmp` beside `path`: no reader takes it for a finished file, and a later run sees whose it is. */
 export const temporaryName = (path: string): string =>
-  join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
+  join(
+    dirname(path),
+    `${temporaryStart(path)}${host()}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`,
+  );
 
 /** Is this the name of a file that was being written? */
-export const isTemporary = (name: string): boolean => /^\.[0-9a-f]{12}\.tmp$/.test(name);
+export const isTemporary = (name: string): boolean => /^\..*\.tmp$/.test(name);
+
+/**
+ * Removes what killed processes left beside `path` under {@link temporaryName}: those of this host that live no more, and
+ * of other hosts after a week.
+ */
+export const removeAbandoned = async (path: string): Promise<void> => {
+  const start = temporaryStart(path);
+  for (const name of await readdir(dirname(path)).catch(() => [])) {
+    const owner = name.startsWith(start) && /^(.+)\.(\d+)\.[0-9a-f]{8}\.tmp$/.exec(name.slice(start.length));
+    if (!owner) continue;
+    const file = join(dirname(path), name);
+    const isAbandoned =
+      owner[1] === host()
+        ? !isAlive(Number(owner[2]))
+        : await stat(file).then(
+            ({ mtimeMs }) => Date.now() - mtimeMs > staleAfter,
+            () => false,
+          );
+    if (isAbandoned) await rm(file, { force: true });
+  }
+};
 
 /** Bytes of a safe name; file systems take 255, so that a suffix fits. */
 const longestName = 150;
@@ -87,29 +121,57 @@ export const renameDurably = async (from: string, to: string): Promise<void> => 
   await syncFolder(dirname(to));
 };
 
+const passing = new Set<string>();
+let isWatchingExit = false;
+
+/** Removes `path`, a file or a folder, when this process (or thread) exits before the function that is returned is called. */
+export const removeAtExit = (path: string): (() => void) => {
+  if (!isWatchingExit)
+    process.once('exit', () => {
+      for (const left of passing)
+        try {
+          rmSync(left, { recursive: true, force: true });
+        } catch {
+          // the next run finds it
+        }
+    });
+  isWatchingExit = true;
+  passing.add(path);
+  return () => void passing.delete(path);
+};
+
 /** Makes a file whole or not at all: `write` fills a temporary one, which is flushed and renamed to `path`. */
 const writeWhole = async (path: string, write: (temporary: string) => Promise<FileHandle>): Promise<void> => {
   const temporary = temporaryName(path);
+  const keep = removeAtExit(temporary);
   try {
+    await removeAbandoned(path);
     const file = await write(temporary);
     await file.sync().finally(() => file.close());
     await renameDurably(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw error;
+  } finally {
+    keep();
   }
 };
 
 /**
- * Writes a file so that a reader, also one after a power cut, sees the old content or the new, never a part. Creates the
+ * Writes a file, whole or piece by piece, so that a reader, also one after a power cut, sees the old content or the new, never a part. Creates the
  * folder. On failure the temporary file is removed and `path` is untouched.
  */
-export const writeAtomic = async (path: string, data: string | Uint8Array): Promise<void> => {
+export const writeAtomic = async (
+  path: string,
+  data: string | Uint8Array | Iterable<string>,
+): Promise<void> => {
   await makeFolder(dirname(path));
   await writeWhole(path, async (temporary) => {
     const file = await open(temporary, 'wx');
     try {
-      await file.writeFile(data);
+      const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
+      // each is written where the one before it ended
+      for (const piece of pieces) await file.writeFile(piece);
       return file;
     } catch (error) {
       await file.close();

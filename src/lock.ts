@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
-import { digest, isAlive } from './files.js';
+import { digest, isAlive, removeAtExit } from './files.js';
 
 /**
  * Locks between processes, each a file that names its owner. A lock is free when its owner is proved dead, never because
@@ -311,6 +311,7 @@ export const withLock = async <T>(
   const text = JSON.stringify({ token, ...thisProcess() } satisfies Owner);
   let server: Server | null = null;
   own.add(token);
+  const keepSocket = removeAtExit(socketOf(path, token));
   try {
     // before the lock, so that no owner is ever seen that should answer and does not yet
     server = await answer(socketOf(path, token));
@@ -327,14 +328,19 @@ export const withLock = async <T>(
     own.delete(token);
     server?.close();
     await discard(socketOf(path, token));
+    keepSocket();
     throw fault(error);
   }
+  // nobody succeeds an owner that lives: until it is released, what stands there is this one's
+  const keepLock = removeAtExit(path);
   try {
     await removeLeftovers(path);
     return await work();
   } finally {
     own.delete(token);
     server?.close();
+    keepLock();
     await release(path, token);
+    keepSocket();
   }
 };

@@ -19,7 +19,7 @@ export interface Call {
   /** A line on stderr: notes and warnings, silent under `--quiet`. */
   note: (text: string) => void;
   progress: OnProgress;
-  /** Aborted by the first Ctrl-C (or SIGTERM); a second one ends the process at once. */
+  /** Aborted by the first Ctrl-C (or SIGTERM): the process ends within a second, by itself or not. */
   signal: AbortSignal;
 }
 

@@ -1,6 +1,8 @@
 import { basename, join } from 'node:path';
 import { Fault } from '../fault.js';
 import { writeAtomic } from '../files.js';
+import type { Notebook } from '../notebook/document.js';
+import type { PageLink } from '../notebook/export/html-page.js';
 import type { Command } from './command.js';
 
 const pageName = (notebook: string, format: string): string => `${basename(notebook, '.ipynb')}.${format}`;
@@ -39,27 +41,30 @@ export const command: Command = {
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) throw new Fault(`notebooks: two become ${twice}; export them into two folders`);
     const { exportNotebook } = await import('../notebook/export/export-notebook.js');
-    const { indexPage } = await import('../notebook/export/index-page.js');
+    const { indexPage, searchableText } = await import('../notebook/export/index-page.js');
     const { notebookTitle } = await import('../notebook/export/cell-parts.js');
     const { readNotebook } = await import('../notebook/read-notebook.js');
-    const links = await Promise.all(
-      words.map(async (word, index) => {
-        const content = await readNotebook(word);
-        const title = notebookTitle(content.cells, basename(word, '.ipynb'));
-        return { notebook: basename(word), page: names[index], title, content };
-      }),
-    );
+    let only: Notebook | undefined;
+    // one at a time is in memory: its outputs may be many
+    const links: (PageLink & { text: string })[] = [];
+    for (const [index, word] of words.entries()) {
+      const content = await readNotebook(word);
+      if (words.length === 1) only = content;
+      const title = notebookTitle(content.cells, basename(word, '.ipynb'));
+      links.push({ notebook: basename(word), page: names[index], title, text: searchableText(content) });
+    }
     const pages: { notebook: string; files: string[] }[] = [];
     for (const [index, notebook] of words.entries()) {
       progress({ stage: 'export', done: index, total: words.length, unit: 'notebooks' });
-      const { cells } = links[index].content;
+      const content = only ?? (await readNotebook(notebook));
+      const { cells } = content;
       if (
         cells.some((cell) => cell.cell_type === 'code') &&
         cells.every((cell) => cell.execution_count == null)
       )
         note(`${notebook}: it was not run; the page has no outputs`);
       const files = await exportNotebook(notebook, single ? out : join(out, names[index]), {
-        ...{ code, pages: links },
+        ...{ code, pages: links, notebook: content },
       });
       pages.push({ notebook, files });
       print(files[0]);

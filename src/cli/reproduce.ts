@@ -1,18 +1,18 @@
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syntheticMarker } from '../dataset/synth/marker.js';
-import { synthesizeDataset } from '../dataset/synth/synth.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
 import { markdownTable, writeTables } from '../evaluation/render-table.js';
 import { loadTyped } from '../experiments/load.js';
 import { checkSweep } from '../experiments/sweep.js';
+import { Fault } from '../fault.js';
 import { processors } from '../processors.js';
 import { comparedModels } from '../training/compare-runs.js';
 import { finishedRuns } from '../training/list-runs.js';
-import type { Call, Command } from './command.js';
-import { flag, setOption, several, text } from './options.js';
+import type { Command } from './command.js';
+import { ensureSynthetic } from './ensure-synthetic.js';
+import { flag, setOption, several, text, whole } from './options.js';
+import { reproduceFull } from './reproduce-full.js';
 import { sideBySide } from './reproduce-rows.js';
-import { version } from './version.js';
 
 /** The rows of the comparison, in the order of the table; each is `experiments/demo/<row>.ts`. */
 const rows = [
@@ -36,16 +36,6 @@ const rows = [
 
 /** The sweep: `experiments/<name>.ts`, here or in the package. */
 const ablation = 'ablation-short';
-
-/** Makes the demo dataset where there is none; a synthetic dataset that is there is used as it is. */
-const ensureDemo = async (call: Call, root: string): Promise<void> => {
-  const there = await access(join(root, syntheticMarker)).then(
-    () => true,
-    () => false,
-  );
-  if (!there)
-    await synthesizeDataset(root, { version: await version(), progress: call.progress, signal: call.signal });
-};
 
 const notebooks = async (): Promise<string[]> =>
   (await readdir('notebooks').catch(() => [])).filter((name) => name.endsWith('.ipynb')).sort();
@@ -74,10 +64,29 @@ export const command: Command = {
     },
     resume: { type: 'boolean', help: 'go on after an interruption: finished rows are kept' },
     'no-notebooks': { type: 'boolean', help: 'leave the notebooks out' },
+    full: {
+      type: 'boolean',
+      help: 'instead: what results/full holds, hours of training; goes on where it was stopped',
+    },
+    minutes: {
+      type: 'string',
+      value: 'N',
+      help: 'with --full: stop after so many and write the tables of what is finished (0: only the tables)',
+    },
   },
   run: async (call) => {
     const started = performance.now();
     const [root, results] = [text(call, 'data')!, text(call, 'results')!];
+    const minutes = whole(call, 'minutes');
+    if (flag(call, 'full')) {
+      const outputDir = text(call, 'output-dir') ?? 'outputs';
+      if (several(call, 'set').length > 0)
+        throw new Fault(
+          '--set: not with --full, whose tables are of the recipes as they are; sweep one yourself',
+        );
+      return reproduceFull(call, { root, outputDir, results, minutes });
+    }
+    if (minutes !== undefined) throw new Fault(`--minutes: ${minutes}; only with --full`);
     const outputDir = text(call, 'output-dir') ?? 'outputs/demo';
     const sweepsDir = text(call, 'output-dir') ?? 'outputs';
     const jobs = processors();
@@ -88,7 +97,7 @@ export const command: Command = {
     const sets = several(call, 'set').flatMap((word) => ['--set', word]);
 
     stage('demo dataset');
-    await ensureDemo(call, root);
+    await ensureSynthetic(call, root);
     await sideBySide(call, 'packing', [['dataset', 'pack', root, '--quiet']], 1);
 
     stage('comparison');

@@ -5,6 +5,7 @@ import { ignoreProgress } from '../progress.js';
 import type { Call, Command, CommandOption } from './command.js';
 import { commands } from './commands.js';
 import { commandHelp, programHelp } from './help.js';
+import { interruption } from './interruption.js';
 import { translateOriginal } from './original-flags.js';
 import { showProgress } from './show-progress.js';
 
@@ -55,19 +56,6 @@ const parse = (command: Command, argv: string[]) => {
       `call: ${text[0].toLowerCase()}${text.slice(1)}; ${hint}see \`bandalign ${command.path.join(' ')} --help\``,
     );
   }
-};
-
-/** Aborts on the first Ctrl-C or SIGTERM; the second ends the process. */
-const interruption = (remedy: string): AbortSignal => {
-  const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130);
-      process.stderr.write('\nbandalign: interrupted; finishing the current step (again to stop at once)\n');
-      controller.abort(new Fault(`interrupted: stopped by signal; ${remedy}`, 1));
-    });
-  }
-  return controller.signal;
 };
 
 const fail = (error: unknown, debug: boolean): never => {

@@ -63,9 +63,9 @@ const run = async (call: Call): Promise<void> => {
   const columns = several(call, 'columns').map(parseColumns);
   const constants = columns.map(constantSensor).filter((name) => name !== null);
   const spelt = (names: string[]): string[] => names.map((name) => platformName(name, names) ?? name);
-  const catalog = await readCatalogs(call.words, { columns, sensors: [...typed, ...constants] });
   const [sensors, named] = [spelt(typed), spelt(constants)];
-  const analysis = analyse(catalog, {
+  // the acquisitions are not kept: the report needs none of them
+  const analysis = analyse(await readCatalogs(call.words, { columns, sensors: [...typed, ...constants] }), {
     sensors,
     named,
     from,

@@ -62,14 +62,18 @@ interface Server {
   stop: () => Promise<void>;
 }
 
+/** Signals a server's group, which its workers are in. */
+const signalGroup = (child: ChildProcess, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(-child.pid!, signal);
+  } catch {
+    // it has ended
+  }
+};
+
 const stopServer = async (child: ChildProcess, ended: Promise<void>): Promise<void> => {
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    try {
-      // its workers are in its group
-      process.kill(-child.pid!, signal);
-    } catch {
-      // it has ended
-    }
+    signalGroup(child, signal);
     await Promise.race([ended, sleep(5000, undefined, { ref: false })]);
   }
 };
@@ -100,10 +104,13 @@ const startServer = async (
     stdio: ['ignore', log.fd, log.fd],
     env: { ...process.env, MLFLOW_TRACKING_URI: '', MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false' },
   });
+  const kill = (): void => signalGroup(child, 'SIGKILL');
+  process.once('exit', kill);
   let isGone = false;
   const ended = new Promise<void>((done) => {
     const gone = (): void => {
       isGone = true;
+      process.off('exit', kill);
       done();
     };
     child.once('exit', gone).once('error', gone);

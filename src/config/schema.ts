@@ -60,7 +60,10 @@ const split = z.strictObject({
   by: z.enum(['lists', 'tile', 'date', 'site']).default('lists'),
   /** Which group is held out for testing, counted in sorted order; the next one validates. */
   fold: z.int().min(0).default(0),
-  /** With `tile`: the number of folds that the tiles are dealt into; null is one tile a fold. */
+  /**
+   * The number of folds that tiles are dealt into, or that dates are cut into, neighbours together; null is a fold for each.
+   * Sites are folds of their own.
+   */
   folds: z.int().min(2).nullable().default(null),
 });
 

@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { Fault, reason } from '../fault.js';
-import { makeFolder, renameDurably, temporaryName } from '../files.js';
+import { makeFolder, removeAtExit, renameDurably, temporaryName } from '../files.js';
 
 /**
  * A cache file: a 64-byte head (magic, version, where the index is), blocks of bytes at multiples of 64, and a JSON index at
@@ -78,6 +78,7 @@ export const createCacheFile = async (
   expected: () => number | undefined,
 ): Promise<CacheWriter> => {
   const temporary = temporaryName(join(folder, 'cache'));
+  const keep = removeAtExit(temporary);
   let file: FileHandle | undefined;
   let position = headBytes;
   const guard = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -87,7 +88,10 @@ export const createCacheFile = async (
       throw cacheFault(folder, error, expected());
     }
   };
-  const opened = await guard(() => open(temporary, 'wx'));
+  const opened = await guard(() => open(temporary, 'wx')).catch((error: unknown) => {
+    keep();
+    throw error;
+  });
   file = opened;
   const write = async (bytes: Uint8Array, at: number): Promise<void> => {
     for (let done = 0; done < bytes.length; ) {
@@ -129,12 +133,14 @@ export const createCacheFile = async (
           await rm(temporary, { force: true }).catch(() => {});
           throw error;
         });
+        keep();
       }),
     discard: async () => {
       if (!file) return;
       await file.close().catch(() => {});
       file = undefined;
       await rm(temporary, { force: true }).catch(() => {});
+      keep();
     },
   };
 };

@@ -24,12 +24,14 @@ const foldsOf = (patches: readonly Patch[], { by, folds }: Split): Patch[][] => 
   if (by === 'date' && groups.has(''))
     throw new Fault('split.by: date; patches of this dataset have no dates, split by tile or site');
   const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
-  if (by !== 'tile' || folds === null) return sorted;
+  if (by === 'site' || folds === null) return sorted;
   if (folds > sorted.length)
-    throw new Fault(`split.folds: ${folds}; there are ${sorted.length} tiles, so choose no more than that`);
-  // sorted tiles are neighbours: dealing them out like cards gives each fold some of every site
+    throw new Fault(`split.folds: ${folds}; there are ${sorted.length} ${by}s, so choose no more than that`);
   const out = Array.from({ length: folds }, (): Patch[] => []);
-  for (const [index, group] of sorted.entries()) out[index % folds].push(...group);
+  // sorted tiles are neighbours: dealing them out like cards gives each fold some of every site; dates stay together, as a
+  // season is what is to be left out
+  for (const [index, group] of sorted.entries())
+    out[by === 'tile' ? index % folds : Math.floor((index * folds) / sorted.length)].push(...group);
   return out;
 };
 

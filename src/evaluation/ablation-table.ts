@@ -41,8 +41,8 @@ const columnOf = ({ name, channel }: Measure): Column => metricColumn(findMetric
 const pText = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.001 ? '<0.001' : p.toFixed(3));
 
 /** A bootstrap p-value that is as small as so many draws can make it is an upper bound. */
-const bootstrapText = (
-  { bootstrap, bootstrapHolm }: NonNullable<RowStatistics['paired']>,
+export const bootstrapText = (
+  { bootstrap, bootstrapHolm }: Pick<NonNullable<RowStatistics['paired']>, 'bootstrap' | 'bootstrapHolm'>,
   draws: number,
 ): string => (bootstrap <= 2 / (draws + 1) ? `≤${bootstrapHolm.toFixed(4)}` : pText(bootstrapHolm));
 
@@ -58,7 +58,8 @@ const metricCell = ({ mean, sd, paired }: RowStatistics, digits: number): Cell =
 const signed = (value: number, digits: number): string =>
   `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
 
-const differenceText = ({ difference, interval }: PairedDifference, digits: number): string =>
+/** `−1.41 [−1.80, −1.03]`: a paired difference with its interval. */
+export const differenceText = ({ difference, interval }: PairedDifference, digits: number): string =>
   signed(difference, digits) +
   (interval ? ` [${signed(interval.low, digits)}, ${signed(interval.high, digits)}]` : '');
 

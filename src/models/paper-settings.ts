@@ -8,8 +8,15 @@ export const paperSettings = {
   /** Add the residual convolution y + ReLU(BN(conv3×3(y))) behind the LUT (unet-lut only). */
   conv: z.boolean().default(false),
   linear: z.strictObject({ method: z.enum(['ols', 'rma']).default('ols') }).prefault({}),
-  /** Closed-form LUTs: weight λ of the second differences, relative to the mean count per knot. */
-  globalLut: z.strictObject({ smoothness: z.number().positive().default(1e-3) }).prefault({}),
+  /**
+   * Closed-form LUTs: weight λ of the second differences, relative to the mean count per knot. Of several the
+   * validation list chooses one for each band.
+   */
+  globalLut: z
+    .strictObject({
+      smoothness: z.union([z.number().positive(), z.array(z.number().positive()).min(1)]).default(1e-3),
+    })
+    .prefault({}),
   unet: z
     .strictObject({
       /** Channels of the first level; doubled at each level down. */

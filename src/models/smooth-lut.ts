@@ -1,6 +1,8 @@
-import type { BandStatistics } from '../dataset/statistics.js';
+import { type BandStatistics, quadraticLoss } from '../dataset/statistics.js';
 import { identityKnots, type SummedRows } from '../dataset/statistics-table.js';
 import { type Knots, lutOfBands } from './mapping.js';
+import type { FitInput } from './model.js';
+import type { PaperSettings } from './paper-settings.js';
 
 /**
  * Solves the symmetric positive definite pentadiagonal system M x = r by LDLᵀ, in place, float64.
@@ -87,3 +89,29 @@ export const smoothLuts = (
     sums.bands.map((band, i) => smoothLut(band, identityKnots(bandMax[i], knots), smoothness)),
     bandMax,
   );
+
+/**
+ * The {@link smoothLuts} of all training pixels; of several λ, for each band by itself, the one with the least error on the
+ * validation list. As few pixels as a band may have at its ends, a LUT that little holds together has spikes there.
+ */
+export const globalLuts = ({
+  sums,
+  patches,
+  data,
+  settings: { knots, globalLut },
+}: Pick<FitInput, 'sums' | 'patches' | 'data'> & {
+  settings: Pick<PaperSettings, 'globalLut'> & { knots: number };
+}): Knots => {
+  const { smoothness } = globalLut;
+  if (typeof smoothness === 'number') return smoothLuts(sums, data.bandMax, knots, smoothness);
+  const seen = patches.sum(patches.rows.val).bands;
+  return lutOfBands(
+    sums.bands.map((band, b) => {
+      const identity = identityKnots(data.bandMax[b], knots);
+      const tried = smoothness.map((lambda) => smoothLut(band, identity, lambda));
+      const errors = tried.map((lut) => quadraticLoss(seen[b], lut).sse);
+      return tried[errors.indexOf(Math.min(...errors))];
+    }),
+    data.bandMax,
+  );
+};

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Dealer, Subscriber } from 'zeromq';
 import { Fault, reason } from '../fault.js';
+import { removeAtExit } from '../files.js';
 import { newConnection } from './new-connection.js';
 import { launcherPath } from './package-root.js';
 import { address, decode, encode, type Fields, newHeader, type WireMessage } from './wire.js';
@@ -102,11 +103,15 @@ const startOnce = async ({ cwd, env, timeout = 60_000 }: KernelStart): Promise<K
       // it is gone
     }
   };
+  process.once('exit', kill);
+  const keepFolder = removeAtExit(folder);
   const close = async (): Promise<void> => {
     kill();
     await ended;
+    process.off('exit', kill);
     for (const socket of [shell, control, iopub]) socket.close();
     await rm(folder, { recursive: true, force: true });
+    keepFolder();
   };
 
   shell.connect(address(connection, connection.shell_port));

@@ -1,8 +1,10 @@
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { parse as parseYaml } from 'yaml';
 import { Fault, reason } from '../fault.js';
 import { digest } from '../files.js';
-import { type Cell, type Notebook, parseNotebook } from './document.js';
+import type { Cell, Notebook } from './document.js';
+import { notebookParser } from './parse-notebook.js';
 import type { Fields } from './wire.js';
 
 interface Part {
@@ -104,12 +106,14 @@ export const parseQuarto = (text: string): Notebook => {
 
 /** Reads a notebook: `.ipynb`, a `.ts` file in percent format, or a Quarto document (`.qmd`). Throws a Fault on others. */
 export const readNotebook = async (path: string): Promise<Notebook> => {
-  let text: string;
+  const parseText = /\.[cm]?ts$/.test(path) ? parsePercent : path.endsWith('.qmd') ? parseQuarto : null;
   try {
-    text = await readFile(path, 'utf8');
+    if (parseText) return parseText(await readFile(path, 'utf8'));
+    const parser = notebookParser(path);
+    for await (const bytes of createReadStream(path, { highWaterMark: 2 ** 20 }))
+      parser.feed(bytes as Buffer);
+    return parser.end();
   } catch (error) {
-    throw new Fault(`notebook: ${path}: ${reason(error)}; check the path`);
+    throw error instanceof Fault ? error : new Fault(`notebook: ${path}: ${reason(error)}; check the path`);
   }
-  if (/\.[cm]?ts$/.test(path)) return parsePercent(text);
-  return path.endsWith('.qmd') ? parseQuarto(text) : parseNotebook(text, path);
 };

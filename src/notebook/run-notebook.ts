@@ -70,6 +70,13 @@ const cleared = (notebook: Notebook): Notebook => ({
   }),
 });
 
+/** A notebook without outputs, which may be many: nothing holds those of its file. */
+const freshCopy = async (path: string): Promise<Notebook> => {
+  const original = await readNotebook(path);
+  checkLanguage(original, path);
+  return cleared(original);
+};
+
 /**
  * Executes a notebook in a fresh kernel and gives back how it went; only a bad call or input throws.
  *
@@ -96,9 +103,7 @@ export const runNotebook = async (path: string, options: RunOptions = {}): Promi
   const { out, parameters = new Map(), onProgress = ignoreProgress, signal } = options;
   const begun = performance.now();
   const seconds = (): number => (performance.now() - begun) / 1000;
-  const original = await readNotebook(path);
-  checkLanguage(original, path);
-  const notebook = injectParameters(cleared(original), parameters, path);
+  const notebook = injectParameters(await freshCopy(path), parameters, path);
   const save = async (): Promise<void> => {
     if (out !== undefined) await writeNotebook(out, notebook);
   };

@@ -1,13 +1,12 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Fault, reason, refuse } from '../fault.js';
-import { makeFolder } from '../files.js';
+import { makeFolder, removeAbandoned, removeAtExit, temporaryName } from '../files.js';
 import { cogDirectories, cogLead } from './cog-layout.js';
 import { overviewSizes, type Resampling } from './overview.js';
 import { type PackedPart, type TileOptions, type TilePart, type Tiles, tilePacker } from './pack-tiles.js';
 import type { BandArray } from './predictor.js';
 import { openSpill, type Spill, writeAll } from './spill.js';
-import { ownedTemporaryName, removeAbandoned } from './temporary-file.js';
 import { type Compression, defaultLevel } from './tiff-compression.js';
 import type { RasterInfo } from './tiff-fields.js';
 
@@ -97,6 +96,7 @@ export const createCog = async (
   let wake: (() => void) | null = null;
   let tail: Promise<void> = Promise.resolve();
   let temporary: string | null = null;
+  let keep = (): void => {};
   let closed = false;
 
   const closeSpills = async (): Promise<void> => {
@@ -107,6 +107,7 @@ export const createCog = async (
     await tail;
     await closeSpills();
     if (temporary) await rm(temporary, { force: true });
+    keep();
     temporary = null;
   };
 
@@ -123,7 +124,7 @@ export const createCog = async (
         rows: [],
         filled: 0,
         passed: 0,
-        spill: await openSpill(ownedTemporaryName(path)),
+        spill: await openSpill(temporaryName(path)),
         counts: [],
       });
   } catch (error) {
@@ -245,7 +246,8 @@ export const createCog = async (
         if (failure) throw failure;
         if (levels[0].passed !== info.height)
           throw new Error(`cog: ${levels[0].passed} of ${info.height} rows written`);
-        temporary = ownedTemporaryName(path);
+        temporary = temporaryName(path);
+        keep = removeAtExit(temporary);
         const file = await open(temporary, 'wx');
         let size: number;
         try {
@@ -254,6 +256,7 @@ export const createCog = async (
           await file.close();
         }
         await rename(temporary, path);
+        keep();
         temporary = null;
         await closeSpills();
         return size;

@@ -8,7 +8,16 @@ export type XmlNode = unknown;
 export const parseXml = async (text: string): Promise<XmlNode> => {
   if (/<!(?:DOCTYPE|ENTITY)/i.test(text)) throw new Error('it declares entities');
   // here, as most rasters have no XML
-  const { XMLParser } = await import('fast-xml-parser');
+  const { XMLParser, XMLValidator } = await import('fast-xml-parser');
+  const valid = XMLValidator.validate(text);
+  if (valid !== true) {
+    const { line, msg } = valid.err;
+    if (text.trim() === '') throw new Error('it is empty');
+    // the validator lists the elements that are still open
+    throw new Error(
+      msg.startsWith("Invalid '[") ? 'it ends too early' : `line ${line}: ${msg.replace(/\.$/, '')}`,
+    );
+  }
   const parser = new XMLParser({
     ignoreAttributes: false,
     attributeNamePrefix: '@',
@@ -16,7 +25,7 @@ export const parseXml = async (text: string): Promise<XmlNode> => {
     parseTagValue: false,
     parseAttributeValue: false,
   });
-  return parser.parse(text, true) as XmlNode;
+  return parser.parse(text) as XmlNode;
 };
 
 /** Every element called `name`, however deep. */

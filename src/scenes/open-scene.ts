@@ -101,10 +101,15 @@ const unitsOf = (
   name: string,
   flags: Pick<SceneRequest, 'boaOffset' | 'scale'>,
   stated: StatedUnits | null,
+  type: PixelType,
 ): Units | string => {
-  const boaOffset = flags.boaOffset ?? stated?.boaOffset ?? null;
-  if (boaOffset === null)
-    return `boa offset: unknown for ${name}; give --boa-offset -1000 for a Sentinel-2 product of baseline 04.00 or later as published, --boa-offset 0 for an older one or where the provider has applied it`;
+  // products with an offset store reflectance × 10 000
+  const isFraction = flags.scale !== undefined && flags.scale <= 100;
+  const boaOffset = flags.boaOffset ?? stated?.boaOffset ?? (isFraction ? 0 : null);
+  if (boaOffset === null) {
+    const fraction = type.startsWith('float') ? ', --scale 1 for reflectance from 0 to 1' : '';
+    return `boa offset: unknown for ${name}; give --boa-offset -1000 for a Sentinel-2 product of baseline 04.00 or later as published, --boa-offset 0 for an older one or where the provider has applied it${fraction}`;
+  }
   const byFlag = [
     flags.boaOffset === undefined ? '' : '--boa-offset',
     flags.scale === undefined ? '' : '--scale',
@@ -228,7 +233,7 @@ export const openScene = async (request: SceneRequest, names: readonly string[])
       const stated =
         statedByTags(raster.scale[band - 1], raster.offset[band - 1]) ??
         (metadata ? statedByProduct(metadata, name) : null);
-      const units = unitsOf(`band ${name}`, request, stated);
+      const units = unitsOf(`band ${name}`, request, stated, type);
       if (typeof units === 'string') {
         // the flag answers for all bands
         if (!faults.some((fault) => fault.startsWith('boa offset'))) faults.push(units);

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
 import { Fault, reason } from '../fault.js';
-import { makeFolder } from '../files.js';
+import { makeFolder, removeAtExit } from '../files.js';
 import { writeFault } from '../raster/write-cog.js';
 import { productFiles } from './product-folder.js';
 
@@ -48,8 +48,10 @@ export const unpackProduct = async (
     },
   );
   let folder: string | null = null;
+  let keep = (): void => {};
   const remove = async (): Promise<void> => {
     if (folder) await rm(folder, { recursive: true, force: true });
+    keep();
   };
   try {
     const entries = await entriesOf(zip).catch((error: unknown) => {
@@ -63,6 +65,7 @@ export const unpackProduct = async (
     const wanted = new Set([...files, ...[scl, metadata].filter((name) => name !== null)]);
     await makeFolder(dirname(resolve(out)));
     folder = await mkdtemp(join(dirname(resolve(out)), `.${basename(out)}.unpacked-`));
+    keep = removeAtExit(folder);
     const open = promisify(zip.openReadStream.bind(zip)) as (entry: Entry) => Promise<NodeJS.ReadableStream>;
     for (const entry of entries.filter(({ fileName }) => wanted.has(fileName))) {
       const to = join(folder, entry.fileName);

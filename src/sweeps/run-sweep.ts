@@ -5,6 +5,7 @@ import { checkSweep } from '../experiments/sweep.js';
 import { Fault, reason } from '../fault.js';
 import { cutTornLine } from '../files.js';
 import { isOfLock, withLock } from '../lock.js';
+import { modelOf } from '../models/index.js';
 import { processors } from '../processors.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import type { Destination } from '../tracking/send.js';
@@ -13,7 +14,7 @@ import type { FinishedRun } from '../training/list-runs.js';
 import { finishedRuns } from '../training/list-runs.js';
 import type { ExecutorName } from './executor.js';
 import { executorOf } from './executor-of.js';
-import { expandSweep } from './expand.js';
+import { expandSweep, type Trial } from './expand.js';
 import { follow } from './follow.js';
 import {
   fingerprint,
@@ -113,6 +114,12 @@ const submit = async (options: SweepOptions, place: SweepFolder): Promise<Manife
   return manifest;
 };
 
+/** Closed forms, then seed by seed: whatever is finished when a sweep is stopped compares as many of its rows as it can. */
+const inTurn = (trials: readonly Trial[]): Trial[] => {
+  const turn = ({ experiment }: Trial): number => (modelOf(experiment).network ? experiment.seed : -1);
+  return trials.toSorted((a, b) => turn(a) - turn(b));
+};
+
 /** Runs what is not finished. `onFolder` is called when the manifest is written. */
 const execute = async (
   options: SweepOptions,
@@ -123,7 +130,7 @@ const execute = async (
   const manifest = await submit(options, place);
   onFolder();
   const complete = new Set(await filterAsync(manifest.trials, (trial) => isDone(place, trial)));
-  const trials = manifest.trials.filter((trial) => !complete.has(trial));
+  const trials = inTurn(manifest.trials.filter((trial) => !complete.has(trial)));
   await cutTornLine(place.events);
   const { onEvent, tally } = follow({
     name: sweep.name,

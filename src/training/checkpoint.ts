@@ -113,38 +113,69 @@ export const readDomain = ({
   };
 };
 
-/** Writes weights with their configuration; `state` adds what training needs to go on. Returns the file's SHA-256. */
+/** Metadata of a checkpoint: SHA-256 of the file as it is without this entry. */
+const digestKey = 'sha256';
+
+/**
+ * Writes weights with their configuration; `state` adds what training needs to go on, and a digest of it all. Weights without
+ * a state have theirs in the run's result.
+ */
 export const writeWeights = async (
   path: string,
   experiment: Experiment,
   tensors: ReadonlyMap<string, Tensor>,
   state: TrainingState | null,
-): Promise<string> => {
+): Promise<void> => {
   const all = new Map([...tensors, ...(state ? optimiserTensors(state) : [])]);
   const metadata: Record<string, string> = { format: 'pt', bandalign: JSON.stringify(experiment) };
   if (state) {
     const { step, epoch, random, frozen, best } = state;
     metadata['training'] = JSON.stringify({ step, epoch, random, frozen, best });
+    metadata[digestKey] = digest(encodeSafetensors(all, metadata));
   }
-  const bytes = encodeSafetensors(all, metadata);
-  await writeAtomic(path, bytes);
-  return digest(bytes);
+  await writeAtomic(path, encodeSafetensors(all, metadata));
 };
 
-/** Adds tensors to a weights file that is already written, replacing those of the same name. */
+/** Splits a file's metadata into the digest that it records of itself, if any, and the rest. */
+const withoutDigest = ({ metadata }: TensorFile): { recorded?: string; rest: Record<string, string> } => {
+  const { [digestKey]: recorded, ...rest } = metadata;
+  return { recorded, rest };
+};
+
+/**
+ * Reads a safetensors file, and compares it with the digest that it records of itself where it is a checkpoint.
+ * @throws Fault where they differ, and for whatever {@link readSafetensors} refuses
+ */
+export const readWholeSafetensors = async (path: string): Promise<TensorFile> => {
+  const file = await readSafetensors(path);
+  const { recorded, rest } = withoutDigest(file);
+  if (recorded !== undefined && digest(encodeSafetensors(file.tensors, rest)) !== recorded)
+    throw new Fault(
+      `weights: ${path}; damaged, it is not what its SHA-256 ${recorded.slice(0, 12)}… was taken of: restore the file, or make the run anew with --overwrite`,
+    );
+  return file;
+};
+
+/** Adds tensors to a weights file that is already written, replacing those of the same name; its digest then lies elsewhere. */
 export const addTensors = async (
   path: string,
   tensors: Iterable<readonly [string, Tensor]>,
 ): Promise<void> => {
-  const file = await readSafetensors(path);
-  await writeAtomic(path, encodeSafetensors(new Map([...file.tensors, ...tensors]), file.metadata));
+  const file = await readWholeSafetensors(path);
+  const { rest } = withoutDigest(file);
+  await writeAtomic(path, encodeSafetensors(new Map([...file.tensors, ...tensors]), rest));
 };
 
 /** Training state of a checkpoint. @throws Fault where the file holds none or is of another shape. */
 export const readState = (path: string, file: TensorFile, layout: NetworkLayout): TrainingState => {
   const text = file.metadata['training'];
   if (text === undefined) throw new Fault(`checkpoint: ${path}; it holds weights but no training state`);
-  const rest = JSON.parse(text) as Pick<TrainingState, 'step' | 'epoch' | 'random' | 'frozen' | 'best'>;
+  let rest: Pick<TrainingState, 'step' | 'epoch' | 'random' | 'frozen' | 'best'>;
+  try {
+    rest = JSON.parse(text) as typeof rest;
+  } catch {
+    throw new Fault(`checkpoint: ${path}; its training state is no JSON; restore the file`);
+  }
   const slot = (name: string): Slot => ({
     name,
     shape: [layout.parameterCount],

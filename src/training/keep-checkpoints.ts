@@ -1,19 +1,28 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Experiment } from '../experiments/experiment.js';
-import { copyAtomic, flush } from '../files.js';
+import { copyAtomic, flush, isTemporary } from '../files.js';
 import { networkTensors, writeWeights } from './checkpoint.js';
 import type { EpochRecord } from './fit.js';
 import type { NetworkLayout, NetworkWeights } from './network.js';
 import type { RunFolder } from './run-folder.js';
 import type { TrainingState } from './state.js';
 
+/** Numbered checkpoints that are there, newest first. */
+export const numberedCheckpoints = async ({ checkpoints }: RunFolder): Promise<string[]> =>
+  (await readdir(checkpoints))
+    .filter((name) => /^epoch-\d+\.safetensors$/.test(name))
+    .sort()
+    .reverse()
+    .map((name) => join(checkpoints, name));
+
 /** Removes numbered checkpoints but the `keep` newest, and temporary files that a killed run left. */
-const prune = async ({ checkpoints }: RunFolder, keep: number): Promise<void> => {
-  const names = await readdir(checkpoints);
-  const numbered = names.filter((name) => /^epoch-\d+\.safetensors$/.test(name)).sort();
-  const stale = [...numbered.slice(0, -keep), ...names.filter((name) => name.endsWith('.tmp'))];
-  await Promise.all(stale.map((name) => rm(join(checkpoints, name), { force: true })));
+const prune = async (folder: RunFolder, keep: number): Promise<void> => {
+  const unfinished = (await readdir(folder.checkpoints))
+    .filter(isTemporary)
+    .map((name) => join(folder.checkpoints, name));
+  const stale = [...(await numberedCheckpoints(folder)).slice(keep), ...unfinished];
+  await Promise.all(stale.map((path) => rm(path, { force: true })));
 };
 
 /** Is there an `epoch-N` for this epoch? */

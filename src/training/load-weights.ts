@@ -7,12 +7,11 @@ import { fileDigest } from '../files.js';
 import { modelOf } from '../models/index.js';
 import type { Tensors, Tile } from '../models/model.js';
 import { flatten, type TensorFile } from '../models/tensor-file.js';
-import { isExtraTensor, readDomain } from './checkpoint.js';
+import { isExtraTensor, readDomain, readWholeSafetensors } from './checkpoint.js';
 import { contextOf, convModule, type NetworkLayout, type NetworkWeights, networkLayout } from './network.js';
 import { openStepper } from './open-stepper.js';
 import { readPth } from './pth.js';
 import { checkRunWeights } from './result.js';
-import { readSafetensors } from './safetensors.js';
 import type { Stepper } from './stepper.js';
 
 /** Weights without a configuration, such as the original's .pth, are taken as this experiment. */
@@ -20,7 +19,7 @@ const assumed = 'paper/unet-lut-conv-tv';
 
 const readWeights = async (path: string): Promise<TensorFile> => {
   if (/\.(pth|pt|ckpt)$/i.test(path)) return readPth(path);
-  if (/\.safetensors$/i.test(path)) return readSafetensors(path);
+  if (/\.safetensors$/i.test(path)) return readWholeSafetensors(path);
   throw new Fault(`weights: ${path}; a .safetensors or a PyTorch .pth file (.pt, .ckpt) is needed`);
 };
 

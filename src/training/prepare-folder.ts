@@ -82,7 +82,11 @@ export const createFolder = async (
   experiment: Experiment,
   { overwrite }: FolderOptions,
 ): Promise<void> => {
-  if (overwrite) await rm(folder.folder, { recursive: true, force: true });
+  if (overwrite) {
+    // a result would vouch for files that are gone
+    await rm(folder.result, { force: true });
+    await rm(folder.folder, { recursive: true, force: true });
+  }
   await mkdir(folder.checkpoints, { recursive: true });
   for (const place of [folder.folder, folder.checkpoints])
     for (const name of await readdir(place))

@@ -37,6 +37,7 @@ describe('resplit', () => {
       { by: 'tile', folds: null, groups: 12, key: ({ tile }: Patch) => tile },
       { by: 'tile', folds: 5, groups: 5, key: ({ tile }: Patch) => tile },
       { by: 'date', folds: null, groups: 5, key: ({ date }: Patch) => date },
+      { by: 'date', folds: 3, groups: 3, key: ({ date }: Patch) => date },
       { by: 'site', folds: null, groups: 3, key: ({ region }: Patch) => region },
     ] as const;
     for (const { by, folds, groups, key } of cases) {
@@ -55,6 +56,15 @@ describe('resplit', () => {
       }
       expect(tested.sort()).toEqual(patches.map(({ id }) => id).sort());
     }
+  });
+
+  it('keeps neighbouring dates in one fold, so that a season is left out', () => {
+    const dates = [...new Set(patches.map(({ date }) => date))].sort();
+    const held = [0, 1, 2].map((fold) => {
+      const { test } = resplit(lists, split({ by: 'date', folds: 3, fold }));
+      return [...new Set(test.map(({ date }) => date))].sort();
+    });
+    expect(held.flat()).toEqual(dates);
   });
 
   it('does not depend on the order of the lists', () => {

@@ -85,6 +85,16 @@ describe('synthesizeDataset', () => {
     expect(Math.abs(large.train.length - large.val.length)).toBeLessThanOrEqual(16);
   });
 
+  it('sees the same ground on another day, through another air', () => {
+    const plan = planTile(shape, 0);
+    const [first, second] = [1, 2].map((day) => drawTile(shape, plan, day));
+    expect(second.truth.shares).toEqual(first.truth.shares);
+    expect(second.patches.map(({ cover }) => cover)).toEqual(first.patches.map(({ cover }) => cover));
+    expect(new Set(first.patches.flatMap(({ cover }) => [...cover])).size).toBeGreaterThan(1);
+    expect(second.truth.views.haze).not.toBe(first.truth.views.haze);
+    expect(drawTile(shape, plan, 1)).toEqual(first);
+  });
+
   it('makes the same bytes again, whatever the number of workers, and others for another seed', async () => {
     const first = await digests(made);
     const again = join(root, 'again');

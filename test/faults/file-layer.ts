@@ -16,7 +16,8 @@ const real = {
   appendFileSync: fs.appendFileSync,
 };
 const handles = new WeakMap<object, string>();
-let armed: { root: string; count: number; at: number; failure: Failure } | null = null;
+let armed: { root: string; count: number; at: number; failure: Failure; onFailure?: () => void } | null =
+  null;
 
 const isBeneath = (path: unknown): boolean =>
   armed !== null && typeof path === 'string' && resolve(path).startsWith(armed.root);
@@ -24,9 +25,10 @@ const isBeneath = (path: unknown): boolean =>
 /** Counts one call; throws where its turn to fail has come. */
 const pass = (path: unknown, call: string): void => {
   if (!armed || !isBeneath(path)) return;
-  const { count, at, failure } = armed;
+  const { count, at, failure, onFailure } = armed;
   armed.count++;
   if (failure === 'kill' ? count < at : count !== at) return;
+  if (count === at) onFailure?.();
   const code = failure === 'kill' ? 'EIO' : failure;
   throw Object.assign(new Error(`${code}: injected, ${call} '${String(path)}'`), { code, syscall: call });
 };
@@ -82,6 +84,7 @@ const remove = (): void => {
 /**
  * Runs `work` with the layer over `root`.
  * @param at the call that fails, from 0; none for Infinity
+ * @param onFailure called when it does
  * @returns what became of it, and how many calls there were
  */
 export const withFailure = async (
@@ -89,8 +92,9 @@ export const withFailure = async (
   at: number,
   failure: Failure,
   work: () => Promise<unknown>,
+  onFailure?: () => void,
 ): Promise<{ error: unknown; calls: number }> => {
-  armed = { root: resolve(root), count: 0, at, failure };
+  armed = { root: resolve(root), count: 0, at, failure, onFailure };
   install();
   try {
     const error = await work().then(

@@ -260,7 +260,7 @@ export const readers: Record<string, Reader> = {
   notebook: {
     read: async (path) => {
       const { htmlPage } = await import('../../src/notebook/export/html-page.js');
-      return htmlPage(await readNotebook(path), path);
+      return [...(await htmlPage(await readNotebook(path), path))].join('');
     },
     seeds: texts('notebook.ipynb', notebookText),
   },

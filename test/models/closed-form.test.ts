@@ -4,7 +4,7 @@ import { bandStatistics, quadraticLoss } from '../../src/dataset/statistics.js';
 import { identityKnots } from '../../src/dataset/statistics-table.js';
 import { matchHistograms } from '../../src/models/histogram-matching.js';
 import { fitLine } from '../../src/models/linear.js';
-import { smoothLut } from '../../src/models/smooth-lut.js';
+import { globalLuts, smoothLut } from '../../src/models/smooth-lut.js';
 
 const bandMax = 500;
 const knots = 12;
@@ -131,5 +131,27 @@ describe('matchHistograms', () => {
         for (let k = 1; k < knots; k++) expect(lut[k]).toBeGreaterThanOrEqual(lut[k - 1] - 1e-9);
       }),
     );
+  });
+});
+
+describe('globalLuts', () => {
+  const statisticsOf = (seed: number) => {
+    const { source, target, mask } = scene(400, seed);
+    return bandStatistics(source, target, mask, bandMax, knots);
+  };
+  const lutOf = (smoothness: number | number[]) =>
+    globalLuts({
+      sums: { bands: [statisticsOf(7)] },
+      patches: { rows: { train: [0], val: [1] }, sum: () => ({ bands: [statisticsOf(8)] }) },
+      data: { bandMax: [bandMax] },
+      settings: { knots, globalLut: { smoothness } },
+    } as never).values;
+
+  test('takes the λ with the least error on the validation list, whatever their order', () => {
+    const candidates = [1e-3, 1, 1e3];
+    const errors = candidates.map((one) => quadraticLoss(statisticsOf(8), lutOf(one)).sse);
+    const best = candidates[errors.indexOf(Math.min(...errors))];
+    expect(lutOf(candidates)).toEqual(lutOf(best));
+    expect(lutOf(candidates.toReversed())).toEqual(lutOf(best));
   });
 });

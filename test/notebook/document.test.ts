@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CellOutput, type Notebook, notebookText, parseNotebook } from '../../src/notebook/document.js';
+import { type CellOutput, type Notebook, notebookText } from '../../src/notebook/document.js';
 import { collectOutputs } from '../../src/notebook/output-collector.js';
+import { parseNotebook } from '../../src/notebook/parse-notebook.js';
 
 const text = fc
   .array(fc.constantFrom('a', 'é', '\n', ' ', '{'), { maxLength: 12 })

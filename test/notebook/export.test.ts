@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { exportNotebook } from '../../src/notebook/export/export-notebook.js';
-import { indexPage } from '../../src/notebook/export/index-page.js';
+import { indexPage, searchableText } from '../../src/notebook/export/index-page.js';
 import { sanitise } from '../../src/notebook/export/sanitise.js';
 import { readNotebook } from '../../src/notebook/read-notebook.js';
 import { findChromium, startChromium } from '../chromium.js';
@@ -389,7 +389,7 @@ describe('an index of pages', () => {
               notebook: `${name}.ipynb`,
               page: `${name}.html`,
               title: source.slice(2, 7).trim(),
-              content,
+              text: searchableText(content),
             };
           }),
         );

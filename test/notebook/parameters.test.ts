@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseNotebook } from '../../src/notebook/document.js';
 import { injectParameters, listParameters, parseAssignments } from '../../src/notebook/parameters.js';
+import { parseNotebook } from '../../src/notebook/parse-notebook.js';
 import { notebookJson } from './notebook-files.js';
 
 const notebook = parseNotebook(

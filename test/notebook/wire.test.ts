@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toPoints, toUnits } from '../../src/notebook/kernel/cursor.js';
 import { lineReader } from '../../src/notebook/kernel/evaluator-messages.js';
+import { toPoints, toUnits } from '../../src/notebook/kernel/language-answers.js';
 import { decode, encode, newHeader, type WireMessage } from '../../src/notebook/wire.js';
 
 const message = (content: Record<string, unknown>): WireMessage => ({

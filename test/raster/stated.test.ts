@@ -151,7 +151,8 @@ describe('files beside a raster', () => {
   });
 
   test.each([
-    ['.aux.xml', '<PAMDataset><SRS>EPSG:', /\.aux\.xml; not XML/],
+    ['.aux.xml', '<PAMDataset><SRS>EPSG:', /\.aux\.xml; not XML \(it ends too early\)/],
+    ['.aux.xml', '', /\.aux\.xml; not XML \(it is empty\)/],
     ['.aux.xml', '<VRTDataset></VRTDataset>', /\.aux\.xml; its root is not PAMDataset/],
     [
       '.aux.xml',

@@ -157,6 +157,11 @@ describe('refusals', () => {
       apply({ inputs: [await write('f.tif', { bands: floats, nodata: -9999 })] }),
     );
     expect(faults[0]).toMatch(/give --scale 1 /);
+    // of fractions no offset of digital numbers is left to ask for
+    const inputs = [await write('fractions.tif', { bands: floats, nodata: -9999 })];
+    const [asked] = await faultsOf(apply({ inputs, boaOffset: undefined }));
+    expect(asked).toMatch(/^boa offset: .*, --scale 1 for reflectance from 0 to 1$/);
+    await apply({ inputs, boaOffset: undefined, scale: 1 });
   });
 
   test('nodata that the type cannot hold; uncertainty that nobody knows', async () => {

@@ -14,9 +14,16 @@ export interface Landscape {
   shares: Partial<Record<CoverName, number>>;
   river: boolean;
   planes: Float32Array[];
+  /** Which of {@link coverNames} a fine pixel's field is of, or `water`. */
+  cover: Uint8Array;
 }
 
+/** Kinds of land cover in the order that a {@link Landscape}'s pixels count them. */
+export const coverNames = [...(Object.keys(covers) as CoverName[]), 'water'] as const;
+
 interface Field {
+  /** Among {@link coverNames}. */
+  kind: number;
   /** Soil and plants: S2's four bands, then GF1's. */
   soil: Float64Array;
   plants: Float64Array;
@@ -53,6 +60,7 @@ const pickShare = <T extends string>(random: Random, shares: Partial<Record<T, n
 
 /** Fraction of fields that are ponds. */
 const ponds = 0.01;
+const wet = coverNames.indexOf('water');
 
 /**
  * Draws the ground of one tile: fields of several kinds of land cover, under plants or bare as the season has it, each
@@ -102,11 +110,13 @@ export const drawLandscape = (
   const edge = between(random, 120, 450) / pixel;
   const { labels, count } = fieldMap(random, size, rows, edge);
   const fields = Array.from({ length: count }, (): Field => {
-    const kind = local.get(pickShare(random, shares));
+    const name = pickShare(random, shares);
+    const kind = local.get(name);
     if (!kind || random.next() < ponds)
-      return { soil: water, plants: water, cover: 0, variation: 0, brightness: 1, roughness: 0 };
+      return { kind: wet, soil: water, plants: water, cover: 0, variation: 0, brightness: 1, roughness: 0 };
     const grown = random.next() < kind.green;
     return {
+      kind: coverNames.indexOf(name),
       soil: pick(random, kind.soils),
       plants: pick(random, kind.plants),
       cover: grown ? between(random, 0.5, 1) : between(random, 0, 0.25),
@@ -115,7 +125,7 @@ export const drawLandscape = (
       roughness: kind.roughness,
     };
   });
-  const cover = smoothNoise(random, size, 240 / pixel, 3, rows);
+  const density = smoothNoise(random, size, 240 / pixel, 3, rows);
   const relief = smoothNoise(random, size, 1200 / pixel, 2, rows);
   const shadow = smoothNoise(random, size, 3, 1, rows);
   const hasRiver = random.next() < 0.2;
@@ -131,11 +141,11 @@ export const drawLandscape = (
     roughness: perField((field) => field.roughness),
   };
   for (let from = 0; from < pixels; from += size)
-    mixPixels(mixture, labels, cover, relief, shadow, from, from + size, share, light);
-  const [wet, wetBank] = [new Float32Array(river ? pixels : 0), new Float32Array(river ? pixels : 0)];
+    mixPixels(mixture, labels, density, relief, shadow, from, from + size, share, light);
+  const [flooded, wetBank] = [new Float32Array(river ? pixels : 0), new Float32Array(river ? pixels : 0)];
   for (let i = 0; river && i < pixels; i++) {
     const here = river(i % size, Math.floor(i / size));
-    wet[i] = here.water;
+    flooded[i] = here.water;
     wetBank[i] = here.bank;
   }
   const planes = Array.from({ length: 8 }, (_, plane) => {
@@ -146,8 +156,11 @@ export const drawLandscape = (
       paintPixels(bare, grown, labels, share, light, from, from + size, out);
     if (river)
       for (let from = 0; from < pixels; from += size)
-        floodPixels(wet, wetBank, water[plane], bank[plane], from, from + size, out);
+        floodPixels(flooded, wetBank, water[plane], bank[plane], from, from + size, out);
     return out;
   });
-  return { shares, river: hasRiver, planes };
+  const cover = Uint8Array.from(labels.subarray(0, pixels), (label, i) =>
+    river && flooded[i] + wetBank[i] > 0.5 ? wet : fields[label].kind,
+  );
+  return { shares, river: hasRiver, planes, cover };
 };

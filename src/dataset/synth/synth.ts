@@ -33,7 +33,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Fault, reason, refuse } from '../../fault.js';
-import { isAlive } from '../../files.js';
+import { isAlive, removeAtExit } from '../../files.js';
 import { ignoreProgress, type OnProgress } from '../../progress.js';
 import { listNames } from '../lists.js';
 import { drawTiles } from './crew.js';
@@ -178,6 +178,7 @@ export const synthesizeDataset = async (dir: string, options: SynthOptions = {})
   await checkFree(target, overwrite);
   await sweep(target);
   const partial = join(dirname(target), `.${basename(target)}.${process.pid}.partial`);
+  const keep = removeAtExit(partial);
   try {
     await mkdir(join(partial, 'divide'), { recursive: true });
     const written: WrittenTile[] = [];
@@ -210,5 +211,7 @@ export const synthesizeDataset = async (dir: string, options: SynthOptions = {})
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     throw new Fault(`folder: ${target}; cannot be written (${reason(error)})`, 1, { cause: error });
+  } finally {
+    keep();
   }
 };

@@ -57,6 +57,8 @@ export interface SynthPatch {
   target: Int16Array[];
   /** 1 valid, 0 cloud or shadow in either image. */
   mask: Uint8Array;
+  /** Land cover, an index into `coverNames`; of the field in the middle of the pixel. */
+  cover: Uint8Array;
 }
 
 const two = (value: number): string => String(value).padStart(2, '0');
@@ -154,10 +156,15 @@ const cut = <T extends Int16Array | Uint8Array>(
 const mainCover = ({ ground }: Region): string =>
   Object.entries(ground).reduce((most, one) => (one[1] > most[1] ? one : most))[0];
 
-/** Draws one tile. It depends on the seed, the tile's number and the shape of its patches, and on nothing else. */
+/**
+ * Draws one tile. It depends on the seed, the tile's number and the shape of its patches, and on nothing else.
+ *
+ * @param look with a number the same ground is seen on another day (`plan.date`): with an air, clouds and noise of that number
+ */
 export const drawTile = (
   parameters: SynthParameters,
   plan: TilePlan,
+  look?: number,
 ): { patches: SynthPatch[]; truth: TileTruth } => {
   const { seed, size, patches } = parameters;
   const { index, region, across, date } = plan;
@@ -165,8 +172,9 @@ export const drawTile = (
   const fineSize = coarse * finePerPixel + 2 * margin;
   // the patches fill the square from the top: what lies below them nobody sees
   const fineRows = Math.ceil(patches / across) * size * finePerPixel + 2 * margin;
-  const views = drawViews(seededRandom(seed, 'views', index), region, parameters.haze);
-  const { shares, river, planes } = drawLandscape(
+  const day = look === undefined ? [index] : [index, look];
+  const views = drawViews(seededRandom(seed, 'views', ...day), region, parameters.haze);
+  const { shares, river, planes, cover } = drawLandscape(
     seededRandom(seed, 'ground', index),
     parameters.ground === 'single' ? { ...region, ground: { [mainCover(region)]: 1 } } : region,
     Number(date.slice(4, 6)),
@@ -175,8 +183,8 @@ export const drawTile = (
     pixelSize / finePerPixel,
     fineRows,
   );
-  const clouds = drawClouds(seededRandom(seed, 'clouds', index), coarse, size, leastValid);
-  const noise = seededRandom(seed, 'noise', index);
+  const clouds = drawClouds(seededRandom(seed, 'clouds', ...day), coarse, size, leastValid);
+  const noise = seededRandom(seed, 'noise', ...day);
   const source = see(
     planes.slice(0, 4),
     fineSize,
@@ -186,6 +194,11 @@ export const drawTile = (
   );
   const target = see(planes.slice(4), fineSize, views.target, clouds?.target ?? null, noise.integer(2 ** 31));
   const valid = clouds?.valid ?? new Uint8Array(coarse * coarse).fill(1);
+  const middle = (i: number): number => margin + finePerPixel * i + 1;
+  const covered = Uint8Array.from(
+    valid,
+    (_, i) => cover[middle(Math.floor(i / coarse)) * fineSize + middle(i % coarse)] ?? 0,
+  );
   const drawn = Array.from({ length: patches }, (_, i): SynthPatch => {
     const [column, row] = [i % across, Math.floor(i / across)];
     const [x, y] = [column * size, row * size];
@@ -195,6 +208,7 @@ export const drawTile = (
       source: source.map((band) => cut(band, coarse, x, y, size)),
       target: target.map((band) => cut(band, coarse, x, y, size)),
       mask: cut(valid, coarse, x, y, size),
+      cover: cut(covered, coarse, x, y, size),
     };
   });
   const validPixels = drawn.reduce((sum, { mask }) => sum + mask.reduce((a, b) => a + b, 0), 0);

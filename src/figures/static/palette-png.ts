@@ -15,7 +15,9 @@ const countColours = (rgba: Uint8Array) => {
   const sums = new Float64Array(3 * cells);
   const cellOf = new Uint16Array(rgba.length / 4);
   for (let i = 0; i < cellOf.length; i++) {
-    const [r, g, b] = [rgba[4 * i], rgba[4 * i + 1], rgba[4 * i + 2]];
+    const r = rgba[4 * i];
+    const g = rgba[4 * i + 1];
+    const b = rgba[4 * i + 2];
     const cell = ((r >> 3) << 10) | ((g >> 3) << 5) | (b >> 3);
     cellOf[i] = cell;
     counts[cell]++;

@@ -1,7 +1,7 @@
 import { initialise, initialRunning, type Layout, type UnetSpec, unetLayout } from '../../engine/layout.js';
 import { makeModel, type NamedValues } from '../model.js';
 import { type PaperSettings, paperSettings } from '../paper-settings.js';
-import { smoothLuts } from '../smooth-lut.js';
+import { globalLuts } from '../smooth-lut.js';
 import { lutHead, unet } from './definition.js';
 
 const specOf = (bands: number, { unet }: PaperSettings, knots: number): UnetSpec => ({
@@ -62,11 +62,8 @@ export const unetLut = makeModel({
     constants: {
       shapes: ({ settings, data }): Record<string, readonly number[]> =>
         settings.unet.output === 'correction' ? { [baseName]: [data.bands.length, settings.knots] } : {},
-      values: ({ settings, data, sums }): Record<string, Float32Array> => {
-        if (settings.unet.output === 'absolute') return {};
-        const { knots, globalLut } = settings;
-        return { [baseName]: smoothLuts(sums, data.bandMax, knots, globalLut.smoothness).values };
-      },
+      values: (input): Record<string, Float32Array> =>
+        input.settings.unet.output === 'absolute' ? {} : { [baseName]: globalLuts(input).values },
     },
     checkBatch: ({ settings: { knots, unet } }, { smallest, patches, batchSize }) =>
       unet.norm === 'batch' && smallest * (knots >> unet.depth) < 2

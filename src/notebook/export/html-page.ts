@@ -125,6 +125,10 @@ const contents = (headings: readonly Heading[]): string => {
   return `<nav aria-label="Contents"><ol>${items.join('')}</ol></nav>`;
 };
 
+/** What a page draws of a cell's outputs. */
+const visibleForms = (cell: Cell): (ChosenForm | undefined)[] =>
+  visibleParts(cell).outputs.flatMap((output) => ('data' in output ? [chooseForm(output.data)] : []));
+
 /** Links to the pages before and after this one, and to all of them. */
 const neighbours = (pages: readonly PageLink[], notebook: string): string => {
   const at = pages.findIndex((one) => one.notebook === notebook);
@@ -141,19 +145,19 @@ const neighbours = (pages: readonly PageLink[], notebook: string): string => {
  * code in colour, tables, interactive figures over still images, plotly inlined once, packed, where there are figures. Scripts in
  * the notebook's own HTML are taken out, and the page's policy would not run them.
  * @param path the notebook's file: images beside it are embedded, its name serves where it has no title
+ * @returns the page's text in pieces, to be taken once: they go as they are taken
  */
 export const htmlPage = async (
   notebook: Notebook,
   path: string,
   { code = 'show', pages = [] }: PageOptions = {},
-): Promise<string> => {
+): Promise<Iterable<string>> => {
   const name = basename(path, '.ipynb');
   const title = notebookTitle(notebook.cells, name);
   const folder = dirname(path);
   const headings: Heading[] = [];
   let cellOfImages: Cell = notebook.cells[0];
-  const figures: PlainFigure[] = [];
-  let explored = false;
+  let drawn = 0;
   let documents = 0;
   const addresses: Addresses = {
     image: (source) => {
@@ -178,11 +182,10 @@ export const htmlPage = async (
   };
   const formHtml = (form: ChosenForm, text: string | undefined): string => {
     if (form.kind === 'figure') {
-      figures.push(form.figure);
-      return figureHtml(form, text ?? `figure ${figures.length}`);
+      drawn += 1;
+      return figureHtml(form, text ?? `figure ${drawn}`);
     }
     if (form.kind === 'explorer') {
-      explored = true;
       const still =
         form.png === undefined
           ? ''
@@ -230,11 +233,22 @@ export const htmlPage = async (
       : `<section class="cell" aria-label="${label}">${parts.join('\n')}</section>`;
   };
 
-  const cells = notebook.cells.map(cellHtml).filter(Boolean).join('\n');
+  // narration first, as the contents stand before it; outputs, which may be large, when their piece is taken
+  const narration = new Map(
+    notebook.cells.filter(({ cell_type: kind }) => kind !== 'code').map((cell) => [cell, cellHtml(cell)]),
+  );
+  const shown = notebook.cells.flatMap(visibleForms);
+  const figures = shown.flatMap((form) => (form?.kind === 'figure' ? [form.figure] : []));
+  const explored = shown.some((form) => form?.kind === 'explorer');
   const nav = contents(headings);
   // the contents follow the title where there is one
   const head = nav === '' ? '' : `${searchField}\n${nav}`;
-  const body = cells.includes('</h1>') ? cells.replace('</h1>', () => `</h1>\n${head}`) : `${head}\n${cells}`;
+  const titled = [...narration].find(([, html]) => html.includes('</h1>'));
+  if (titled)
+    narration.set(
+      titled[0],
+      titled[1].replace('</h1>', () => `</h1>\n${head}`),
+    );
   const around = neighbours(pages, basename(path));
   const searched = nav !== '';
   const scripts = [
@@ -242,7 +256,7 @@ export const htmlPage = async (
     ...(explored ? [explorerCode()] : []),
     ...(searched ? [searchScript] : []),
   ];
-  return `<!doctype html>
+  const start = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -255,7 +269,8 @@ export const htmlPage = async (
 </head>
 <body>
 ${around}<main>
-${body}
+${titled ? '' : `${head}\n`}`;
+  const end = `
 </main>
 ${around}<footer>${escapeHtml(name)}.ipynb, run by bandalign</footer>
 ${figures.length > 0 ? `<script type="application/gzip" id="plotly">${await packedPlotly(figures)}</script>` : ''}
@@ -263,4 +278,15 @@ ${scripts.map((script) => `<script>${script}</script>`).join('\n')}
 </body>
 </html>
 `;
+  return (function* () {
+    yield start;
+    let between = '';
+    for (const cell of notebook.cells) {
+      const html = narration.get(cell) ?? cellHtml(cell);
+      if (html === '') continue;
+      yield `${between}${html}`;
+      between = '\n';
+    }
+    yield end;
+  })();
 };

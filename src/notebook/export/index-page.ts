@@ -23,7 +23,7 @@ document.querySelector('input').addEventListener('input', ({ target }) => {
 });`;
 
 /** What of a notebook can be searched for: narration, code that is shown, printed text. */
-const searchable = ({ cells }: Notebook): string =>
+export const searchableText = ({ cells }: Notebook): string =>
   cells
     .filter((cell) => !cellTags(cell).some((tag) => /^remove[-_]cell$/.test(tag)))
     .flatMap((cell) => [
@@ -40,8 +40,8 @@ const searchable = ({ cells }: Notebook): string =>
     .filter(Boolean)
     .join(' ');
 
-/** A page that lists others and searches them, in the reader's browser alone. */
-export const indexPage = (pages: readonly (PageLink & { content: Notebook })[]): string => `<!doctype html>
+/** A page that lists others and searches their texts ({@link searchableText}), in the reader's browser alone. */
+export const indexPage = (pages: readonly (PageLink & { text: string })[]): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -59,7 +59,7 @@ export const indexPage = (pages: readonly (PageLink & { content: Notebook })[]):
 ${pages.map(({ page, title }) => `<li><a href="${escapeHtml(encodeURI(page))}">${escapeHtml(title)}</a><p class="note"></p></li>`).join('\n')}
 </ol>
 </main>
-<script type="application/json" id="texts">${scriptJson(pages.map(({ content }) => searchable(content)))}</script>
+<script type="application/json" id="texts">${scriptJson(pages.map(({ text }) => text))}</script>
 <script>${searchScript}</script>
 </body>
 </html>

@@ -8,7 +8,8 @@ import { type ChosenForm, chooseForm, embeddedImage, rawForm, visibleParts } fro
 import { missingImage, sanitise } from './sanitise.js';
 
 export interface MarkdownPage {
-  text: string;
+  /** The page's text in pieces, to be taken in order: those of what was printed are made as they are taken. */
+  pieces: Iterable<string>;
   /** Images by their path relative to the page. */
   images: Map<string, Uint8Array>;
 }
@@ -59,8 +60,9 @@ export const markdownPage = async (
       return `*${title}: no image (${reason(error)})*`;
     }
   };
-  const outputText = async (cell: Cell, output: CellOutput): Promise<string> => {
-    if (output.output_type === 'stream') return fenced(stripVTControlCharacters(output.text), 'text');
+  /** Printed text as it stands; what is drawn, with its images kept. */
+  const outputText = async (cell: Cell, output: CellOutput): Promise<string | (() => string)> => {
+    if (output.output_type === 'stream') return () => fenced(stripVTControlCharacters(output.text), 'text');
     if (output.output_type === 'error')
       return fenced(stripVTControlCharacters(output.traceback.join('\n')), 'text');
     const form = chooseForm(output.data);
@@ -101,7 +103,7 @@ export const markdownPage = async (
         return source === '' || /^https?:/i.test(source) ? tag : saved(source, attribute('alt'));
       });
   };
-  const parts: string[] = [];
+  const parts: (string | (() => string))[] = [];
   for (const cell of notebook.cells) {
     const { source, outputs } = visibleParts(cell);
     if (cell.cell_type === 'raw') {
@@ -112,5 +114,12 @@ export const markdownPage = async (
       parts.push(cell.cell_type === 'code' ? fenced(cell.source, 'typescript') : narration(cell));
     for (const output of outputs) parts.push(await outputText(cell, output));
   }
-  return { text: `${parts.filter(Boolean).join('\n\n')}\n`, images };
+  const pieces = function* (): Generator<string> {
+    let between = '';
+    for (const part of parts.filter((part) => part !== '')) {
+      yield `${between}${typeof part === 'string' ? part : part()}\n`;
+      between = '\n';
+    }
+  };
+  return { pieces: pieces(), images };
 };

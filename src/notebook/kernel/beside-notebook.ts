@@ -1,4 +1,5 @@
-import { join, relative, sep } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
 import type ts from 'typescript';
 import type { TypeScript } from './typescript-internals.js';
 
@@ -40,4 +41,15 @@ export const importsBeside = (
     }
     return text;
   };
+};
+
+/**
+ * The folder from which a notebook's cells run: the nearest ancestor of `start` with a package.json, so that
+ * `dataset/demo` and `./src/x.js` mean the same in every notebook of a project; `start` itself where there is none.
+ */
+export const projectRoot = (start: string): string => {
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder;
+    if (dirname(folder) === folder) return start;
+  }
 };

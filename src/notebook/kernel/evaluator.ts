@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { bundleOf } from '../display.js';
 import { type MimeBundle, provideKernelOutput } from '../kernel-output.js';
 import type { Fields } from '../wire.js';
+import { projectRoot } from './beside-notebook.js';
 import { describeDiagnostics, describeThrown, interruption } from './cell-error.js';
 import { provideInput } from './cell-input.js';
 import {
@@ -18,7 +19,6 @@ import {
 import { explainIpython } from './ipython-syntax.js';
 import { prepareModules } from './module-loading.js';
 import { orderedOutput } from './ordered-output.js';
-import { projectRoot } from './project-root.js';
 import { startTslab } from './tslab.js';
 import { slots } from './watchdog.js';
 

@@ -1,7 +1,12 @@
 import type { Fields, WireMessage } from '../wire.js';
-import { toPoints, toUnits } from './cursor.js';
 import type { EvaluatorQuestion } from './evaluator-messages.js';
 import type { Candidate } from './tslab.js';
+
+/** Jupyter counts a cursor in code points, JavaScript in UTF-16 units. */
+export const toUnits = (code: string, points: number): number =>
+  Array.from(code).slice(0, points).join('').length;
+
+export const toPoints = (code: string, units: number): number => Array.from(code.slice(0, units)).length;
 
 /** A field of a request that should be a text. */
 export const text = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { userInfo } from 'node:os';
 import { promisify } from 'node:util';
 import { Fault, reason } from '../../fault.js';
@@ -92,4 +92,9 @@ export const largestArray = async (): Promise<number> => {
 
 export const cancelJobs = async (jobs: readonly string[]): Promise<void> => {
   if (jobs.length > 0) await call('scancel', [...jobs]);
+};
+
+/** Has jobs cancelled by a process that outlives this one, which is about to exit. */
+export const cancelDetached = (jobs: readonly string[]): void => {
+  if (jobs.length > 0) spawn('scancel', [...jobs], { detached: true, stdio: 'ignore' }).on('error', () => {});
 };

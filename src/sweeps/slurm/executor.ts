@@ -7,6 +7,7 @@ import { type Executor, type Job, mostRetries, type Task } from '../executor.js'
 import { workerCommand } from '../worker-command.js';
 import { batchScript, submitWords } from './batch-script.js';
 import {
+  cancelDetached,
   cancelJobs,
   endedTasks,
   isSubmitLimit,
@@ -218,6 +219,10 @@ export const slurmExecutor =
       if (Date.now() - one.gone > fileDelay) await lost(one);
     };
 
+    const atExit = (): void => {
+      if (signal.aborted) cancelDetached([...slurm.jobs]);
+    };
+    process.once('exit', atExit);
     let asked = Date.now();
     try {
       while (pending.size > 0) {
@@ -239,5 +244,7 @@ export const slurmExecutor =
       await cancelJobs([...slurm.jobs]).catch((why: Error) => onNote(why.message));
       if (!signal.aborted) throw error;
       for (const { task } of pending.values()) onEvent({ kind: 'interrupted', task });
+    } finally {
+      process.off('exit', atExit);
     }
   };
