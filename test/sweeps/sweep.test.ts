@@ -183,7 +183,9 @@ describe('bandalign sweep', () => {
 
   it('tells of another sweep of its name, and counts the cost of this one all the same', async () => {
     const folder = await sweepPlace();
-    expect((await bandalign(folder, sweepWords('--set', 'train.epochs=1', '--jobs', '2')).ended).code).toBe(0);
+    expect((await bandalign(folder, sweepWords('--set', 'train.epochs=1', '--jobs', '2')).ended).code).toBe(
+      0,
+    );
     const { code, stdout, stderr } = await bandalign(folder, sweepWords('--dry-run', '--json')).ended;
     expect([code, stderr]).toEqual([0, expect.stringContaining('holds another sweep of this name')]);
     const { runs } = JSON.parse(stdout) as { runs: { finished: boolean }[] };
