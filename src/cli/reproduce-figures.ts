@@ -70,6 +70,14 @@ export const changedBand = (before: FinishedRun, after: FinishedRun): string => 
   return before.experiment.data.bands[ratios.indexOf(Math.max(...ratios))];
 };
 
+/** The README's first picture: a tile before and after alignment, and as the target sensor saw it. */
+export const exampleTile = async (
+  data: PreparedData,
+  aligner: Aligner,
+  tile: string,
+  band: string,
+): Promise<Figure> => (await tileReport(data, aligner, tile, { note: 'synthetic' })).beforeAfter(band);
+
 const galleryOf = async (data: PreparedData, aligner: Aligner, tiles: readonly string[]): Promise<Figure> => {
   const shown: GalleryTile[] = [];
   for (const tile of tiles) {
@@ -205,16 +213,12 @@ export const drawResults = async (
     const shares = tiles.map((tile) => data.tileHistogram(tile));
     const compared = ['linear', 'global-lut', 'unet-lut', 'recommended'].map(run);
     const figures: Record<string, Figure> = {
-      'before-after': (
-        await tileReport(
-          data,
-          await loadAligner(recommended.folder.best),
-          middleTile(run('identity'), recommended),
-          {
-            note: 'synthetic',
-          },
-        )
-      ).beforeAfter(changedBand(run('identity'), recommended)),
+      'before-after': await exampleTile(
+        data,
+        await loadAligner(recommended.folder.best),
+        middleTile(run('identity'), recommended),
+        changedBand(run('identity'), recommended),
+      ),
       'tile-gallery': await galleryOf(data, aligner, someTiles(adaptive, 4)),
       'tile-luts': tileLuts(luts, global, experiment.data.bands, shares, {
         title: `LUTs of ${luts.length} test tiles (synthetic)`,

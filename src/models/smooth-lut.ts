@@ -94,16 +94,20 @@ export const smoothLuts = (
  * The {@link smoothLuts} of all training pixels; of several λ, for each band by itself, the one with the least error on the
  * validation list. As few pixels as a band may have at its ends, a LUT that little holds together has spikes there.
  */
-export const globalLuts = ({
-  sums,
-  patches,
-  data,
-  settings: { knots, globalLut },
-}: Pick<FitInput, 'sums' | 'patches' | 'data'> & {
-  settings: Pick<PaperSettings, 'globalLut'> & { knots: number };
-}): Knots => {
+export const globalLuts = (
+  input: Pick<FitInput, 'sums' | 'patches' | 'data'> & {
+    settings: Pick<PaperSettings, 'globalLut'> & { knots: number };
+  },
+): Knots => {
+  const {
+    sums,
+    data,
+    settings: { knots, globalLut },
+  } = input;
   const { smoothness } = globalLut;
   if (typeof smoothness === 'number') return smoothLuts(sums, data.bandMax, knots, smoothness);
+  // where one λ is given a fit of sums alone has no patches to look at
+  const { patches } = input;
   const seen = patches.sum(patches.rows.val).bands;
   return lutOfBands(
     sums.bands.map((band, b) => {

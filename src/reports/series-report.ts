@@ -98,7 +98,10 @@ export const seriesReport = (
       'NDVI',
       title,
     ),
-    difference: seriesDifference(shared, 'NDVI'),
+    difference: seriesDifference(shared, 'NDVI', {
+      ...{ source: names[0], target: names[1] },
+      title: `${title}: NDVI on days that both saw`,
+    }),
     density: `${names[1]} alone: ${density.target.n} clear days, ${gap(density.target.meanGap)}; with ${names[0]}: ${density.both.n}, ${gap(density.both.meanGap)}`,
   };
 };

