@@ -108,7 +108,7 @@ const writeUnseen = async ({ name, stored }: FullPart, folder: string): Promise<
   const { description } = stored.manifest;
   await writeTables(`${name}-by-region`, folder, groupTable(models, `${description}: by region`, region));
   await writeTables(`${name}-by-month`, folder, groupTable(models, `${description}: by month`, month));
-  const text = `${description.toLowerCase()}; [by region](${name}-by-region.md), [by month](${name}-by-month.md)`;
+  const text = `${description.toLowerCase()}, of the dataset of seed 7; [by region](${name}-by-region.md), [by month](${name}-by-month.md)`;
   return [line(`${name}.md`, text)];
 };
 
