@@ -97,7 +97,7 @@ const writeSeeds = async (parts: readonly FullPart[], folder: string): Promise<s
   if (rows.length === 0) return [];
   const caption = 'The demo data, and datasets of 500 tiles drawn with other seeds';
   await writeTables('seeds', folder, datasetTable(rows, { caption, model, baseline }));
-  return [line('seeds.md', `the closed forms on these, with the paired difference of \`${model}\``)];
+  return [line('seeds.md', `the closed forms on six datasets, with the paired difference of \`${model}\``)];
 };
 
 /** Tables of a sweep whose test tiles are of groups that training has not seen. */
