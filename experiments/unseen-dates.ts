@@ -2,7 +2,7 @@
  * How models do in a season that training has not seen: a quarter of the year left out at a time, the next one validates.
  *
  * Reaches: see results/full/unseen-dates.md.
- * Costs: half an hour of one core on the demo data.
+ * Costs: ten minutes of one core on 500 tiles.
  * Run: npx bandalign sweep experiments/unseen-dates.ts --data DIR
  */
 import { unseen } from './unseen-sites.js';

@@ -3,7 +3,7 @@
  * train on its region. The published lists share site and day between training and test for most patches.
  *
  * Reaches: see results/full/unseen-sites.md.
- * Costs: half an hour of one core on the demo data and its four regions; for another number of regions change the folds.
+ * Costs: ten minutes of one core on 500 tiles in four regions; for another number of regions change the folds.
  * Run: npx bandalign sweep experiments/unseen-sites.ts --data DIR
  */
 import { defineSweep } from 'bandalign';

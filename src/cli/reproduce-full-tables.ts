@@ -97,7 +97,7 @@ const writeSeeds = async (parts: readonly FullPart[], folder: string): Promise<s
   if (rows.length === 0) return [];
   const caption = 'The demo data, and datasets of 500 tiles drawn with other seeds';
   await writeTables('seeds', folder, datasetTable(rows, { caption, model, baseline }));
-  return [line('seeds.md', `the closed forms on these, with the paired difference of \`${model}\``)];
+  return [line('seeds.md', `the closed forms on six datasets, with the paired difference of \`${model}\``)];
 };
 
 /** Tables of a sweep whose test tiles are of groups that training has not seen. */
@@ -108,7 +108,7 @@ const writeUnseen = async ({ name, stored }: FullPart, folder: string): Promise<
   const { description } = stored.manifest;
   await writeTables(`${name}-by-region`, folder, groupTable(models, `${description}: by region`, region));
   await writeTables(`${name}-by-month`, folder, groupTable(models, `${description}: by month`, month));
-  const text = `${description.toLowerCase()}; [by region](${name}-by-region.md), [by month](${name}-by-month.md)`;
+  const text = `${description.toLowerCase()}, of the dataset of seed 7; [by region](${name}-by-region.md), [by month](${name}-by-month.md)`;
   return [line(`${name}.md`, text)];
 };
 
