@@ -33,8 +33,8 @@ import {
 } from './shaders/head.js';
 import { arrangeText, moduleSlopeText, moveModuleText, quantaOf, squaresOf } from './shaders/module.js';
 import { shaderShape } from './shaders/shape.js';
-import { JobKind, packJobs, updateText } from './shaders/update.js';
-import { planUnet, type StatePlaces, type UnetPlan } from './unet-plan.js';
+import { JobKind, packJobs, type StatePlaces, updateText } from './shaders/update.js';
+import { planUnet, type UnetPlan } from './unet-plan.js';
 
 /** Losses come back in blocks of so many steps; so many blocks may be under way. */
 const stepsOfBlock = 8;
