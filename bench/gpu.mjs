@@ -203,63 +203,89 @@ const peerForms = ({ compiles, card }) => ({
 
 const title = { lut: 'UNet-LUT', conv: 'UNet-LUT and conv module' };
 
-const measure = async (folder, cards) => {
+/**
+ * The peer of each line, a process each: all compile at the same time, while the data are made ready. `ready` resolves to
+ * the forms that work, by name.
+ */
+const startPeers = async (raw, lines) =>
+  Promise.all(
+    lines.map(async ({ kind, batchSize }) => {
+      const peer = await startPeer(say, { raw: true });
+      if (!peer) return null;
+      const { bandMax } = experimentOf('lut', batchSize).data;
+      await peer.ask({ do: 'open', ...raw, bandMax, batch: batchSize, device: peer.device, raw: edge });
+      const forms = peerForms(peer);
+      const ready = peer
+        .ask({ do: 'prepare', model: kind, forms })
+        .then(({ forms: working }) => working.map((name) => [name, forms[name]]));
+      ready.catch(() => {});
+      return { peer, ready };
+    }),
+  );
+
+/** @param keep is called with all rows after each that was measured */
+const measure = async (folder, cards, keep) => {
   const root = join(folder, 'data');
   mkdirSync(root);
   say(`making ${patches} patches of ${edge}²`);
   await makeData(root, patches, edge);
   const data = await prepareData(experimentOf('conv', 4), root, { onProgress: () => {} });
-  const peer = await startPeer(say, { raw: true });
-  if (peer && peer.device === 'cpu' && !values.imitation) say('PyTorch sees no card: it computes on the CPU');
+  const lines = batchSizes.flatMap((batchSize) =>
+    (values.step ? [values.step] : ['lut', 'conv']).map((kind) => ({ kind, batchSize })),
+  );
+  const raw = { root: join(folder, 'raw'), patches: writeRaw(join(folder, 'raw'), data) };
+  say('compiling the peers');
+  const peers = await startPeers(raw, lines);
+  const [first] = peers;
+  if (first && first.peer.device === 'cpu' && !values.imitation)
+    say('PyTorch sees no card: it computes on the CPU');
   const rows = [];
   try {
-    const raw = peer && { root: join(folder, 'raw'), patches: writeRaw(join(folder, 'raw'), data) };
-    for (const batchSize of batchSizes) {
-      const { bandMax } = experimentOf('lut', batchSize).data;
-      if (peer)
-        await peer.ask({ do: 'open', ...raw, bandMax, batch: batchSize, device: peer.device, raw: edge });
-      for (const kind of values.step ? [values.step] : ['lut', 'conv']) {
-        say(`batch ${batchSize}, ${kind}`);
-        for (const { name } of peer ? cards : []) {
-          const { loss, theta } = await firstLoss(name, kind, batchSize, data);
-          const path = join(folder, 'theta.f32');
-          writeFileSync(path, new Uint8Array(theta.buffer, theta.byteOffset, theta.byteLength));
-          const other = await peer.ask({ do: 'loss', model: kind, theta: path });
-          // cards round products to TF32
-          if (!(Math.abs(other.loss - loss) <= 2e-3 * Math.abs(loss)))
-            throw new Error(`the peer trains another model: ${kind} loss ${other.loss}, ${name} ${loss}`);
-        }
-        const contestants = { cpu: turnsOn('cpu', kind, batchSize, data) };
-        const open = [];
-        for (const { name } of cards) {
-          const device = await turnsOnDevice(name, kind, batchSize, data);
-          if (device) open.push(device);
-          contestants[name] = device?.turn ?? turnsOn(name, kind, batchSize, data);
-          if (values['host-unet'] && device && kind === 'conv')
-            contestants[hostUnet(name)] = withHostUnet(turnsOn(name, kind, batchSize, data));
-        }
-        const steps = values.imitation ? 2 : Math.max(24, Math.round(256 / batchSize));
-        for (const [name, how] of peer ? Object.entries(peerForms(peer)) : [])
-          contestants[name] = async () =>
-            (await peer.ask({ do: 'steps', model: kind, memory: true, steps, ...how })).ms;
-        const turns = await takeTurns(contestants, seconds);
-        for (const device of open) device.dispose();
-        rows.push({ kind, batchSize, turns });
-        const found = Object.entries(turns).map(([name, taken]) => `${name} ${median(taken).toFixed(1)} ms`);
-        say(`${title[kind]}, batch ${batchSize}: ${found.join(', ')}`);
+    // compilation keeps all cores busy
+    await Promise.all(peers.map((each) => each?.ready));
+    for (const [i, { kind, batchSize }] of lines.entries()) {
+      say(`batch ${batchSize}, ${kind}`);
+      const peer = peers[i]?.peer ?? null;
+      for (const { name } of peer ? cards : []) {
+        const { loss, theta } = await firstLoss(name, kind, batchSize, data);
+        const path = join(folder, 'theta.f32');
+        writeFileSync(path, new Uint8Array(theta.buffer, theta.byteOffset, theta.byteLength));
+        const other = await peer.ask({ do: 'loss', model: kind, theta: path });
+        // cards round products to TF32
+        if (!(Math.abs(other.loss - loss) <= 2e-3 * Math.abs(loss)))
+          throw new Error(`the peer trains another model: ${kind} loss ${other.loss}, ${name} ${loss}`);
       }
+      const contestants = { cpu: turnsOn('cpu', kind, batchSize, data) };
+      const open = [];
+      for (const { name } of cards) {
+        const device = await turnsOnDevice(name, kind, batchSize, data);
+        if (device) open.push(device);
+        contestants[name] = device?.turn ?? turnsOn(name, kind, batchSize, data);
+        if (values['host-unet'] && device && kind === 'conv')
+          contestants[hostUnet(name)] = withHostUnet(turnsOn(name, kind, batchSize, data));
+      }
+      const steps = values.imitation ? 2 : Math.max(24, Math.round(256 / batchSize));
+      for (const [name, how] of peer ? await peers[i].ready : [])
+        contestants[name] = async () =>
+          (await peer.ask({ do: 'steps', model: kind, memory: true, steps, ...how })).ms;
+      const turns = await takeTurns(contestants, seconds);
+      for (const device of open) device.dispose();
+      peer?.close();
+      rows.push({ kind, batchSize, turns });
+      const found = Object.entries(turns).map(([name, taken]) => `${name} ${median(taken).toFixed(2)} ms`);
+      say(`${title[kind]}, batch ${batchSize}: ${found.join(', ')}`);
+      keep(render(cards, { rows, peer: first?.peer ?? null }));
     }
   } finally {
-    peer?.close();
+    for (const each of peers) each?.peer.close();
     await data.close();
   }
-  return { rows, peer };
 };
 
 const render = (cards, { rows, peer }) => {
   const machine = describeMachine();
   const names = [...new Set(rows.flatMap(({ turns }) => Object.keys(turns)))];
-  const forms = peer ? Object.keys(peerForms(peer)) : [];
+  const forms = (peer ? Object.keys(peerForms(peer)) : []).filter((form) => names.includes(form));
   const own = names.filter((name) => !forms.includes(name));
   const ms = (turns, name) => (turns[name] ? median(turns[name]).toFixed(2) : '–');
   const cells = rows.map(({ kind, batchSize, turns }) => [
@@ -268,7 +294,9 @@ const render = (cards, { rows, peer }) => {
   ]);
   const ratios = rows.map(({ kind, batchSize, turns }) => [
     `${title[kind]}, batch ${batchSize}`,
-    ...cards.flatMap(({ name }) => forms.map((form) => `${ratio(turns[form], turns[name]).toFixed(2)}×`)),
+    ...cards.flatMap(({ name }) =>
+      forms.map((form) => (turns[form] ? `${ratio(turns[form], turns[name]).toFixed(2)}×` : '–')),
+    ),
   ]);
   const line = (words) => `| ${words.join(' | ')} |`;
   const table = (header, body) => [
@@ -317,13 +345,16 @@ const main = async () => {
       process.exit(130);
     });
   try {
-    const table = render(cards, await measure(folder, cards));
+    const path = fileURLToPath(new URL('../results/gpu.md', import.meta.url));
+    const isResult = cards.every(({ isGpu }) => isGpu) && edge === 512 && !values.backend && !values.step;
+    let table = '';
+    await measure(folder, cards, (written) => {
+      table = written;
+      // line by line: what a card was lent for is kept
+      if (isResult) writeFileSync(path, table);
+    });
     process.stdout.write(table);
-    if (cards.every(({ isGpu }) => isGpu) && edge === 512 && !values.backend && !values.step) {
-      const path = fileURLToPath(new URL('../results/gpu.md', import.meta.url));
-      writeFileSync(path, table);
-      say(`written: ${path}`);
-    }
+    if (isResult) say(`written: ${path}`);
   } finally {
     remove();
   }

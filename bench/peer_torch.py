@@ -10,11 +10,13 @@ the other's alternate:
     {"do": "loss", "model": "lut" | "conv", "theta": FILE}         loss of the first batch at these weights (float32)
     {"do": "steps", "model": ..., "memory": true | false, "compiled": true | false, "steps": N}     ms per training step
         "graph": true: the compiled step captured in a CUDA graph, replayed on batches that are copied to its place
+    {"do": "prepare", "model": ..., "forms": {NAME: {"compiled": …, "graph": …}}}     the names of those that work, compiled
     {"do": "unet", "compiled": true | false, "steps": N}           ms per UNet step (forward, backward, Adam), one core
 
 "compiled" takes `torch.compile`, which "hello" says the presence of.
 """
 
+import importlib.util
 import json
 import os
 import sys
@@ -153,7 +155,9 @@ class Patches(torch.utils.data.Dataset):
 
 
 def compiles():
-    """Whether `torch.compile` works here: from PyTorch 2 on, with a C++ compiler."""
+    """Whether `torch.compile` works here: from PyTorch 2 on, with a C++ compiler, or Triton on a card."""
+    if torch.cuda.is_available():
+        return hasattr(torch, "compile") and importlib.util.find_spec("triton") is not None
     try:
         return bool(torch.compile(lambda x: x.sin() + 1)(torch.ones(64)).isfinite().all())
     except Exception:
@@ -277,6 +281,16 @@ class Peer:
                 if done == steps:
                     break
         return {"ms": 1000 * (time.perf_counter() - start) / steps}
+
+    def prepare(self, model, forms):
+        working = []
+        for name, form in forms.items():
+            try:
+                self.steps(model, True, 2, **form)
+                working.append(name)
+            except Exception as error:
+                print(f"{model} {name}: {type(error).__name__} {str(error)[:200]}", file=sys.stderr)
+        return {"forms": working}
 
     def unet(self, steps, compiled=False):
         torch.set_num_threads(1)

@@ -52,7 +52,6 @@ export const patchStore = (
       return planned.filter(({ length }) => length > 0);
     },
     batch: async (rows, read) => {
-      releasePassing();
       const absent = planned.shift() ?? [];
       const pixels = absent.length > 0 ? await read() : [];
       const brought = new Map<number, ResidentPatch>();
@@ -63,6 +62,8 @@ export const patchStore = (
         bandMax,
         missing.length > 0 ? Math.min(free, awaited * memory.bytes(missing[0].pixels)) : 0,
       );
+      // after the upload: a device's buffers stay from batch to batch
+      releasePassing();
       for (const [i, patch] of patches.entries()) {
         const { row } = missing[i];
         brought.set(row, patch);

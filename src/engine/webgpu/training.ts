@@ -33,8 +33,8 @@ import {
 } from './shaders/head.js';
 import { arrangeText, moduleSlopeText, moveModuleText, quantaOf, squaresOf } from './shaders/module.js';
 import { shaderShape } from './shaders/shape.js';
-import { JobKind, packJobs, updateText } from './shaders/update.js';
-import { planUnet, type StatePlaces, type UnetPlan } from './unet-plan.js';
+import { JobKind, packJobs, type StatePlaces, updateText } from './shaders/update.js';
+import { planUnet, type UnetPlan } from './unet-plan.js';
 
 /** Losses come back in blocks of so many steps; so many blocks may be under way. */
 const stepsOfBlock = 8;
@@ -125,6 +125,7 @@ const hasRoom = (
   { limits }: GpuDevice,
   { spec, batchSize, rows, conv }: DeviceTrainingInput,
   plan: UnetPlan,
+  threads: number,
 ): boolean => {
   const { bands, knots, width, depth } = spec;
   const largest = Math.max(
@@ -134,7 +135,6 @@ const hasRoom = (
     4 * (statisticsHead(bands, knots) + (conv ? 0 : rows.length * statisticsRow(bands, knots))),
   );
   const weights = 3 * Math.max(bands, width << depth);
-  const threads = threadsOf(limits);
   const own = Math.max(4 * weights + 24 * threads, 4 * knots + 16 * threads);
   return (
     largest <= Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize) &&
@@ -144,8 +144,14 @@ const hasRoom = (
   );
 };
 
-const threadsOf = ({ maxComputeInvocationsPerWorkgroup }: GpuDevice['limits']): number =>
-  Math.min(256, 2 ** Math.floor(Math.log2(maxComputeInvocationsPerWorkgroup)));
+/** Threads of a workgroup: two vectors of a channel's positions for each where the device allows as many. */
+const threadsOf = (
+  { maxComputeInvocationsPerWorkgroup }: GpuDevice['limits'],
+  { spec: { knots }, batchSize }: DeviceTrainingInput,
+): number => {
+  const most = 2 ** Math.floor(Math.log2(maxComputeInvocationsPerWorkgroup));
+  return Math.min(most, Math.max(256, 2 ** Math.ceil(Math.log2((batchSize * knots) / 8))));
+};
 
 /** Copies losses back in blocks, without waiting for them. */
 const lossReader = (device: GpuDevice) => {
@@ -226,13 +232,15 @@ const open = async (input: DeviceTrainingInput, device: GpuDevice): Promise<Devi
   const { bands, knots } = spec;
   const unet = unetLayout(spec);
   const module = conv ? convLayout(bands) : null;
-  const threads = threadsOf(device.limits);
+  const threads = threadsOf(device.limits, input);
+  const few = Math.min(256, threads);
   const plan = planUnet(spec, samples, threads, {
     parameters: module?.parameterCount ?? 0,
     running: module?.runningCount ?? 0,
   });
   const { state: at } = plan;
-  if (!hasRoom(device, input, plan) || (conv && !shaderShape(device, samples, bands, knots))) return null;
+  if (!hasRoom(device, input, plan, threads) || (conv && !shaderShape(device, samples, bands, knots)))
+    return null;
 
   const { storage, uniform, copyFrom, copyTo } = usage;
   const made: GpuBuffer[] = [];
@@ -260,13 +268,13 @@ const open = async (input: DeviceTrainingInput, device: GpuDevice): Promise<Devi
     ...(module ? [{ kind: JobKind.module, columns: 0, parameter: unet.parameterCount }] : []),
     { kind: JobKind.running, columns: 0, parameter: 0 },
   ];
-  const jobList = filled('jobs', packJobs(jobs, threads, spec.groups));
+  const jobList = filled('jobs', packJobs(jobs, few, spec.groups));
 
   const kernels = opener(device);
   const shared: Bindings = { 0: [batch, 'uniform'], 1: [arena, 'storage'], 2: [state, 'storage'] };
   const own = unet.parameters.at(-2)!;
   const head: HeadShape = {
-    ...{ threads, samples, bands, knots, plan, scale },
+    ...{ threads: few, samples, bands, knots, plan, scale },
     weight: own.offset,
     bias: own.offset + own.size,
     hasBase: base !== null,
@@ -286,7 +294,7 @@ const open = async (input: DeviceTrainingInput, device: GpuDevice): Promise<Devi
     label: 'update',
     groups: () => jobs.length,
     code: updateText({
-      ...{ threads, samples, state: at, average: ema },
+      ...{ threads: few, samples, state: at, average: ema },
       runningCount: unet.runningCount + (module?.runningCount ?? 0),
       module: module && text ? { text, count: module.parameterCount, parameter: unet.parameterCount } : null,
     }),

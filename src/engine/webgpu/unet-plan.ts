@@ -1,26 +1,12 @@
 import { type Slot, type UnetSpec, unetLayout } from '../layout.js';
 import { type Convolution, convolutionText, type Rows, upText } from './shaders/unet.js';
-import { type Job, JobKind } from './shaders/update.js';
+import { type Job, JobKind, type StatePlaces } from './shaders/update.js';
 
 /** A kernel of the UNet: its text, and its workgroups for a batch. */
 export interface UnetKernel {
   label: string;
   code: string;
   groups: (samples: number) => number;
-}
-
-/** Where what a training moves lies in the state, in floats. */
-export interface StatePlaces {
-  theta: number;
-  m: number;
-  v: number;
-  average: number;
-  running: number;
-  /** Running statistics after this step. */
-  moved: number;
-  /** 1 from the first step on whose loss is not finite. */
-  halted: number;
-  size: number;
 }
 
 /** The UNet's part of a step on the device. */

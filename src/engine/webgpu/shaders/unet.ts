@@ -123,23 +123,35 @@ const accumulate = (of: {
   const [first, second] = sources;
   const from = first.isInput ? 'inputs' : 'arena';
   const sample = first.isInput ? 'batch.places[sample].x' : 'sample';
-  const starts = second
-    ? `select(${rowOf(first, sample, 'j')}, ${rowOf(second, sample, `(j - ${first.channels}u)`)}, j >= ${first.channels}u)`
-    : rowOf(first, sample, 'j');
-  const body = apart
-    ? `let here = ${from}[at];
-        acc += ${tap('j', 0)} * here;
-        acc2 += ${tap('j', 1)} * here;`
-    : {
-        3: `let here = ${from}[at];
-        let before = ${from}[at - 1u].w;
-        let behind = ${from}[at + 1u].x;
-        acc += ${tap('j', 0)} * vec4f(before, here.xyz) + ${tap('j', 1)} * here + ${tap('j', 2)} * vec4f(here.yzw, behind);`,
-        2: `let low = ${from}[at + q];
-        let high = ${from}[at + q + 1u];
-        acc += ${tap('j', 0)} * vec4f(low.xz, high.xz) + ${tap('j', 1)} * vec4f(low.yw, high.yw);`,
-        1: `acc += ${tap('j', 0)} * ${from}[at];`,
-      }[taps];
+  const starts = (j: string): string =>
+    second
+      ? `select(${rowOf(first, sample, j)}, ${rowOf(second, sample, `(${j} - ${first.channels}u)`)}, ${j} >= ${first.channels}u)`
+      : rowOf(first, sample, j);
+  // what some columns need is read before the first of it is used: waiting for memory is most of such a loop
+  const atOnce = [4, 2, 1].find((count) => each % count === 0 && columns % count === 0)!;
+  const names = Array.from({ length: atOnce }, (_, i) => String(i));
+  const reads = (i: string): string =>
+    ({
+      3: `let here${i} = ${from}[at${i}];
+        let before${i} = ${from}[at${i} - 1u].w;
+        let behind${i} = ${from}[at${i} + 1u].x;`,
+      2: apart
+        ? `let here${i} = ${from}[at${i}];`
+        : `let low${i} = ${from}[at${i} + q];
+        let high${i} = ${from}[at${i} + q + 1u];`,
+      1: `let here${i} = ${from}[at${i}];`,
+    })[taps];
+  const sums = (i: string): string => {
+    const w = (t: number): string => tap(`(j + ${i}u)`, t);
+    if (apart)
+      return `acc += ${w(0)} * here${i};
+        acc2 += ${w(1)} * here${i};`;
+    return {
+      3: `acc += ${w(0)} * vec4f(before${i}, here${i}.xyz) + ${w(1)} * here${i} + ${w(2)} * vec4f(here${i}.yzw, behind${i});`,
+      2: `acc += ${w(0)} * vec4f(low${i}.xz, high${i}.xz) + ${w(1)} * vec4f(low${i}.yw, high${i}.yw);`,
+      1: `acc += ${w(0)} * here${i};`,
+    }[taps];
+  };
   const shared = (name: string): string =>
     splits === 1
       ? ''
@@ -155,9 +167,10 @@ const accumulate = (of: {
     text: `var acc = vec4f(0.0);
     ${apart ? 'var acc2 = vec4f(0.0);' : ''}
     if (item < items && split < ${splits}u) {
-      for (var j = split * ${each}u; j < min(${columns}u, (split + 1u) * ${each}u); j++) {
-        let at = ${starts} + q;
-        ${body}
+      for (var j = split * ${each}u; j < min(${columns}u, (split + 1u) * ${each}u); j += ${atOnce}u) {
+        ${names.map((i) => `let at${i} = ${starts(`(j + ${i}u)`)} + q;`).join('\n        ')}
+        ${names.map(reads).join('\n        ')}
+        ${names.map(sums).join('\n        ')}
       }
     }
     ${shared('acc')}

@@ -1,5 +1,18 @@
-import type { StatePlaces } from '../unet-plan.js';
 import { batchText } from './batch.js';
+
+/** Where what a training moves lies in the state, in floats. */
+export interface StatePlaces {
+  theta: number;
+  m: number;
+  v: number;
+  average: number;
+  running: number;
+  /** Running statistics after this step. */
+  moved: number;
+  /** 1 from the first step on whose loss is not finite. */
+  halted: number;
+  size: number;
+}
 
 /** What moves some of the weights. */
 export enum JobKind {
