@@ -132,7 +132,9 @@ const split = z.strictObject({
     .min(2)
     .nullable()
     .default(null)
-    .describe('The number of folds that tiles are dealt into, or that dates are cut into, neighbours together; null is a fold for each. Sites are folds of their own.'),
+    .describe(
+      'The number of folds that tiles are dealt into, or that dates are cut into, neighbours together; null is a fold for each. Sites are folds of their own.',
+    ),
 });
 
 const train = z.strictObject({
