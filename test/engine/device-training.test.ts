@@ -202,10 +202,10 @@ describe('a training on the device', { timeout: 600_000 }, () => {
     if (refused !== null) context.skip(refused);
   });
 
-  const small: UnetSpec = { bands: 3, knots: 40, width: 4, depth: 2, norm: 'batch', groups: 2 };
-  const odd: UnetSpec = { bands: 6, knots: 27, width: 4, depth: 3, norm: 'batch', groups: 2 };
+  // a driver on the CPU takes seconds to make a layer's kernels: networks are shallow where depth shows nothing
+  const small: UnetSpec = { bands: 3, knots: 40, width: 4, depth: 1, norm: 'batch', groups: 2 };
+  const odd: UnetSpec = { bands: 6, knots: 27, width: 4, depth: 2, norm: 'batch', groups: 2 };
   test.for<[string, Partial<Case>]>([
-    ['the published network', {}],
     [
       'the published network with its conv module',
       {
@@ -217,28 +217,19 @@ describe('a training on the device', { timeout: 600_000 }, () => {
       },
     ],
     ['a batch of one, three bands, 40 knots', { spec: small, batches: [[0], [3], [5]] }],
-    ['six bands and odd lengths', { spec: odd }],
     ['six bands and odd lengths, conv module', { spec: odd, conv: true, size: [17, 33] }],
     [
-      'no penalty, an average of the weights',
-      { spec: small, ema: true, penalties: { tv: 0, monotonicity: 0 } },
-    ],
-    [
-      'a correction of a base LUT by group norm',
-      { spec: { ...small, norm: 'group' }, corrects: true, ema: true },
-    ],
-    [
-      'the same with a conv module',
+      'a correction of a base LUT by group norm, an average of the weights, no penalty',
       {
-        spec: { ...published, norm: 'group' },
+        spec: { ...small, norm: 'group' },
         conv: true,
         corrects: true,
         ema: true,
+        penalties: { tv: 0, monotonicity: 0 },
         batches: [[0, 1, 2], [4]],
       },
     ],
     ['running statistics', { spec: small, norm: 'running', conv: true }],
-    ['running statistics of the UNet alone', { spec: odd, norm: 'running' }],
     [
       'a batch of twelve',
       {
@@ -275,10 +266,10 @@ describe('a training on the device', { timeout: 600_000 }, () => {
   });
 
   test('hands out the losses of many steps in order, and all of them', async () => {
-    const of = { ...plain, spec: small, batches: Array.from({ length: 45 }, (_, i) => [i % 7, (i + 3) % 7]) };
+    const of = { ...plain, spec: small, batches: Array.from({ length: 20 }, (_, i) => [i % 7, (i + 3) % 7]) };
     const made = makeInput(of);
     const [here, there] = [await onCpu(made, of), await onCard(made, of)];
-    expect(there.losses).toHaveLength(45);
+    expect(there.losses).toHaveLength(20);
     for (const [step, losses] of here.losses.entries())
       expect(Math.abs(there.losses[step][3] / losses[3] - 1)).toBeLessThan(2e-2);
   });
@@ -304,7 +295,7 @@ describe('a training on the device', { timeout: 600_000 }, () => {
   });
 
   test('is not opened where the device has not the room', async () => {
-    const made = makeInput({ ...plain, spec: { ...small, width: 16384, depth: 1 } });
+    const made = makeInput({ ...plain, spec: { ...small, knots: 20_000 } });
     expect(await card.openTraining(made.input)).toBeNull();
   });
 

@@ -67,7 +67,7 @@ const findPlace = (device: GpuDevice, count: number, expected: number): { chunk:
         `webgpu: patch of ${4 * count} bytes; more than this device takes at once, use --backend cpu`,
       );
     const fitting = Math.floor(most / (4 * count)) * 4 * count;
-    chunk = makeChunk(device, Math.min(fitting, Math.max(4 * count, expected)));
+    chunk = makeChunk(device, Math.min(fitting, Math.max(4 * count, Math.floor(expected / 4) * 4)));
   }
   const word = chunk.end;
   chunk.end += count;
