@@ -27,18 +27,22 @@ const commands = async () => {
   return `# Commands\n\n\`\`\`text\n${await help()}\n\`\`\`\n\n${parts.join('\n\n')}\n`;
 };
 
-/** Every setting with its default, as the schema resolves it: those of all experiments, then those of each model. */
+/** Every setting as `bandalign settings` tells it. */
 const settings = async () => {
-  const { resolveExperiment } = await fromDist('experiments/experiment.js');
-  const { models } = await fromDist('models/index.js');
-  const { flatten } = await fromDist('config/override.js');
-  const table = (entries) =>
-    `| setting | default |\n| --- | --- |\n${entries.map(([key, value]) => `| \`${key}\` | \`${value}\` |`).join('\n')}`;
-  const of = (kind) => Object.entries(flatten(resolveExperiment({ model: { kind } })));
-  const isModels = ([key]) => key.startsWith('model.');
-  const kinds = models.list().map(({ kind }) => kind);
-  const parts = kinds.map((kind) => `## ${kind}\n\n${table(of(kind).filter(isModels))}`);
-  return `# Settings\n\nWhat an experiment file holds and \`--set\` changes, with defaults; \`--print-config\` shows those of a run. A value that is not allowed is refused with what is.\n\n${table(of('unet-lut').filter((entry) => !isModels(entry)))}\n\n${parts.join('\n\n')}\n`;
+  const { listSettings } = await fromDist('experiments/settings.js');
+  const cell = (text) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('{{', '&#123;&#123;');
+  const rows = listSettings().map(({ key, models, type, range, default: value, meaning }) =>
+    [
+      `\`${key}\``,
+      type,
+      range,
+      value === undefined ? '' : `\`${JSON.stringify(value)}\``,
+      [meaning, models === null ? '' : `Models: ${models.join(', ')}.`].filter(Boolean).join(' '),
+    ]
+      .map(cell)
+      .join(' | '),
+  );
+  return `# Settings\n\nWhat an experiment file holds and \`--set\` changes; \`--print-config\` shows those of a run. A value that is not allowed is refused with what is.\n\n| setting | type | range | default | meaning |\n| --- | --- | --- | --- | --- |\n${rows.map((row) => `| ${row} |`).join('\n')}\n`;
 };
 
 await rm(pages, { recursive: true, force: true });

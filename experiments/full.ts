@@ -7,6 +7,7 @@
  * Run: npx bandalign reproduce --full
  */
 import { defineSweep } from 'bandalign';
+import { bounds, closedModels } from './closed-forms.js';
 import { ownRecipe } from './demo/recipe.js';
 import published from './paper/unet-lut.js';
 import publishedConv from './paper/unet-lut-conv.js';
@@ -69,21 +70,7 @@ export default defineSweep({
   base: { model: { kind: 'unet-lut' } },
   grid: { recipe: variants },
   seeds: [1, 2, 3, 4, 5],
-  references: [
-    'demo/identity',
-    'demo/linear',
-    'demo/histogram-matching',
-    'demo/global-lut',
-    'demo/multi-linear',
-    'demo/multi-cubic',
-    'demo/kernel-lut',
-    'demo/kernel-linear',
-    'demo/recommended',
-    paperSteps,
-    'demo/cross-fitted-lut',
-    'demo/cross-fitted-linear',
-    'demo/oracle',
-  ],
+  references: [...closedModels, 'demo/recommended', paperSteps, ...bounds],
   baseline: 'global-lut',
   labels: ({ recipe }) => labels[recipe],
 });

@@ -70,6 +70,7 @@ export {
   percentileInterval,
   tileDraws,
 } from './evaluation/bootstrap.js';
+export type { StatedTile } from './evaluation/calibration-table.js';
 export { comparisonTable, gapClosed } from './evaluation/comparison-table.js';
 export { csvTable, latexTable, markdownTable } from './evaluation/render-table.js';
 export { type RowStatistics, rowStatistics, type SeededModel } from './evaluation/row-statistics.js';
@@ -124,7 +125,7 @@ export {
   emptyErrorBins,
   errorByReflectance,
 } from './figures/error-by-reflectance.js';
-export { expectedErrorPlot, type StatedTile } from './figures/expected-error.js';
+export { expectedErrorPlot } from './figures/expected-error.js';
 export type { Figure, Layout, Trace } from './figures/figure.js';
 export { histogramPanel } from './figures/histogram-panel.js';
 export { type Estimate, intervalPlot } from './figures/interval-plot.js';

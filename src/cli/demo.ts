@@ -5,9 +5,8 @@ import { loadExperiment } from '../experiments/load.js';
 import { figurePage } from '../figures/page.js';
 import { tileLuts } from '../figures/tile-luts.js';
 import { writeAtomic } from '../files.js';
-import type { Knots } from '../models/mapping.js';
 import { ignoreProgress } from '../progress.js';
-import { tileReport } from '../reports/tile-report.js';
+import { lutOf } from '../reports/lut-report.js';
 import { tableHtml } from '../temporal/report.js';
 import { comparedModels } from '../training/compare-runs.js';
 import { finishedRuns } from '../training/list-runs.js';
@@ -15,7 +14,7 @@ import { loadAligner } from '../training/load-weights.js';
 import { prepareData } from '../training/prepare-data.js';
 import type { Call, Command } from './command.js';
 import { oneWord } from './options.js';
-import { changedBand, middleTile, someTiles } from './reproduce-figures.js';
+import { exampleTile, someTiles } from './reproduce-figures.js';
 import { version } from './version.js';
 
 /** Rows of the table: from no alignment to the recommended model, one with a LUT for each tile to be drawn, and the bound. */
@@ -61,19 +60,12 @@ const pageOf = async (call: Call, root: string, outputDir: string) => {
     signal: call.signal,
   });
   try {
-    const aligner = await loadAligner(recommended.folder.best);
-    const tile = middleTile(identity, recommended);
-    const report = await tileReport(data, aligner, tile, { note: 'synthetic' });
-    const example = report.beforeAfter(changedBand(identity, recommended));
+    const example = await exampleTile(data, identity, recommended);
     const tiles = someTiles(adaptive, drawnTiles);
-    const lutOf = async (path: string) => {
-      const { mapping } = await loadAligner(path);
-      return async (tile: string): Promise<Knots> => (await mapping(data.tile(tile))) as Knots;
-    };
-    const [own, shared] = await Promise.all([adaptive, global].map(({ folder }) => lutOf(folder.best)));
+    const [own, shared] = await Promise.all([adaptive, global].map(({ folder }) => loadAligner(folder.best)));
     const luts = tileLuts(
-      await Promise.all(tiles.map(async (tile) => ({ tile, lut: await own(tile) }))),
-      await shared(tiles[0]),
+      await Promise.all(tiles.map(async (tile) => ({ tile, lut: await lutOf(data, own, tile) }))),
+      await lutOf(data, shared, tiles[0]),
       bands,
       tiles.map((tile) => data.tileHistogram(tile)),
       { title: `LUTs of ${tiles.length} test tiles (synthetic)` },

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { tileKey } from '../dataset/patch.js';
+import { statedErrors } from '../evaluation/calibration-table.js';
 import type { TileRecord } from '../evaluation/tile-record.js';
 import type { Aligner } from '../experiments/aligner.js';
 import { countErrors, emptyErrorBins, errorByReflectance } from '../figures/error-by-reflectance.js';
@@ -15,10 +16,10 @@ import { tileLuts } from '../figures/tile-luts.js';
 import { writeAtomic } from '../files.js';
 import { addErrors, noErrors } from '../metrics/error-sums.js';
 import { rmse as rmseOf } from '../metrics/rmse.js';
-import { alignPixels, type Knots } from '../models/mapping.js';
-import type { Tile } from '../models/model.js';
+import { alignPixels } from '../models/mapping.js';
 import { quantile } from '../quantile.js';
 import { withRaster } from '../raster/read.js';
+import { lutOf } from '../reports/lut-report.js';
 import { patchesOf, tileReport } from '../reports/tile-report.js';
 import type { FinishedRun } from '../training/list-runs.js';
 import { loadAligner } from '../training/load-weights.js';
@@ -35,12 +36,6 @@ export const someTiles = (run: FinishedRun, count: number): string[] => {
   return tiles.filter((_, i) => i % step === 0).slice(0, count);
 };
 
-const asLut = async (path: string, tile: Tile): Promise<Knots> => {
-  const mapping = await (await loadAligner(path)).mapping(tile);
-  if (mapping.form !== 'lut') throw new Error(`${path} holds no LUT`);
-  return mapping;
-};
-
 const testTiles = ({ tiles }: FinishedRun): TileRecord[] => tiles.filter(({ split }) => split === 'test');
 
 /** The RMSE of a tile's bands, summed. */
@@ -48,7 +43,7 @@ const errorOf = ({ bands }: TileRecord): number =>
   bands.reduce((sum, { squared, n }) => sum + Math.sqrt(squared / n), 0);
 
 /** A typical test tile: its errors before and after alignment both lie close to the median tile's. */
-export const middleTile = (before: FinishedRun, after: FinishedRun): string => {
+const middleTile = (before: FinishedRun, after: FinishedRun): string => {
   const own = new Map(testTiles(after).map((record) => [record.tile, errorOf(record)]));
   const tiles = testTiles(before).map((record) => ({
     tile: record.tile,
@@ -63,27 +58,30 @@ export const middleTile = (before: FinishedRun, after: FinishedRun): string => {
 };
 
 /** The band whose test error alignment changes most. */
-export const changedBand = (before: FinishedRun, after: FinishedRun): string => {
+const changedBand = (before: FinishedRun, after: FinishedRun): string => {
   const ratios = before.result.scores.test.bands.map(
     ({ rmse }, band) => rmse / after.result.scores.test.bands[band].rmse,
   );
   return before.experiment.data.bands[ratios.indexOf(Math.max(...ratios))];
 };
 
-/** The README's first picture: a tile before and after alignment, and as the target sensor saw it. */
+/** The README's first picture: a typical tile before and after alignment, and as the target sensor saw it. */
 export const exampleTile = async (
   data: PreparedData,
-  aligner: Aligner,
-  tile: string,
-  band: string,
-): Promise<Figure> => (await tileReport(data, aligner, tile, { note: 'synthetic' })).beforeAfter(band);
+  before: FinishedRun,
+  after: FinishedRun,
+): Promise<Figure> => {
+  const aligner = await loadAligner(after.folder.best);
+  const report = await tileReport(data, aligner, middleTile(before, after), { note: 'synthetic' });
+  return report.beforeAfter(changedBand(before, after));
+};
 
 const galleryOf = async (data: PreparedData, aligner: Aligner, tiles: readonly string[]): Promise<Figure> => {
   const shown: GalleryTile[] = [];
   for (const tile of tiles) {
     const [patch] = await patchesOf(data, tile);
     const histogram = data.tileHistogram(tile);
-    const lut = (await aligner.mapping(data.tile(tile))) as Knots;
+    const lut = await lutOf(data, aligner, tile);
     shown.push({ image: { heading: tile, values: patch.source, ...patch }, histogram, lut });
   }
   return tileGallery(shown, aligner.experiment.data.bands, {
@@ -136,14 +134,8 @@ const monthsOf = (runs: readonly FinishedRun[]): Figure => {
 /** The RMSE that a run's model stated of each test tile, and the one it had. */
 const statedErrorsOf = (run: FinishedRun): Figure => {
   const { bands } = run.experiment.data;
-  const stated = testTiles(run).filter(({ expected }) => expected);
   return expectedErrorPlot(
-    bands.map((_, band) =>
-      stated.map(({ tile, expected, bands: sums }) => ({
-        ...{ tile, stated: expected!.rmse[band], low: expected!.low[band], high: expected!.high[band] },
-        observed: rmseOf.of(sums[band]),
-      })),
-    ),
+    bands.map((_, band) => statedErrors(testTiles(run), band)),
     bands,
     `Stated and observed error of test tiles: ${run.result.tag} (synthetic)`,
   );
@@ -207,18 +199,13 @@ export const drawResults = async (
     const aligner = await loadAligner(adaptive.folder.best);
     const tiles = someTiles(adaptive, tilesShown);
     const luts = await Promise.all(
-      tiles.map(async (tile) => ({ tile, lut: (await aligner.mapping(data.tile(tile))) as Knots })),
+      tiles.map(async (tile) => ({ tile, lut: await lutOf(data, aligner, tile) })),
     );
-    const global = await asLut(run('global-lut').folder.best, data.tile(tiles[0]));
+    const global = await lutOf(data, await loadAligner(run('global-lut').folder.best), tiles[0]);
     const shares = tiles.map((tile) => data.tileHistogram(tile));
     const compared = ['linear', 'global-lut', 'unet-lut', 'recommended'].map(run);
     const figures: Record<string, Figure> = {
-      'before-after': await exampleTile(
-        data,
-        await loadAligner(recommended.folder.best),
-        middleTile(run('identity'), recommended),
-        changedBand(run('identity'), recommended),
-      ),
+      'before-after': await exampleTile(data, run('identity'), recommended),
       'tile-gallery': await galleryOf(data, aligner, someTiles(adaptive, 4)),
       'tile-luts': tileLuts(luts, global, experiment.data.bands, shares, {
         title: `LUTs of ${luts.length} test tiles (synthetic)`,

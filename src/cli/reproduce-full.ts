@@ -99,7 +99,6 @@ export const reproduceFull = async (
     for (const { sweep, root, data } of parts) {
       if (signal.aborted) break;
       await ensureSynthetic(call, root, data);
-      const onNote = call.note;
       await runSweep({
         sweep,
         root,
@@ -107,7 +106,7 @@ export const reproduceFull = async (
         resume: true,
         jobs,
         onProgress: call.progress,
-        onNote,
+        onNote: call.note,
         signal,
       }).catch((error) => {
         // its own time is up: what is finished is worth tables

@@ -1,33 +1,44 @@
+import { rmse } from '../metrics/rmse.js';
 import type { Table } from './table.js';
 import type { TileRecord } from './tile-record.js';
 
 /** Tiles that a model told the error of before their targets were seen. */
-export interface StatedTiles {
+export interface TileGroup {
   label: string;
   tiles: readonly TileRecord[];
 }
 
-/** Whether real errors lie where they were expected: for each band [tiles of it with an interval, those inside, log ratios]. */
-const countBand = (tiles: readonly TileRecord[], band: number) => {
-  const stated = tiles.flatMap(({ bands, expected }) => {
-    const { n, squared } = bands[band];
-    return expected && n > 0
+/** The RMSE of one band that was stated of a tile, with its 95 % interval, and the one observed; stored units. */
+export interface StatedTile {
+  tile: string;
+  stated: number;
+  low: number;
+  high: number;
+  observed: number;
+}
+
+/** The stated errors of one band, of the tiles that have one and a valid pixel. */
+export const statedErrors = (tiles: readonly TileRecord[], band: number): StatedTile[] =>
+  tiles.flatMap(({ tile, bands, expected }) =>
+    expected && bands[band].n > 0
       ? [
           {
-            real: Math.sqrt(squared / n),
-            expected: expected.rmse[band],
-            low: expected.low[band],
-            high: expected.high[band],
+            ...{ tile, stated: expected.rmse[band], low: expected.low[band], high: expected.high[band] },
+            observed: rmse.of(bands[band]),
           },
         ]
-      : [];
-  });
+      : [],
+  );
+
+/** How the observed errors of one band lie to those that were stated. */
+const countBand = (tiles: readonly TileRecord[], band: number) => {
+  const errors = statedErrors(tiles, band);
   return {
-    tiles: stated.length,
-    inside: stated.filter(({ real, low, high }) => real >= low && real <= high).length,
-    above: stated.filter(({ real, high }) => real > high).length,
+    tiles: errors.length,
+    inside: errors.filter(({ observed, low, high }) => observed >= low && observed <= high).length,
+    above: errors.filter(({ observed, high }) => observed > high).length,
     ratio: Math.exp(
-      stated.reduce((sum, { real, expected }) => sum + Math.log(real / expected), 0) / stated.length,
+      errors.reduce((sum, { observed, stated }) => sum + Math.log(observed / stated), 0) / errors.length,
     ),
   };
 };
@@ -37,7 +48,7 @@ const countBand = (tiles: readonly TileRecord[], band: number) => {
  * more than their interval allows; and the geometric mean of real over expected RMSE.
  */
 export const calibrationTable = (
-  groups: readonly StatedTiles[],
+  groups: readonly TileGroup[],
   bands: readonly string[],
   caption: string,
 ): Table => ({

@@ -1,15 +1,7 @@
+import type { StatedTile } from '../evaluation/calibration-table.js';
 import type { Figure, Trace } from './figure.js';
 import { gridAxes, isLowest, panelAxes, panelHeading, panelNote, twoColumns } from './panels.js';
 import { bandLabel, inReflectance, okabeIto, themed } from './theme.js';
-
-/** The RMSE that a model stated for a tile, with its range, and the RMSE it then had; stored units. */
-export interface StatedTile {
-  tile: string;
-  stated: number;
-  low: number;
-  high: number;
-  observed: number;
-}
 
 const rounded = (value: number): number => Math.round(10 * value) / 10;
 

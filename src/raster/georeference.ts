@@ -96,12 +96,6 @@ const cornersOf = ([x0, a, b, y0, d, e]: Georeference['transform']): Georeferenc
   e,
 ];
 
-/** The georeference of an image; null where it has no transform. */
-export const georeferenceOf = (image: GeoTIFFImage): Georeference | null => {
-  const { transform, epsg, pixelIsArea, geoKeys } = placeOf(image);
-  return transform && { transform, epsg, pixelIsArea, geoKeys };
-};
-
 /**
  * How two georeferences contradict each other, in words; null if they do not. Corners must agree to a thousandth of
  * a pixel over `width` × `height` pixels. One that is absent contradicts nothing, and neither does an unnamed CRS.

@@ -14,13 +14,19 @@ const rowsOf = (csv: string): string[] =>
     .slice(1)
     .map((line) => line.split(',')[0]);
 
-test('reproduce makes every row, table and figure, from any folder, in the folders it is given', {
-  timeout: 240_000,
-}, () => {
+/** A folder of a test's own, and the program called in it. */
+const emptyFolder = () => {
   const folder = mkdtempSync(join(tmpdir(), 'bandalign-reproduce-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const bandalign = (...words: string[]) =>
     spawnSync(process.execPath, [program, ...words, '--quiet'], { cwd: folder, encoding: 'utf8' });
+  return { folder, bandalign };
+};
+
+test('reproduce makes every row, table and figure, from any folder, in the folders it is given', {
+  timeout: 240_000,
+}, () => {
+  const { folder, bandalign } = emptyFolder();
   const drawn = bandalign('dataset', 'synth', 'data', '--tiles', '8', '--patches', '1', '--size', '16');
   expect(drawn.status, drawn.stderr).toBe(0);
   const small = ['train.epochs=1', 'model.unet.width=4', 'model.unet.depth=2'];
@@ -46,10 +52,7 @@ test('reproduce makes every row, table and figure, from any folder, in the folde
 test('reproduce --full makes tables of the sweeps that are there, and says what is not made yet', {
   timeout: 120_000,
 }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'bandalign-full-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const bandalign = (...words: string[]) =>
-    spawnSync(process.execPath, [program, ...words, '--quiet'], { cwd: folder, encoding: 'utf8' });
+  const { folder, bandalign } = emptyFolder();
   const page = (): string => readFileSync(join(folder, 'results/full/README.md'), 'utf8');
 
   const nothing = bandalign('reproduce', '--full', '--minutes', '0', '--json');

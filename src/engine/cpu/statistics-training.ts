@@ -1,7 +1,8 @@
-import { identityKnots, type StatisticsTable } from '../../dataset/statistics-table.js';
+import { identityKnots } from '../../dataset/statistics-table.js';
 import { memoryPlan } from '../../kernels.js';
 import { NormKind } from '../abi.js';
 import { type AdamRates, adamArguments } from '../adam.js';
+import type { DeviceTrainingInput } from '../device-training.js';
 import { type UnetSpec, unetLayout } from '../layout.js';
 import { firstFree } from './memory.js';
 import { pad4 } from './unet-layers.js';
@@ -9,23 +10,7 @@ import { keptPlan, type Planned, runStep, setAside } from './unet-memory.js';
 import type { Resident } from './unet-plan.js';
 
 /** What a training from statistics keeps in the kernels' memory. */
-export interface StatisticsTrainingInput {
-  spec: UnetSpec;
-  /** Stored units of a 1 in the UNet's output. */
-  scale: number;
-  /** The LUT that the UNet corrects, [bands·knots] stored units; null where it predicts the LUT itself. */
-  base: Float32Array | null;
-  /** Weights of the two penalties in the loss. */
-  weights: { tv: number; monotonicity: number };
-  /** With a moving average of the weights. */
-  ema: boolean;
-  table: Pick<StatisticsTable, 'bandMax' | 'diagonal' | 'offDiagonal' | 'linear' | 'constant' | 'count'>;
-  /** Rows of the table that train. */
-  rows: readonly number[];
-  /** Writes the UNet's input of a row, [bands·knots], to `out` from `offset` on. */
-  writeInput: (row: number, out: Float32Array, offset: number) => void;
-  /** Patches of a batch at most. */
-  batchSize: number;
+export interface StatisticsTrainingInput extends Omit<DeviceTrainingInput, 'conv'> {
   /** Bytes of statistics and inputs that may stay in memory; beyond them each batch is copied there. @default 1 GiB */
   bytes?: number;
 }

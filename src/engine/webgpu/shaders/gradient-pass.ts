@@ -1,5 +1,5 @@
 import { errorOf, normConstants } from './error-pass.js';
-import { constantsOf, declarations, eachBand, eachVector, lookUp, overTiles } from './parts.js';
+import { constantsOf, declarations, eachBand, eachVector, lookUp, overTiles, reduction } from './parts.js';
 import { type ShaderShape, vectorsOf } from './shape.js';
 
 /** Columns of the weights' gradient, vectors of four outputs: [tap][input vector][output vector][4]. */
@@ -163,18 +163,13 @@ const threads = 64;
 export const weightsSum = (shape: ShaderShape): string => `${declarations(shape)}
 @group(0) @binding(4) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> weightSums: array<vec4f>;
-var<workgroup> shares: array<vec4f, ${threads}>;
+${reduction(threads, ['total'])}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let units = unitCount();
   var own = vec4f(0.0);
   for (var unit = thread; unit < units; unit += ${threads}u) { own += partials[group.x * units + unit]; }
-  shares[thread] = own;
-  workgroupBarrier();
-  for (var half = ${threads / 2}u; half > 0u; half /= 2u) {
-    if (thread < half) { shares[thread] += shares[thread + half]; }
-    workgroupBarrier();
-  }
-  if (thread == 0u) { weightSums[group.x] = shares[0]; }
+  let sum = total(thread, own);
+  if (thread == 0u) { weightSums[group.x] = sum; }
 }
 `;

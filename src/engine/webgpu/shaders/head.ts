@@ -1,5 +1,6 @@
 import type { UnetPlan } from '../unet-plan.js';
 import { batchText } from './batch.js';
+import { reduction } from './parts.js';
 import type { Rows } from './unet.js';
 
 /** What the kernels behind the UNet are written for. */
@@ -35,19 +36,6 @@ const declarations = ({ samples, threads, bands, knots }: HeadShape): string => 
 const threads = ${threads}u;
 const bands = ${bands}u;
 const knots = ${knots}u;
-`;
-
-const totals = `
-var<workgroup> shares: array<vec4f, threads>;
-fn total(thread: u32, own: vec4f) -> vec4f {
-  shares[thread] = own;
-  workgroupBarrier();
-  for (var half = threads / 2u; half > 0u; half /= 2u) {
-    if (thread < half) { shares[thread] += shares[thread + half]; }
-    workgroupBarrier();
-  }
-  return shares[0];
-}
 `;
 
 const rowOf = ({ at, channels, row }: Rows, channel: string): string =>
@@ -105,7 +93,7 @@ const close = ({ plan }: HeadShape): string => `  let all = total(thread, sum);
 export const statisticsHeadText = (of: HeadShape): string => {
   const { bands, knots } = of;
   const size = bands * knots;
-  return `${declarations(of)}${totals}
+  return `${declarations(of)}${reduction(of.threads, ['total'])}
 var<workgroup> lut: array<f32, knots>;
 ${outputOf(of)}
 ${perLut}
@@ -152,7 +140,10 @@ ${perLut}
 `;
 
 /** The gradient by the UNet's output, from the sums by knot and the penalties. */
-export const pixelsHeadText = (of: HeadShape, quanta: string): string => `${declarations(of)}${totals}
+export const pixelsHeadText = (
+  of: HeadShape,
+  quanta: string,
+): string => `${declarations(of)}${reduction(of.threads, ['total'])}
 @group(0) @binding(5) var<storage, read_write> luts: array<f32>;
 @group(0) @binding(6) var<storage, read_write> knotSums: array<u32>;
 @group(0) @binding(7) var<storage, read_write> constants: array<f32>;
@@ -182,7 +173,7 @@ ${close(of)}`;
 export const lossesText = (of: HeadShape, module: { squares: string; text: string } | null): string => {
   const { plan, penalties, knots } = of;
   const factor = knots / (knots - 1);
-  return `${declarations(of)}${totals}
+  return `${declarations(of)}${reduction(of.threads, ['total'])}
 @group(0) @binding(5) var<storage, read_write> losses: array<vec4f>;
 ${module?.text ?? ''}
 @compute @workgroup_size(threads)

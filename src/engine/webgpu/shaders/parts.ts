@@ -125,24 +125,32 @@ ${eachVector(bands, (v) => `      y${v}[i] = vec4f(0.0);`)}
 `;
 };
 
-/** Sums and maxima over a workgroup, in one order always. */
-export const reduction = (threads: number, names: readonly ('total' | 'largest')[]): string => {
+/**
+ * Sums and maxima over a workgroup, in one order always: `total(thread, share)` and `largest(thread, share)`.
+ *
+ * @param shares the workgroup's memory for them
+ */
+export const reduction = (
+  threads: number,
+  names: readonly ('total' | 'largest')[],
+  { type = 'vec4f', shares = 'shares' }: { type?: 'vec4f' | 'vec2f'; shares?: string } = {},
+): string => {
   const step = {
-    total: 'shares[thread] += shares[thread + half];',
-    largest: 'shares[thread] = max(shares[thread], shares[thread + half]);',
+    total: `${shares}[thread] += ${shares}[thread + half];`,
+    largest: `${shares}[thread] = max(${shares}[thread], ${shares}[thread + half]);`,
   };
   return `
-var<workgroup> shares: array<vec4f, ${threads}>;
+var<workgroup> ${shares}: array<${type}, ${threads}>;
 ${names
   .map(
-    (name) => `fn ${name}(thread: u32, share: vec4f) -> vec4f {
-  shares[thread] = share;
+    (name) => `fn ${name}(thread: u32, share: ${type}) -> ${type} {
+  ${shares}[thread] = share;
   workgroupBarrier();
   for (var half = ${threads / 2}u; half > 0u; half /= 2u) {
     if (thread < half) { ${step[name]} }
     workgroupBarrier();
   }
-  let result = shares[0];
+  let result = ${shares}[0];
   workgroupBarrier();
   return result;
 }`,

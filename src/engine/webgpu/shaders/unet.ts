@@ -1,5 +1,6 @@
 import { normEpsilon, normMomentum } from '../../layout.js';
 import { batchText } from './batch.js';
+import { reduction } from './parts.js';
 
 /**
  * Rows of a tensor [samples, channels, length] in the arena: vectors of four positions, with a vector before and one behind
@@ -77,22 +78,6 @@ const threads = ${threads}u;
 
 const powerBelow = (count: number): number => 2 ** Math.floor(Math.log2(Math.max(1, count)));
 const powerAbove = (count: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, count)));
-
-/** Sums of a workgroup, in one order always. */
-const totals = `
-var<workgroup> sums: array<vec2f, threads>;
-fn total(thread: u32, own: vec2f) -> vec2f {
-  sums[thread] = own;
-  workgroupBarrier();
-  for (var half = threads / 2u; half > 0u; half /= 2u) {
-    if (thread < half) { sums[thread] += sums[thread + half]; }
-    workgroupBarrier();
-  }
-  let result = sums[0];
-  workgroupBarrier();
-  return result;
-}
-`;
 
 /** First vector of a row, `channel` and `sample` being expressions. */
 const rowOf = ({ at, channels, row, half }: Rows, sample: string, channel: string): string =>
@@ -240,7 +225,7 @@ ${
   const head = `${declarations(of)}
 ${isGroup ? '' : `var<workgroup> weights: array<f32, ${columns * taps}>;`}
 ${sum.splits > 1 ? `var<workgroup> shares: array<vec4f, threads>;` : ''}
-${after.kind === 'none' ? '' : totals}`;
+${after.kind === 'none' ? '' : reduction(of.threads, ['total'], { type: 'vec2f', shares: 'sums' })}`;
 
   if (after.kind === 'none')
     return `${head}

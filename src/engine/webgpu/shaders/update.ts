@@ -1,4 +1,5 @@
 import { batchText } from './batch.js';
+import { reduction } from './parts.js';
 
 /** Where what a training moves lies in the state, in floats. */
 export interface StatePlaces {
@@ -98,7 +99,7 @@ struct Job {
 }
 @group(0) @binding(4) var<storage, read> jobs: array<Job>;
 const threads = ${threads}u;
-var<workgroup> shares: array<vec4f, threads>;
+${reduction(threads, ['total'])}
 ${module?.text ?? ''}
 
 fn adam(parameter: u32, gradient: f32) {
@@ -116,15 +117,6 @@ ${
   state[${state.average}u + parameter] = before + batch.averageRest * (moved - before);`
     : ''
 }
-}
-fn total(thread: u32, own: vec4f) -> vec4f {
-  shares[thread] = own;
-  workgroupBarrier();
-  for (var half = threads / 2u; half > 0u; half /= 2u) {
-    if (thread < half) { shares[thread] += shares[thread + half]; }
-    workgroupBarrier();
-  }
-  return shares[0];
 }
 fn rightAt(job: u32, sample: u32) -> u32 {
   return jobs[job].right + select(sample, batch.places[sample].x, jobs[job].isInput == 1u) * jobs[job].rightSample;
