@@ -52,11 +52,16 @@ interface Ended {
 /** Runs `bandalign`, and sends a signal when it has said `when`, or after a time. */
 const interrupted = async (
   words: readonly string[],
-  { when, name = 'SIGTERM', node = [] }: { when: RegExp | number; name?: NodeJS.Signals; node?: string[] },
+  {
+    when,
+    name = 'SIGTERM',
+    node = [],
+    cache = 'cache',
+  }: { when: RegExp | number; name?: NodeJS.Signals; node?: string[]; cache?: string },
 ): Promise<Ended> => {
   const child = spawn(process.execPath, [...node, main, ...words], {
     cwd: folder,
-    env: { ...process.env, BANDALIGN_CACHE: join(folder, 'cache'), MLFLOW_TRACKING_URI: '' },
+    env: { ...process.env, BANDALIGN_CACHE: join(folder, cache), MLFLOW_TRACKING_URI: '' },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -163,7 +168,13 @@ describe('SIGTERM and Ctrl-C', () => {
     'end %s within a second',
     async (what, words, when) => {
       await prepare();
-      const { code, stderr, seconds } = await interrupted(words, { when, node: await sayWhenAtWork() });
+      // what another case has packed would be no work
+      const cache = `cache of ${what}`;
+      const { code, stderr, seconds } = await interrupted(words, {
+        when,
+        cache,
+        node: await sayWhenAtWork(),
+      });
       // null: it was ended before it had begun
       expect([1, null], `${what}: ${stderr}`).toContain(code);
       expect(seconds, `${what}: ${stderr}`).toBeLessThan(most);
