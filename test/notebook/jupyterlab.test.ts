@@ -266,6 +266,9 @@ display({ data: [{ type: 'scatter', x: [1, 2], y: [1, 2] }], layout: { title: { 
           await expect
             .poll(
               async () => {
+                // asked for a kernel where the notebook's own has not started yet
+                const dialog = page.locator('.jp-Dialog .jp-mod-accept');
+                if (await dialog.isVisible()) await dialog.click();
                 await page.locator('.jp-CodeCell .cm-content').first().click();
                 await page.keyboard.press('Shift+Enter');
                 await new Promise((resolve) => setTimeout(resolve, 1500));
