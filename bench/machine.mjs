@@ -1,4 +1,5 @@
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 /** What the numbers were measured on. */
@@ -43,6 +44,8 @@ export const watchMachine = () => {
   let least = 1;
   return {
     look: async () => {
+      // the peer's threads wait for more work on their processors before they sleep
+      await setTimeout(1000);
       least = Math.min(least, await freeShare());
     },
     least: () => least,

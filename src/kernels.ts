@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { Fault } from './fault.js';
 
 /** `() => v128`: i8x16.popcnt of a splat; valid only where the host has 128-bit SIMD. */
@@ -29,14 +30,23 @@ const fusedProbe = new Uint8Array([
 
 let fused: boolean | undefined;
 
+/** Whether this host has relaxed SIMD. Node.js 20 does behind a flag of V8's, which may be raised before it is used first. */
+const hasRelaxedSimd = (): boolean => {
+  if (WebAssembly.validate(fusedProbe)) return true;
+  if (!process.versions.node.startsWith('20.')) return false;
+  setFlagsFromString('--experimental-wasm-relaxed-simd');
+  return WebAssembly.validate(fusedProbe);
+};
+
 /**
- * Whether kernels fuse multiplications and additions here: Node.js 22 does, 20 with --experimental-wasm-relaxed-simd, on a
- * processor that can. Results then differ in their last bits from those of other hosts.
+ * Whether kernels fuse multiplications and additions here, as they do on a processor that can unless BANDALIGN_FUSED is 0.
+ * Results then differ in their last bits from those of other hosts.
  */
 export const hasFusedKernels = (): boolean => {
   fused ??=
+    process.env['BANDALIGN_FUSED'] !== '0' &&
     hasSimd() &&
-    WebAssembly.validate(fusedProbe) &&
+    hasRelaxedSimd() &&
     (new WebAssembly.Instance(new WebAssembly.Module(fusedProbe)).exports['f'] as () => number)() === 1;
   return fused;
 };

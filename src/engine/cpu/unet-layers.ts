@@ -86,12 +86,9 @@ const crossProduct = (of: {
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
-/**
- * Channels of a unit of a norm: a cache line's where there are that many for two threads, so that threads do not write
- * to one line; whole groups.
- */
+/** Channels of a unit of a norm: a cache line's, so that threads do not write to one line; whole groups. */
 const normBlock = (channels: number, groups: number, kind: NormKind): number => {
-  const line = Math.max(4, Math.min(16, (channels >> 3) << 2));
+  const line = 16;
   if (kind !== NormKind.group) return line;
   const size = channels / groups;
   return Math.min((line * size) / greatestDivisor(line, size), pad4(channels));
