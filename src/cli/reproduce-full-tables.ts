@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { calibrationTable } from '../evaluation/calibration-table.js';
+import { calibrationTable, type TileGroup } from '../evaluation/calibration-table.js';
 import { datasetTable } from '../evaluation/dataset-table.js';
 import { groupTable } from '../evaluation/group-table.js';
 import { writeTables } from '../evaluation/render-table.js';
@@ -112,18 +112,23 @@ const writeUnseen = async ({ name, stored }: FullPart, folder: string): Promise<
   return [line(`${name}.md`, text)];
 };
 
-/** How the errors that the recommended model expects hold, on seen and unseen ground. */
+/** How the errors that the recommended model expects hold, on seen and unseen ground; the latter region by region too. */
 const writeCalibration = async (parts: readonly FullPart[], folder: string): Promise<string[]> => {
-  const stated = parts.flatMap(({ name, stored }) =>
-    stored && name !== 'full'
-      ? sweepRows(stored)
-          .filter(({ label }) => label === model)
-          .map(({ seeds: [tiles] }) => ({ label: name, tiles, bands: bandsOf(stored) }))
-      : [],
-  );
-  if (stated.length === 0) return [];
+  const groups: TileGroup[] = [];
+  let bands: string[] = [];
+  for (const { name, stored } of parts) {
+    const row = stored && name !== 'full' && sweepRows(stored).find(({ label }) => label === model);
+    if (!row) continue;
+    bands = bandsOf(stored);
+    const [tiles] = row.seeds;
+    groups.push({ label: name, tiles });
+    if (name !== 'unseen-sites') continue;
+    for (const left of [...new Set(tiles.map(region))].sort())
+      groups.push({ label: `${left}, left out`, tiles: tiles.filter((tile) => region(tile) === left) });
+  }
+  if (groups.length === 0) return [];
   const caption = `Errors that ${model} expected of tiles, and those it made`;
-  await writeTables('calibration', folder, calibrationTable(stated, stated[0].bands, caption));
+  await writeTables('calibration', folder, calibrationTable(groups, bands, caption));
   return [
     line('calibration.md', `coverage of the 95 % intervals that \`${model}\` gives for the error of a tile`),
   ];
