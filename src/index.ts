@@ -149,6 +149,7 @@ export { type StatedErrors, uncertaintyCalibration } from './figures/uncertainty
 // Reports: finished runs and tiles as tables and figures
 
 export { compareRuns, type RunComparison } from './reports/compare-runs.js';
+export { lineTable } from './reports/line-table.js';
 export {
   distanceToBound,
   errorMaps,

@@ -12,6 +12,7 @@ import {
   finishedRuns,
   fitClosedForm,
   ignoreProgress,
+  lineTable,
   loadAligner,
   loadExperiment,
   lutsWithHistograms,
@@ -108,6 +109,23 @@ test('see how runs compare, band by band and region by region', async () => {
   expect(table.rows).toHaveLength(3);
   expect(gaps.map(({ model }) => model)).toEqual(['unet']);
   expect(new Set(regions.map(({ model }) => model))).toEqual(new Set(tags));
+});
+
+test('publish the lines that a run fitted', async () => {
+  await run(await loadExperiment('linear'), 'linear');
+  const [linear, unet] = await finishedRuns(['linear', 'unet'], outputDir);
+  const { columns, rows } = await lineTable([linear]);
+  expect(columns.map(({ label }) => label)).toEqual(['run', 'blue', 'green', 'red', 'nir']);
+  const data = await prepareData(linear.experiment, root, quiet);
+  const fitted = fitClosedForm(linear.experiment, data.sum(data.lists.train));
+  await data.close();
+  const line = (band: number): string => {
+    if (fitted.form !== 'affine') throw new Error(fitted.form);
+    const offset = fitted.intercept[band] / 10_000;
+    return `${fitted.slope[band].toFixed(4)} ${offset < 0 ? '−' : '+'} ${Math.abs(offset).toFixed(4)}`;
+  };
+  expect(rows.map(({ cells }) => cells)).toEqual([['linear', ...[0, 1, 2, 3].map(line)]]);
+  await expect(lineTable([unet])).rejects.toThrow('run: unet; its model, unet-lut, has no line');
 });
 
 test('look at what alignment does to a tile', async () => {

@@ -21,6 +21,11 @@ describe('the notebooks of this repository', () => {
       ({ cell_type: type }) => type === 'code',
     );
     expect(code.map(({ execution_count: count }) => count)).toEqual(code.map((_, index) => index + 1));
+    // they read like a paper: what is long is a function of the package
+    const lines = code
+      .flatMap(({ source }) => source.split('\n'))
+      .filter((line) => /^\s*(?!\/\/)\S/.test(line));
+    expect(lines.length).toBeLessThanOrEqual(40);
     const outputs = code.flatMap((cell) => cell.outputs ?? []);
     expect(outputs.filter(({ output_type: type }) => type === 'error')).toEqual([]);
     for (const output of outputs)
