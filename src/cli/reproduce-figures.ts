@@ -107,7 +107,9 @@ const errorsOf = async (
         countErrors(series[at].errors, alignPixels(mapping, aligner.conv, patch), patch);
     }
   }
-  return errorByReflectance(series, bands, { title: 'Error by reflectance, all test pixels (synthetic)' });
+  return errorByReflectance(series, bands, {
+    title: 'Error and bias by reflectance, all test pixels (synthetic)',
+  });
 };
 
 /** RMSE over all bands of each region and month, for two runs. */
@@ -203,7 +205,7 @@ export const drawResults = async (
     );
     const global = await lutOf(data, await loadAligner(run('global-lut').folder.best), tiles[0]);
     const shares = tiles.map((tile) => data.tileHistogram(tile));
-    const compared = ['linear', 'global-lut', 'unet-lut', 'recommended'].map(run);
+    const compared = ['global-lut', 'multi-cubic', 'unet-lut', 'recommended'].map(run);
     const figures: Record<string, Figure> = {
       'before-after': await exampleTile(data, run('identity'), recommended),
       'tile-gallery': await galleryOf(data, aligner, someTiles(adaptive, 4)),

@@ -4,12 +4,14 @@ import { leastShare } from './lut-departure.js';
 import { gridAxes, legendAbove, type PanelGrid, panelAxes, panelHeading } from './panels.js';
 import { inReflectance, okabeIto, seriesColour, themed } from './theme.js';
 
-/** Squared errors binned by target reflectance: equal bins over [0, bandMax] of each band. */
+/** Errors binned by target reflectance: equal bins over [0, bandMax] of each band. */
 export interface ErrorBins {
   bins: number;
   bandMax: readonly number[];
   /** Pixels, [bands·bins]. */
   counts: Float64Array;
+  /** Sum of errors (prediction − target), stored units, [bands·bins]. */
+  sum: Float64Array;
   /** Sum of squared errors, stored units², [bands·bins]. */
   squared: Float64Array;
 }
@@ -19,6 +21,7 @@ export const emptyErrorBins = (bandMax: readonly number[], bins = 64): ErrorBins
   bins,
   bandMax,
   counts: new Float64Array(bandMax.length * bins),
+  sum: new Float64Array(bandMax.length * bins),
   squared: new Float64Array(bandMax.length * bins),
 });
 
@@ -28,7 +31,7 @@ export const emptyErrorBins = (bandMax: readonly number[], bins = 64): ErrorBins
  * @param prediction stored units, [bands, height, width]
  */
 export const countErrors = (
-  { bins, bandMax, counts, squared }: ErrorBins,
+  { bins, bandMax, counts, sum, squared }: ErrorBins,
   prediction: ArrayLike<number>,
   { target, mask, width, height }: PatchPixels,
 ): void => {
@@ -39,7 +42,9 @@ export const countErrors = (
       if (mask[i] === 0 || value < 0 || value > max) continue;
       const bin = band * bins + Math.min(bins - 1, Math.floor((value * bins) / max));
       counts[bin]++;
-      squared[bin] += (prediction[band * pixels + i] - value) ** 2;
+      const error = prediction[band * pixels + i] - value;
+      sum[bin] += error;
+      squared[bin] += error ** 2;
     }
 };
 
@@ -51,7 +56,7 @@ export interface ErrorSeries {
 }
 
 /**
- * RMSE as a function of target reflectance, above the distribution of the pixels, one column per band. Bins with less than
+ * RMSE and bias as functions of target reflectance, above the distribution of the pixels, one column per band. Bins with less than
  * 0.1 % of the pixels are left out.
  */
 export const errorByReflectance = (
@@ -60,33 +65,38 @@ export const errorByReflectance = (
   { target = 'GF1', title = 'Error by reflectance' }: { target?: string; title?: string } = {},
 ): Figure => {
   const columns = bands.length;
-  const grid: PanelGrid = { rows: 2, columns, gap: [0.06, 0.05], heights: [2, 1] };
-  const curve = ({ bins, bandMax, counts, squared }: ErrorBins, band: number) => {
+  const grid: PanelGrid = { rows: 3, columns, gap: [0.06, 0.04], heights: [2, 1.4, 1] };
+  const curve = ({ bins, bandMax, counts, sum, squared }: ErrorBins, band: number) => {
     const own = counts.subarray(band * bins, (band + 1) * bins);
-    const total = own.reduce((sum, count) => sum + count, 0);
+    const total = own.reduce((all, count) => all + count, 0);
     const kept = [...own.keys()].filter((bin) => own[bin] > 0 && own[bin] >= leastShare * total);
     return {
       x: kept.map((bin) => Math.round(((bin + 0.5) * bandMax[band]) / bins)),
       rmse: kept.map((bin) => Math.round(10 * Math.sqrt(squared[band * bins + bin] / own[bin])) / 10),
+      bias: kept.map((bin) => Math.round((10 * sum[band * bins + bin]) / own[bin]) / 10),
       share: kept.map((bin) => Math.round((1e4 * own[bin]) / total) / 100),
     };
   };
   return {
     data: bands.flatMap((_, band): Trace[] => [
-      ...series.map(({ name, errors, colour }, i): Trace => {
-        const { x, rmse } = curve(errors, band);
-        return {
+      ...series.flatMap(({ name, errors, colour }, i): Trace[] => {
+        const { x, rmse, bias } = curve(errors, band);
+        const line = (row: number, y: number[], hovertemplate: string): Trace => ({
           type: 'scatter',
           mode: 'lines',
           name,
           legendgroup: name,
-          showlegend: band === 0,
+          showlegend: band === 0 && row === 0,
           x,
-          y: rmse,
+          y,
           line: { color: colour ?? seriesColour(i), width: 2 },
-          hovertemplate: '%{x}: RMSE %{y:.1f}<extra>%{fullData.name}</extra>',
-          ...panelAxes(band),
-        };
+          hovertemplate,
+          ...panelAxes(row * columns + band),
+        });
+        return [
+          line(0, rmse, '%{x}: RMSE %{y:.1f}<extra>%{fullData.name}</extra>'),
+          line(1, bias, '%{x}: bias %{y:+.1f}<extra>%{fullData.name}</extra>'),
+        ];
       }),
       ...series.slice(0, 1).map(({ errors }): Trace => {
         const { x, share } = curve(errors, band);
@@ -101,28 +111,32 @@ export const errorByReflectance = (
           line: { color: okabeIto.black, width: 1, shape: 'hvh' },
           fillcolor: 'rgba(0,0,0,0.15)',
           hovertemplate: '%{x}: %{y:.1f} %<extra>pixels</extra>',
-          ...panelAxes(columns + band),
+          ...panelAxes(2 * columns + band),
         };
       }),
     ]),
     layout: themed({
       title,
       width: 920,
-      height: 500,
+      height: 640,
       ...gridAxes(grid, (row, column) => {
         const first = (text: string) => (column === 0 ? { title: { text } } : {});
+        const labels = [inReflectance('RMSE'), 'bias', 'pixels [%]'];
         return {
           x: {
             nticks: 4,
-            ...(row === 0
-              ? { matches: panelAxes(columns + column).xaxis, showticklabels: false }
+            ...(row < 2
+              ? { matches: panelAxes(2 * columns + column).xaxis, showticklabels: false }
               : { title: { text: `${target} [× 10⁴]` } }),
           },
-          y: { rangemode: 'tozero', ...first(row === 0 ? inReflectance('RMSE') : 'pixels [%]') },
+          y: {
+            ...(row === 1 ? { zeroline: true, zerolinecolor: '#999999' } : { rangemode: 'tozero' }),
+            ...first(labels[row]),
+          },
         };
       }),
       annotations: bands.map((band, panel) => panelHeading(panel, band)),
-      ...legendAbove(500),
+      ...legendAbove(640),
     }),
   };
 };

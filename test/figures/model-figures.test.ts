@@ -62,8 +62,8 @@ describe('figures of models', () => {
   });
 
   it('sum errors by the reflectance of the target, masked pixels aside', () => {
-    const [rmse, pixels] = figures['errors'].data;
-    expect([rmse['x'], rmse['y'], pixels['y']]).toEqual([[50], [3], [100]]);
+    const [rmse, bias, pixels] = figures['errors'].data;
+    expect([rmse['x'], rmse['y'], bias['y'], pixels['y']]).toEqual([[50], [3], [3], [100]]);
   });
 
   it('set what was stated beside what came', () => {
