@@ -15,7 +15,8 @@ const run = promisify(execFile);
 const fromDist = (path) => import(join(repository, 'dist', path));
 
 const commands = async () => {
-  const { commands: all, forPrograms } = await fromDist('cli/commands.js');
+  const { commands: all } = await fromDist('cli/commands.js');
+  const { forPrograms } = await fromDist('cli/command.js');
   const help = (...words) =>
     run(process.execPath, [join(repository, 'dist/cli/main.js'), ...words, '--help'], {
       env: { ...process.env, NO_COLOR: '1' },
@@ -55,7 +56,7 @@ for (const name of [
   'bench/README.md',
 ])
   await cp(join(repository, name), join(pages, name));
-for (const folder of ['docs', 'docs/how-to', 'results'])
+for (const folder of ['docs', 'docs/how-to', 'results', 'results/full', 'results/real'])
   for (const name of await readdir(join(repository, folder)))
     if (/\.(md|svg)$/.test(name)) await cp(join(repository, folder, name), join(pages, folder, name));
 await mkdir(reference, { recursive: true });
