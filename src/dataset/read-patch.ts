@@ -4,7 +4,14 @@ import { dataBands } from '../raster/bands-of.js';
 import { georeferenceConflict, shiftGeoreference } from '../raster/georeference.js';
 import { nodataSample, type Pixels, type Raster } from '../raster/raster.js';
 import { withRaster } from '../raster/read.js';
-import { darkest, modelUnits, nearlyAll, statedByTags, unitsFrom } from '../raster/reflectance-units.js';
+import {
+  modelUnits,
+  nearlyAll,
+  statedByTags,
+  type TakenForDark,
+  takenForDark,
+  unitsFrom,
+} from '../raster/reflectance-units.js';
 import { finerRaster } from '../raster/resampled-raster.js';
 import type { BandUnits, Patch, PatchPixels, RasterRef } from './patch.js';
 
@@ -195,21 +202,23 @@ const convert = (
 
 const asStored = ({ gain, offset }: BandUnits): boolean => gain === 1 && offset === 0;
 
-/** Fractions nearly all of which would come to nothing in reflectance × 10 000. */
-const looksLikeShares = ({ type, planes, units }: Image, mask: Uint8Array): boolean => {
-  if (!type.startsWith('float') && units.every(asStored)) return false;
-  let [values, dark, fractions] = [0, 0, 0];
+/** The units that fractions may have nearly all of which are too dark for reflectance × 10 000. */
+const otherUnits = ({ type, planes, units }: Image, mask: Uint8Array): TakenForDark | undefined => {
+  if (!type.startsWith('float') && units.every(asStored)) return undefined;
+  // tags that are wrong give one of the first kind
+  const suspects = takenForDark(units.every(asStored) ? type : '').map((other) => ({ ...other, values: 0 }));
+  let [all, fractions] = [0, 0];
   for (const [band, plane] of planes.entries()) {
     const { gain, offset } = units[band];
     for (let i = 0; i < plane.length; i++) {
       if (mask[i] === 0) continue;
       const value = plane[i] * gain + offset;
-      values++;
-      if (Math.abs(value) <= darkest) dark++;
-      if (value > 0 && value < 1) fractions++;
+      all++;
+      for (const suspect of suspects) if (Math.abs(value) <= suspect.most) suspect.values++;
+      if (Number.isFinite(value) && !Number.isInteger(value)) fractions++;
     }
   }
-  return fractions > 0 && dark >= 0.95 * values;
+  return fractions > 0 ? suspects.find(({ values }) => values >= 0.95 * all) : undefined;
 };
 
 const toInt16 = (
@@ -222,9 +231,11 @@ const toInt16 = (
   const { planes, width, path, units } = image;
   const size = mask.length;
   const out = new Int16Array(planes.length * size);
-  if (looksLikeShares(image, mask)) {
+  const other = otherUnits(image, mask);
+  if (other) {
+    const { holds, scale } = other;
     unitFaults.push(
-      `raster: ${path}; reflectance from 0 to 1, multiply it by 10000 (of a pair: data.pair.scale=1, of its target data.pair.targetScale=1)`,
+      `raster: ${path}; ${holds}, multiply it by ${10_000 / scale} (of a pair: data.pair.scale=${scale}, of its target data.pair.targetScale=${scale})`,
     );
     return out;
   }

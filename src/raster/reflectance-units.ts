@@ -43,11 +43,24 @@ export const unitsFrom = (boaOffset: number, scale: number | null, origin: strin
   return { gain, offset: boaOffset * gain, origin, boaOffset, scale: stored };
 };
 
-/**
- * Largest 99th percentile, model units, of what can only be reflectance from 0 to 1 that was taken for × 10 000: five
- * ten-thousandths are darker than any surface.
- */
-export const darkest = 5;
+/** Reflectance in other units that was taken for × 10 000. */
+export interface TakenForDark {
+  holds: string;
+  /** The stored value of reflectance 1: what to give. */
+  scale: number;
+  /** Nearly no value is above it, model units. */
+  most: number;
+}
+
+/** Five ten-thousandths are darker than any surface. */
+const asShares: TakenForDark = { holds: 'reflectance from 0 to 1', scale: 1, most: 5 };
+
+/** No land is below one hundredth in every band; whole numbers might be of deep water. */
+const inPercent: TakenForDark = { holds: 'reflectance in percent', scale: 100, most: 100 };
+
+/** What values may be that are too dark for land, by the type in which they are stored; the darkest first. */
+export const takenForDark = (type: string): readonly TakenForDark[] =>
+  type.startsWith('float') ? [asShares, inPercent] : [asShares];
 
 /** Share of a band's values outside the model's range beyond which its units, not its land, must be strange. */
 export const nearlyAll = 0.98;

@@ -5,7 +5,7 @@ import { Fault, refuse } from '../fault.js';
 import { makeFolder, writeAtomic, writeJson } from '../files.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import { addressOf } from '../raster/byte-source.js';
-import { darkest, nearlyAll } from '../raster/reflectance-units.js';
+import { nearlyAll, takenForDark } from '../raster/reflectance-units.js';
 import { writeFault } from '../raster/write-cog.js';
 import { jointShapeOf } from '../training/network.js';
 import { acquisitionTime } from './acquisition-time.js';
@@ -85,7 +85,8 @@ const checkCounts = (
   request: SceneRequest,
 ): void => {
   const faults: string[] = [];
-  const dark = { values: 0, of: 0 };
+  const suspects = takenForDark(scene.type).map((units) => ({ ...units, values: 0 }));
+  let all = 0;
   const outside: string[] = [];
   counts.bands.forEach((band, b) => {
     const { name, coding } = scene.bands[b];
@@ -95,9 +96,9 @@ const checkCounts = (
       n += count;
       if (value > bandMax[b] - 1) above += count;
       else if (value < 0) below += count;
-      if (Math.abs(value) <= darkest) dark.values += count;
+      for (const suspect of suspects) if (Math.abs(value) <= suspect.most) suspect.values += count;
     });
-    dark.of += n;
+    all += n;
     if (n === 0)
       faults.push(
         `band ${name}: no valid pixel (${counts.nodata[b]} nodata, ${counts.masked[b]} masked of ${counts.pixels}); there is nothing to align`,
@@ -109,9 +110,10 @@ const checkCounts = (
   });
   refuse(faults);
   if (request.forceRange) return;
-  if (request.scale === undefined && dark.values >= 0.99 * dark.of)
+  const dark = suspects.find(({ values }) => values >= 0.99 * all);
+  if (request.scale === undefined && dark)
     throw new Fault(
-      `scale: ${((100 * dark.values) / dark.of).toFixed(1)} % of the values of ${scene.inputs[0]} are at most ${darkest} in reflectance × 10 000, ${understood(scene.bands[0])}; give --scale 1 if it holds reflectance from 0 to 1, or --force-range if it is that dark`,
+      `scale: ${((100 * dark.values) / all).toFixed(1)} % of the values of ${scene.inputs[0]} are at most ${dark.most} in reflectance × 10 000, ${understood(scene.bands[0])}; give --scale ${dark.scale} if it holds ${dark.holds}, or --force-range if it is that dark`,
     );
   refuse(outside);
 };

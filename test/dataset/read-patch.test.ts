@@ -84,6 +84,10 @@ describe('readPatch', () => {
         [/band red is 40000, beyond int16, at column 0, row 0 and in 29 more/],
       ],
       [{ S2: image([0], { bands: floats(new Array(30).fill(0.25)) }) }, [/reflectance from 0 to 1/]],
+      [
+        { S2: image([0], { bands: floats(new Array(30).fill(25.5)) }) },
+        [/reflectance in percent, multiply it by 100 .*data\.pair\.scale=100/],
+      ],
     ];
     for (const [images, problems] of cases) {
       const bad = await patch(images);

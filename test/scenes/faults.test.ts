@@ -164,6 +164,16 @@ describe('refusals', () => {
     await apply({ inputs, boaOffset: undefined, scale: 1 });
   });
 
+  test('floats in percent taken for × 10 000', async () => {
+    const percent = bands.map((band) => Float32Array.from(band, (value) => value / 100));
+    const inputs = [await write('percent.tif', { bands: percent, nodata: -9999 })];
+    const [refused] = await faultsOf(apply({ inputs }));
+    expect(refused).toMatch(
+      /^scale: .* are at most 100 in .*; give --scale 100 if it holds reflectance in percent/,
+    );
+    await apply({ inputs, boaOffset: undefined, scale: 100 });
+  });
+
   test('nodata that the type cannot hold; uncertainty that nobody knows', async () => {
     const floats = bands.map((band) => Float32Array.from(band));
     const inputs = [await write('g.tif', { bands: floats, nodata: -9999 })];
