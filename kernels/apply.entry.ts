@@ -1,4 +1,4 @@
+// One build: the pixels of a scene are the same on every processor.
 // asc apply:
-// asc apply-fused: --enable relaxed-simd
 export { applyStrip, residualRow } from './apply';
 export { convRow } from './conv-rows';

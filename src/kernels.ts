@@ -39,7 +39,7 @@ const hasRelaxedSimd = (): boolean => {
 };
 
 /**
- * Whether kernels fuse multiplications and additions here, as they do on a processor that can unless BANDALIGN_FUSED is 0.
+ * Whether the kernels of training fuse multiplications and additions here, as they do on a processor that can unless BANDALIGN_FUSED is 0.
  * Results then differ in their last bits from those of other hosts.
  */
 export const hasFusedKernels = (): boolean => {
@@ -51,8 +51,8 @@ export const hasFusedKernels = (): boolean => {
   return fused;
 };
 
-/** Kernels that are built twice; what the others compute has nothing to fuse, or must not depend on it. */
-const builtTwice: ReadonlySet<string> = new Set(['unet', 'pixel-error', 'apply']);
+/** Kernels that are built twice, those of training; what the others compute has nothing to fuse, or must not depend on it. */
+const builtTwice: ReadonlySet<string> = new Set(['unet', 'pixel-error']);
 
 const kernelPath = (name: string): string => {
   const file = builtTwice.has(name) && hasFusedKernels() ? `${name}-fused` : name;

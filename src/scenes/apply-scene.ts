@@ -17,7 +17,8 @@ import { holds, type OutputType, outputTypeOf } from './output-values.js';
 import { unpackProduct } from './product-zip.js';
 import { type Quality, qualityOf } from './quality.js';
 import { qualityHtml } from './quality-html.js';
-import { checkQuicklook, quicklook } from './quicklook.js';
+import { changesOf, uncertaintyPicture } from './quality-pictures.js';
+import { checkQuicklook, quicklook, smallestImage } from './quicklook.js';
 import { sceneAssets } from './scene-assets.js';
 import { sceneCrew } from './scene-crew.js';
 import { sceneFingerprint } from './scene-fingerprint.js';
@@ -273,10 +274,17 @@ const applyOpenable = async (
     );
     try {
       await writeAtomic(outputs.luts, mappingCsv(mapping, names));
-      if (request.quicklook)
-        await writeAtomic(outputs.quicklook, await quicklook(outputs.cog, names, scene.nodata));
+      const small = await smallestImage(outputs.cog);
+      const picture = small && quicklook(small, names, scene.nodata);
+      if (request.quicklook && picture) await writeAtomic(outputs.quicklook, picture);
+      const errors = request.uncertainty ? await smallestImage(outputs.uncertainty) : null;
+      const shown = {
+        scene: picture,
+        uncertainty: errors && uncertaintyPicture(errors),
+        changes: changesOf(mapping, before),
+      };
       await writeJson(outputs.qualityJson, quality);
-      await writeAtomic(outputs.qualityHtml, qualityHtml(quality, provenance));
+      await writeAtomic(outputs.qualityHtml, qualityHtml(quality, shown, provenance));
       await writeJson(
         outputs.item,
         stacItem({

@@ -3,8 +3,31 @@ import { Fault } from '../fault.js';
 import { encodePng } from '../figures/encode-png.js';
 import type { BandArray } from '../raster/predictor.js';
 
+/** The smallest image of a COG: its last overview, or itself where it is small. */
+export interface SmallImage {
+  width: number;
+  height: number;
+  bands: BandArray[];
+}
+
+/** Larger images are not read for a picture: a COG without overviews has no other. */
+const mostPixels = 1024 * 1024;
+
+/** @returns null where a COG has no overviews and is large */
+export const smallestImage = async (path: string): Promise<SmallImage | null> => {
+  const file = await fromFile(path);
+  try {
+    const image = await file.getImage((await file.getImageCount()) - 1);
+    const [width, height] = [image.getWidth(), image.getHeight()];
+    if (width * height > mostPixels) return null;
+    return { width, height, bands: (await image.readRasters()) as unknown as BandArray[] };
+  } finally {
+    file.close();
+  }
+};
+
 /** 2 and 98 % of the values that are not nodata. */
-const stretch = (values: BandArray, nodata: number | null): [low: number, high: number] => {
+const stretch = (values: ArrayLike<number>, nodata: number | null): [low: number, high: number] => {
   const valid = Float64Array.from(values)
     .filter((value) => value !== nodata && !Number.isNaN(value))
     .sort();
@@ -17,36 +40,27 @@ const stretch = (values: BandArray, nodata: number | null): [low: number, high: 
  * A picture of an aligned scene: its smallest overview in red, green and blue, each stretched from its 2 to its 98 %, nodata
  * transparent; one grey band where a model has not all three.
  *
- * @param path of a COG
- * @returns a PNG, 512 pixels at most on a side
+ * @returns a PNG
  */
-export const quicklook = async (
-  path: string,
+export const quicklook = (
+  { width, height, bands: read }: SmallImage,
   names: readonly string[],
   nodata: number | null,
-): Promise<Uint8Array> => {
+): Uint8Array => {
   const colours = ['red', 'green', 'blue'].map((colour) => names.indexOf(colour));
   const bands = colours.includes(-1) ? [0, 0, 0] : colours;
-  const file = await fromFile(path);
-  try {
-    const image = await file.getImage((await file.getImageCount()) - 1);
-    const [width, height] = [image.getWidth(), image.getHeight()];
-    const read = (await image.readRasters()) as unknown as BandArray[];
-    const out = new Uint8Array(4 * width * height);
-    const ranges = bands.map((band) => stretch(read[band], nodata));
-    for (let i = 0; i < width * height; i++) {
-      const values = bands.map((band) => read[band][i]);
-      if (values.some((value) => value === nodata || Number.isNaN(value))) continue;
-      values.forEach((value, channel) => {
-        const [low, high] = ranges[channel];
-        out[4 * i + channel] = Math.round(255 * Math.min(1, Math.max(0, (value - low) / (high - low))));
-      });
-      out[4 * i + 3] = 255;
-    }
-    return encodePng(out, width, height);
-  } finally {
-    file.close();
+  const out = new Uint8Array(4 * width * height);
+  const ranges = bands.map((band) => stretch(read[band], nodata));
+  for (let i = 0; i < width * height; i++) {
+    const values = bands.map((band) => read[band][i]);
+    if (values.some((value) => value === nodata || Number.isNaN(value))) continue;
+    values.forEach((value, channel) => {
+      const [low, high] = ranges[channel];
+      out[4 * i + channel] = Math.round(255 * Math.min(1, Math.max(0, (value - low) / (high - low))));
+    });
+    out[4 * i + 3] = 255;
   }
+  return encodePng(out, width, height);
 };
 
 /** A picture is made of overviews. */

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodePng } from '../../src/figures/encode-png.js';
 import { figurePage } from '../../src/figures/page.js';
 import { qualityHtml } from '../../src/scenes/quality-html.js';
+import { changesOf, uncertaintyPicture } from '../../src/scenes/quality-pictures.js';
 import { analyse } from '../../src/temporal/analyse.js';
 import { analysisFigures } from '../../src/temporal/analysis-figures.js';
 import { reportPage } from '../../src/temporal/report.js';
@@ -22,7 +24,7 @@ const report = (): Promise<string> => {
 const scene = async (): Promise<string> => {
   const statistics = {
     ...{ n: 1000, below: 0, above: 0.01, mean: 1200, sd: 500, min: 0, max: 3000 },
-    percentiles: { p5: 300, p95: 2400 },
+    percentiles: { p1: 100, p5: 300, p95: 2400, p99: 2800 },
   };
   const histogram = Array.from({ length: 128 }, (_, bin) => Math.exp(-(((bin - 40) / 12) ** 2)) / 21);
   return qualityHtml(
@@ -35,6 +37,17 @@ const scene = async (): Promise<string> => {
         ...{ distance: { value: 3, largestSeen: 4, rank: 0.5 }, expectedError: 40 },
       })),
       farFromTraining: false,
+    },
+    {
+      scene: encodePng(new Uint8Array(3 * 64 * 48).fill(120), 64, 48),
+      uncertainty: uncertaintyPicture({
+        ...{ width: 64, height: 48 },
+        bands: [Uint16Array.from({ length: 64 * 48 }, (_, i) => 100 + (i % 64))],
+      }),
+      changes: changesOf({ form: 'affine', slope: [0.9, 1.1], intercept: [20, -30] }, [
+        statistics,
+        statistics,
+      ]),
     },
     {
       weights: `outputs/${'a-long-name/'.repeat(12)}best.safetensors`,
