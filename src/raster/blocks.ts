@@ -5,6 +5,14 @@ import { blockDecoder, compressionNames, compressions } from './decode-block.js'
 import { type Pixels, type PixelType, pixelArrays } from './raster.js';
 import { damaged, rasterFault } from './raster-fault.js';
 
+/** A decoded strip or tile. */
+export interface DecodedBlock {
+  /** The samples of a pixel lie together. */
+  pixels: Pixels;
+  /** They are still differences to the pixel on the left: only of four interleaved bands of 16 bits, for `splitFour`. */
+  differences: boolean;
+}
+
 /** The strips or tiles of an image. */
 export interface Blocks {
   width: number;
@@ -16,8 +24,8 @@ export interface Blocks {
   compression: string;
   /** Rows of the blocks of block row `row`: the last strip may be shorter, tiles are not. */
   rows(row: number): number;
-  /** Decoded samples, `samples` to a pixel; `band` counts from 0 and matters only where bands lie apart. */
-  read(column: number, row: number, band: number): Promise<Pixels>;
+  /** Decodes a block; `band` counts from 0 and matters only where bands lie apart. */
+  read(column: number, row: number, band: number): Promise<DecodedBlock>;
 }
 
 /**
@@ -49,9 +57,13 @@ export const blocksOf = async (
   const interleaved = image.planarConfiguration === 1;
   const samples = interleaved ? bands : 1;
   const PixelArray = pixelArrays[type];
+  const predictor = Number((await directory.loadValue('Predictor')) ?? 1);
+  // LERC knows no predictor
+  const differences =
+    predictor === 2 && samples === 4 && bits === 16 && /int16/.test(type) && compression !== 34887;
   const decode = blockDecoder({
     compression,
-    predictor: Number((await directory.loadValue('Predictor')) ?? 1),
+    predictor: differences ? 1 : predictor,
     bytesPerSample: PixelArray.BYTES_PER_ELEMENT,
     bits,
     samples,
@@ -108,12 +120,12 @@ export const blocksOf = async (
     read: async (column, row, band) => {
       const index = (interleaved ? 0 : band * across * down) + row * across + column;
       const length = bytesOf(index, row);
-      if (length === 0) return new PixelArray(samplesOf(row)).fill(empty);
+      if (length === 0) return { pixels: new PixelArray(samplesOf(row)).fill(empty), differences: false };
       const bytes = await source.read(Number(offsets[index]), length);
       if (bytes.length < length) throw short(index, `has ${bytes.length} of ${length} bytes`);
       try {
         const plain = await decode(bytes, rows(row));
-        return new PixelArray(plain.buffer, plain.byteOffset, samplesOf(row));
+        return { pixels: new PixelArray(plain.buffer, plain.byteOffset, samplesOf(row)), differences };
       } catch (error) {
         throw damaged(path, `damaged: ${kind} ${index + 1} of ${total} (${reason(error)})`);
       }

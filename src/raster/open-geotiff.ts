@@ -1,6 +1,7 @@
 import { reason } from '../fault.js';
 import { type Blocks, blocksOf } from './blocks.js';
 import type { ByteSource } from './byte-source.js';
+import { isWords, type Part, splitFour } from './four-bands.js';
 import { type GdalMetadata, readGdalMetadata, silentBand } from './gdal-metadata.js';
 import { placeOf } from './georeference.js';
 import { firstImage, metadataText, nodataOf, photometricColours, sampleTypeOf } from './image-directory.js';
@@ -45,18 +46,6 @@ const runAll = async (tasks: readonly (() => Promise<void>)[]): Promise<void> =>
   );
 };
 
-/** Where a part of a block lies in it and where it goes, pixels. */
-interface Part {
-  from: number;
-  /** Pixels between two rows of the block. */
-  stride: number;
-  to: number;
-  /** Pixels between two rows of the window. */
-  width: number;
-  columns: number;
-  rows: number;
-}
-
 /** The part of a block that lies in `window`. */
 const partOf = (
   blocks: Blocks,
@@ -86,22 +75,6 @@ const copyBand = (block: Pixels, samples: number, sample: number, part: Part, to
   }
 };
 
-/** Copies four interleaved bands of a block in one go over it: the usual scene. */
-const copyFour = (block: Pixels, part: Part, [a, b, c, d]: readonly Pixels[]): void => {
-  const { columns, rows, stride, width } = part;
-  for (let row = 0; row < rows; row++) {
-    let from = (part.from + row * stride) * 4;
-    const at = part.to + row * width;
-    for (let i = at; i < at + columns; i++) {
-      a[i] = block[from];
-      b[i] = block[from + 1];
-      c[i] = block[from + 2];
-      d[i] = block[from + 3];
-      from += 4;
-    }
-  }
-};
-
 const readWindow = async (
   blocks: Blocks,
   window: RasterWindow,
@@ -113,17 +86,16 @@ const readWindow = async (
   const { samples } = blocks;
   const groups =
     samples > 1 ? [bands.map((band, i) => ({ band, i }))] : bands.map((band, i) => [{ band, i }]);
-  const allFour = samples === 4 && bands.join() === '1,2,3,4';
   for (let row = Math.floor(y0 / blocks.height); row * blocks.height < y0 + height; row++)
     for (let column = Math.floor(x0 / blocks.width); column * blocks.width < x0 + width; column++)
       for (const group of groups)
         tasks.push(async () => {
           const block = await blocks.read(column, row, group[0].band - 1);
           const part = partOf(blocks, [column, row], window);
-          if (allFour) copyFour(block, part, out);
-          else
-            for (const { band, i } of group)
-              copyBand(block, samples, samples > 1 ? band - 1 : 0, part, out[i]);
+          const wanted = group.map(({ band, i }) => ({ sample: samples > 1 ? band - 1 : 0, to: out[i] }));
+          if (samples === 4 && isWords(block.pixels))
+            splitFour(block.pixels, block.differences, part, wanted);
+          else for (const { sample, to } of wanted) copyBand(block.pixels, samples, sample, part, to);
         });
   await runAll(tasks);
 };

@@ -1,4 +1,6 @@
+import { kernelMemory, loadKernel, memoryPlan } from '../kernels.js';
 import type { BandArray } from './predictor.js';
+import { type SampleKernel, samplesPerCall } from './sample-kernel.js';
 
 /**
  * How four pixels become one: mean of the values that are not nodata, the most frequent of them, or the first, as
@@ -95,6 +97,38 @@ const nearestRow: HalveRow = (source, top, _bottom, width, _nodata, out, at) => 
   for (let left = 0; left < width; left += 2) out[at++] = source[top + left];
 };
 
+/** A wider row is not for the kernel. */
+const widest = samplesPerCall / 2;
+
+/** {@link averageIntegers} of unsigned 16-bit samples, `width` a multiple of 16, `rows` even: by kernels/halve.ts. */
+const makeAverageWords = () => {
+  const { take, size } = memoryPlan();
+  const [sourceAt, outAt] = [take(2 * samplesPerCall), take(samplesPerCall / 2)];
+  const memory = kernelMemory(size());
+  const kernel = loadKernel<SampleKernel>('samples', memory);
+  const samples = new Uint16Array(memory.buffer, sourceAt, samplesPerCall);
+  const halved = new Uint16Array(memory.buffer, outAt, samplesPerCall / 4);
+  return (
+    source: Uint16Array,
+    rows: number,
+    width: number,
+    given: number | null,
+    out: Uint16Array,
+    at: number,
+  ): void => {
+    const nodata = given !== null && Number.isInteger(given) && given >= 0 && given <= 0xffff ? given : -1;
+    const most = 2 * Math.floor(widest / width);
+    for (let row = 0; row < rows; row += most) {
+      const count = Math.min(most, rows - row);
+      samples.set(source.subarray(row * width, (row + count) * width));
+      kernel.halve(sourceAt, width, count, nodata, nodata === 0 ? 1 : nodata - 1, outAt);
+      out.set(halved.subarray(0, (count * width) / 4), at + (row * width) / 4);
+    }
+  };
+};
+
+let averageWords: ReturnType<typeof makeAverageWords> | undefined;
+
 /**
  * Halves `rows` rows of `width` pixels into ceil(rows/2) rows of ceil(width/2), beginning at `at` in `out`.
  * Overviews are made from one another, as GDAL does; pixels that lack a neighbour at the edge stand for it.
@@ -108,6 +142,18 @@ export const halveRows = (
   out: BandArray,
   at: number,
 ): void => {
+  if (
+    resampling === 'average' &&
+    source instanceof Uint16Array &&
+    out instanceof Uint16Array &&
+    width % 16 === 0 &&
+    width <= widest &&
+    rows % 2 === 0
+  ) {
+    averageWords ??= makeAverageWords();
+    averageWords(source, rows, width, nodata, out, at);
+    return;
+  }
   const halve =
     resampling === 'mode'
       ? modeRow

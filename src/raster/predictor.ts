@@ -1,3 +1,5 @@
+import { isWords, packFour, type Words } from './four-bands.js';
+
 /** Arrays that hold one band, row by row. */
 export type BandArray = Uint8Array | Uint16Array | Int16Array | Float32Array;
 
@@ -48,32 +50,6 @@ const differenceRow = (
   }
 };
 
-/** Four interleaved bands at once: the usual scene, and one pass over the output instead of four. */
-const differenceFour = (
-  [a, b, c, d]: readonly BandArray[],
-  start: number,
-  count: number,
-  out: BandArray,
-  at: number,
-): void => {
-  let [a0, b0, c0, d0] = [0, 0, 0, 0];
-  for (let i = start; i < start + count; i++) {
-    const a1 = a[i];
-    const b1 = b[i];
-    const c1 = c[i];
-    const d1 = d[i];
-    out[at] = a1 - a0;
-    out[at + 1] = b1 - b0;
-    out[at + 2] = c1 - c0;
-    out[at + 3] = d1 - d0;
-    a0 = a1;
-    b0 = b1;
-    c0 = c1;
-    d0 = d1;
-    at += 4;
-  }
-};
-
 const copyRow = (
   source: BandArray,
   start: number,
@@ -106,13 +82,15 @@ export const packBlock = (
   const out = new Type(into ?? new ArrayBuffer(rowLength * blockHeight * first.BYTES_PER_ELEMENT));
   const isFloat = first instanceof Float32Array;
   const difference = predict && !isFloat;
-  for (let row = 0; row < height; row++) {
+  const four = difference && samples === 4 && isWords(out);
+  if (four)
+    packFour(
+      bands as readonly Words[],
+      { start: block.y * block.stride + block.x, stride: block.stride, width, blockWidth, rows: height },
+      out,
+    );
+  for (let row = 0; row < (four ? 0 : height); row++) {
     const at = row * rowLength;
-    if (difference && samples === 4) {
-      differenceFour(bands, (block.y + row) * block.stride + block.x, width, out, at);
-      out.fill(0, at + width * samples, at + rowLength);
-      continue;
-    }
     for (let band = 0; band < samples; band++) {
       const source = bands[band];
       const start = (block.y + row) * block.stride + block.x;

@@ -14,21 +14,6 @@ const sumOne = (row: Words, from: number, end: number): void => {
   }
 };
 
-/** Four interleaved bands: the usual scene. */
-const sumFour = (row: Words, from: number, end: number): void => {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  for (let i = from; i < end; i += 4) {
-    a = (a + row[i]) | 0;
-    b = (b + row[i + 1]) | 0;
-    c = (c + row[i + 2]) | 0;
-    d = (d + row[i + 3]) | 0;
-    row[i] = a;
-    row[i + 1] = b;
-    row[i + 2] = c;
-    row[i + 3] = d;
-  }
-};
-
 const sumLong = (row: BigUint64Array, from: number, end: number, samples: number): void => {
   for (let i = from + samples; i < end; i++) row[i] += row[i - samples];
 };
@@ -81,6 +66,6 @@ export const undoPredictor = (
   }
   const Type = size === 1 ? Uint8Array : size === 2 ? Uint16Array : Uint32Array;
   const words: Words = new Type(bytes.buffer, bytes.byteOffset, length);
-  const sum = samples === 4 ? sumFour : samples === 1 ? sumOne : sumRow;
+  const sum = samples === 1 ? sumOne : sumRow;
   for (let at = 0; at < length; at += rowSamples) sum(words, at, at + rowSamples, samples);
 };

@@ -1,7 +1,9 @@
 import type { ConvModule, Halo } from '../engine/conv.js';
 import { applyConvWindow } from '../engine/conv.js';
+import { kernelMemory, loadKernel, memoryPlan } from '../kernels.js';
 import { compileMapping, type Mapping } from '../models/mapping.js';
 import type { BandArray } from '../raster/predictor.js';
+import { type SampleKernel, samplesPerCall } from '../raster/sample-kernel.js';
 import { mappedCodes, type OutputType, outputArrays, storedCodes, storedValue } from './output-values.js';
 import type { PixelCoding } from './pixel-coding.js';
 
@@ -39,6 +41,32 @@ export interface AlignedWindow {
 
 const lookUp = (source: Uint16Array, table: BandArray, out: BandArray): void => {
   for (let i = 0; i < source.length; i++) out[i] = table[source[i]];
+};
+
+/** The bits of 16-bit samples, signed or not. */
+const bitsOf = ({ buffer, byteOffset, length }: BandArray): Uint16Array =>
+  new Uint16Array(buffer, byteOffset, length);
+
+/** Reads tables of 16-bit samples, one for each band, by kernels/codes.ts. */
+const wordTables = (tables: readonly BandArray[]) => {
+  const { take, size } = memoryPlan();
+  const codesAt = take(2 * samplesPerCall);
+  const tablesAt = tables.map((table) => take(table.byteLength));
+  const memory = kernelMemory(size());
+  const kernel = loadKernel<SampleKernel>('samples', memory);
+  const chunk = new Uint16Array(memory.buffer, codesAt, samplesPerCall);
+  tables.forEach((table, b) => {
+    new Uint16Array(memory.buffer, tablesAt[b], table.length).set(bitsOf(table));
+  });
+  return (band: number, source: Uint16Array, out: BandArray): void => {
+    const bits = bitsOf(out);
+    for (let from = 0; from < source.length; from += samplesPerCall) {
+      const count = Math.min(samplesPerCall, source.length - from);
+      chunk.set(source.subarray(from, from + count));
+      kernel.readTable(tablesAt[band], codesAt, count);
+      bits.set(chunk.subarray(0, count), from);
+    }
+  };
 };
 
 /** 1 where the code of some band is nodata. */
@@ -89,10 +117,14 @@ export const windowAligner = (
   if (mapped && !conv) {
     // value by value: one table a band
     const stored = storedCodes(mapped, codings, type, nodata);
+    const read =
+      type === 'float32'
+        ? (band: number, source: Uint16Array, out: BandArray): void => lookUp(source, stored[band], out)
+        : wordTables(stored);
     return ({ codes }) => {
       const bands = codes.map((band, b) => {
         const out = outputs[b](band.length);
-        lookUp(band, stored[b], out);
+        read(b, band, out);
         return out;
       });
       return { bands, codes, missing: null };

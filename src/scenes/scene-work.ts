@@ -3,9 +3,10 @@ import { type TileOptions, type TilePart, tilePacker } from '../raster/pack-tile
 import type { RasterWindow } from '../raster/raster.js';
 import type { RasterInfo } from '../raster/tiff-fields.js';
 import { type WindowMapping, windowAligner } from './align-window.js';
+import { codeCounter } from './code-counter.js';
 import type { Scene } from './open-scene.js';
 import { outputCounts } from './output-counts.js';
-import { codes as allCodes, type PixelCoding } from './pixel-coding.js';
+import type { PixelCoding } from './pixel-coding.js';
 import { noEstimate } from './uncertainty.js';
 
 /** Codes of some consecutive rows of a scene, row y at `y mod rows`: memory that all hands share. */
@@ -62,34 +63,6 @@ export interface SceneWork {
   after(): Promise<Float64Array[]>;
 }
 
-/** Counts in 32 bits, which are faster, as long as they cannot run over. */
-const countCodes = (bands: number) => {
-  const sums = Array.from({ length: bands }, () => new Float64Array(allCodes));
-  const recent = sums.map(() => new Uint32Array(allCodes));
-  let pending = 0;
-  const settle = (): Float64Array[] => {
-    recent.forEach((counts, b) => {
-      for (let code = 0; code < allCodes; code++) sums[b][code] += counts[code];
-      counts.fill(0);
-    });
-    pending = 0;
-    return sums;
-  };
-  return {
-    settle,
-    /** Counts pixels whose `valid` is `wanted`; all without `valid`. */
-    add: (codes: readonly Uint16Array[], valid: Uint8Array | null, wanted: 0 | 1): void => {
-      pending += codes[0].length;
-      if (pending > 0xffffffff) settle();
-      codes.forEach((band, b) => {
-        const into = recent[b];
-        if (valid === null) for (let i = 0; i < band.length; i++) into[band[i]]++;
-        else for (let i = 0; i < band.length; i++) if (valid[i] === wanted) into[band[i]]++;
-      });
-    },
-  };
-};
-
 /** Counts pairs of bands in the units of the model, as training did. */
 const countPairs = ({ shape, bandMax }: PairPlan, codings: readonly PixelCoding[]) => {
   const widths = jointWidths(bandMax.length, shape);
@@ -141,8 +114,7 @@ const packersOf = ({ files }: AlignmentPlan) =>
 /** The work on an open scene. Reads wait for one another: a scene's arrays are used again. */
 export const sceneWork = (scene: Scene): SceneWork => {
   const codings = scene.bands.map(({ coding }) => coding);
-  const seen = countCodes(codings.length);
-  const hidden = countCodes(codings.length);
+  const counter = codeCounter(codings.length);
   let pairs: ReturnType<typeof countPairs> | null = null;
   let reads: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -167,10 +139,9 @@ export const sceneWork = (scene: Scene): SceneWork => {
           pairs ??= countPairs(plan, codings);
           pairs.add(codes, valid);
         }
-        seen.add(codes, valid, 1);
-        if (valid) hidden.add(codes, valid, 0);
+        counter.add(codes, valid);
       }),
-    counted: async () => ({ valid: seen.settle(), masked: hidden.settle(), pairs: pairs?.counts ?? null }),
+    counted: async () => ({ ...counter.counts(), pairs: pairs?.counts ?? null }),
     plan: async (plan, rows) => {
       ring = rows;
       current = plan;
