@@ -223,10 +223,11 @@ export class ConvStrip {
   /** Pixels given left and right of a row: 0 or 1; else they are zero. */
   left: i32 = 0;
   right: i32 = 0;
-  /** [bands, top + rows + bottom, left + width + right] float32. */
+  /** [bands, top + rows + bottom, left + width + right] float32, or 16-bit codes for `alignStrip`. */
   input: usize = 0;
-  /** [bands, rows, width] float32. */
+  /** [bands, rows, width] float32, or 16-bit samples of `alignStrip`, whose bands are so many bytes apart. */
   output: usize = 0;
+  outputPlane: usize = 0;
   /** [channels / 4][bands, 3, 3, 4] float32, each four times. */
   weights: usize = 0;
   /** [bands] float32. */
@@ -238,4 +239,13 @@ export class ConvStrip {
   zero: usize = 0;
   sums: usize = 0;
   taps: usize = 0;
+  /** Of `alignStrip`: [bands, 65536] float32, what each code becomes; [bands] i32, the code that is nodata or −1. */
+  tables: usize = 0;
+  empty: usize = 0;
+  /** 1: samples are int16, 0: uint16. */
+  isSigned: i32 = 0;
+  /** 1: no valid sample is `nodata`, what falls on it is `beside`. */
+  hasNodata: i32 = 0;
+  nodata: i32 = 0;
+  beside: i32 = 0;
 }

@@ -1,4 +1,4 @@
-import { loadKernel, memoryPlan } from '../kernels.js';
+import { kernelMemory, loadKernel, memoryPlan } from '../kernels.js';
 import { ConvStrip } from './abi.js';
 import { arrangeWeights } from './cpu/conv-weights.js';
 import { normEpsilon } from './layout.js';
@@ -44,6 +44,7 @@ const edge: Halo = { left: 0, top: 0, right: 0, bottom: 0 };
 
 /** kernels/apply.entry.ts */
 interface ApplyKernel {
+  alignStrip(strip: number): void;
   applyStrip(strip: number): void;
 }
 
@@ -138,6 +139,99 @@ export const applyConvWindow = (
       out.set(floats.subarray(start, start + made), (band * height + first) * width);
     }
   }
+};
+
+/** What {@link convOnCodes} makes of 16-bit codes. */
+export interface CodedConv {
+  conv: ConvModule;
+  /** What each of the 65 536 codes of each band becomes before the conv module, stored units. */
+  tables: readonly Float32Array[];
+  /** The code of each band that is nodata; −1 where there is none. */
+  empty: readonly number[];
+  type: 'uint16' | 'int16';
+  /** Stands for nodata, and for nothing else: a value that falls on it becomes `beside`. Null: nothing does. */
+  nodata: number | null;
+  beside: number;
+}
+
+/**
+ * The conv module between tables and 16-bit samples, in one go over the pixels: the bits of {@link applyConvWindow} on what
+ * the tables say, rounded half up and held to the type's range.
+ *
+ * @returns a function that writes the window [height, width] of each band to `out`, from codes with the neighbours of
+ *   `halo`, as {@link applyConvWindow} takes them
+ */
+export const convOnCodes = ({ conv, tables, empty, type, nodata, beside }: CodedConv) => {
+  const { bands } = conv;
+  const channels = roundUp(bands, 4);
+  const fixed = memoryPlan();
+  const strip = new ConvStrip();
+  const address = fixed.take(4 * Object.keys(strip).length);
+  Object.assign(strip, {
+    bands,
+    channels,
+    weights: fixed.take(16 * channels * bands * 9),
+    scale: fixed.take(4 * bands),
+    shift: fixed.take(4 * bands),
+    taps: fixed.take(4 * 9 * bands),
+    tables: fixed.take(4 * tables.length * 65536),
+    empty: fixed.take(4 * bands),
+    isSigned: Number(type === 'int16'),
+    hasNodata: Number(nodata !== null),
+    nodata: nodata ?? 0,
+    beside,
+  } satisfies Partial<ConvStrip>);
+  const memory = kernelMemory(fixed.size());
+  const kernel = loadKernel<ApplyKernel>('apply', memory);
+  const floats = new Float32Array(memory.buffer);
+  arrangeWeights(conv.weight, bands, false, floats.subarray(strip.weights / 4));
+  floats.set(conv.scale, strip.scale / 4);
+  floats.set(conv.shift, strip.shift / 4);
+  tables.forEach((table, band) => {
+    floats.set(table, strip.tables / 4 + band * 65536);
+  });
+  new Int32Array(memory.buffer).set(empty, strip.empty / 4);
+
+  return (
+    codes: readonly Uint16Array[],
+    width: number,
+    height: number,
+    halo: Halo,
+    out: readonly (Uint16Array | Int16Array)[],
+  ): void => {
+    const given = (width + halo.left + halo.right) * (height + halo.top + halo.bottom);
+    const rowBytes = roundUp(width, 8) * 4;
+    const stride = rowBytes + 32;
+    // rows are stored in eights
+    const outputPlane = 2 * (width * height + 8);
+    const { take, size } = memoryPlan(fixed.size());
+    Object.assign(strip, {
+      ...halo,
+      width,
+      rows: height,
+      rowBytes,
+      stride,
+      outputPlane,
+      input: take(2 * bands * given + 16),
+      output: take(bands * outputPlane),
+      ring: take(3 * bands * stride),
+      zero: take(rowBytes),
+      sums: take(channels * rowBytes),
+    } satisfies Partial<ConvStrip>);
+    const missing = Math.ceil(size() / 65536) - memory.buffer.byteLength / 65536;
+    if (missing > 0) memory.grow(missing);
+    new Int32Array(memory.buffer, address).set(Object.values(strip));
+    const words = new Uint16Array(memory.buffer);
+    words.fill(0, strip.zero / 2, (strip.zero + rowBytes) / 2);
+    codes.forEach((band, b) => {
+      words.set(band, strip.input / 2 + b * given);
+    });
+    kernel.alignStrip(address);
+    out.forEach((band, b) => {
+      const Type = band.constructor as Uint16ArrayConstructor;
+      band.set(new Type(memory.buffer, strip.output + b * outputPlane, width * height));
+    });
+  };
 };
 
 /**

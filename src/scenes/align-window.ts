@@ -1,11 +1,18 @@
 import type { ConvModule, Halo } from '../engine/conv.js';
-import { applyConvWindow } from '../engine/conv.js';
+import { applyConvWindow, convOnCodes } from '../engine/conv.js';
 import { kernelMemory, loadKernel, memoryPlan } from '../kernels.js';
 import { compileMapping, type Mapping } from '../models/mapping.js';
 import type { BandArray } from '../raster/predictor.js';
 import { type SampleKernel, samplesPerCall } from '../raster/sample-kernel.js';
-import { mappedCodes, type OutputType, outputArrays, storedCodes, storedValue } from './output-values.js';
-import type { PixelCoding } from './pixel-coding.js';
+import {
+  besideNodata,
+  mappedCodes,
+  type OutputType,
+  outputArrays,
+  storedCodes,
+  storedValue,
+} from './output-values.js';
+import { bitsOf, type PixelCoding } from './pixel-coding.js';
 
 /** What aligns the pixels of a scene. Plain data: it goes to workers as it is. */
 export interface WindowMapping {
@@ -31,7 +38,7 @@ export interface AlignedWindow {
   /** Stored samples of each band. */
   bands: BandArray[];
   /** Codes without the neighbours, for what else is read off the input. */
-  codes: readonly Uint16Array[];
+  codes: () => readonly Uint16Array[];
   /**
    * 1 where some band is nodata, and with it every aligned band: what a polynomial of all bands comes to. Null: a band is
    * nodata where its own code is.
@@ -42,10 +49,6 @@ export interface AlignedWindow {
 const lookUp = (source: Uint16Array, table: BandArray, out: BandArray): void => {
   for (let i = 0; i < source.length; i++) out[i] = table[source[i]];
 };
-
-/** The bits of 16-bit samples, signed or not. */
-const bitsOf = ({ buffer, byteOffset, length }: BandArray): Uint16Array =>
-  new Uint16Array(buffer, byteOffset, length);
 
 /** Reads tables of 16-bit samples, one for each band, by kernels/codes.ts. */
 const wordTables = (tables: readonly BandArray[]) => {
@@ -127,7 +130,18 @@ export const windowAligner = (
         read(b, band, out);
         return out;
       });
-      return { bands, codes, missing: null };
+      return { bands, codes: () => codes, missing: null };
+    };
+  }
+  if (mapped && conv && type !== 'float32') {
+    const empty = codings.map((coding) => coding.nodata);
+    const beside = besideNodata(type, nodata);
+    const run = convOnCodes({ conv, tables: mapped, empty, type, nodata, beside });
+    return (window) => {
+      const { codes, width, height, halo } = window;
+      const bands = outputs.map((output) => output(width * height));
+      run(codes, width, height, halo, bands as (Uint16Array | Int16Array)[]);
+      return { bands, codes: () => inner(window), missing: null };
     };
   }
   const tables = mapped ?? codings.map(({ values }) => values);
@@ -164,6 +178,6 @@ export const windowAligner = (
         for (let i = 0; i < out.length; i++) out[i] = band[i] === emptyCode ? empty : store(values[from + i]);
       return out;
     });
-    return { bands, codes, missing };
+    return { bands, codes: () => codes, missing };
   };
 };

@@ -20,6 +20,10 @@ export const holds = (type: OutputType, nodata: number): boolean =>
       !Number.isFinite(nodata) || Number.isFinite(Math.fround(nodata))
     : Number.isInteger(nodata) && nodata >= ranges[type][0] && nodata <= ranges[type][1];
 
+/** The whole number beside `nodata` that a valid pixel takes instead of it. */
+export const besideNodata = (type: 'uint16' | 'int16', nodata: number | null): number =>
+  nodata === null ? 0 : nodata < ranges[type][1] ? nodata + 1 : nodata - 1;
+
 /**
  * Writes a model's outputs as stored samples: rounded half up and held to the type's range for integers. A valid
  * pixel whose result falls on nodata takes the value next to it, so that it stays valid.
@@ -31,7 +35,7 @@ export const storedValue = (type: OutputType, nodata: number | null): ((value: n
     return (value) => (value === nodata ? beside : value);
   }
   const [low, high] = ranges[type];
-  const beside = nodata === null ? 0 : nodata < high ? nodata + 1 : nodata - 1;
+  const beside = besideNodata(type, nodata);
   return (value) => {
     const whole = Math.floor(value + 0.5);
     const held = Math.min(Math.max(whole, low), high);

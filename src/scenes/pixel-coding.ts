@@ -14,6 +14,11 @@ export interface PixelCoding {
 }
 
 export const codes = 65536;
+
+/** The bits of 16-bit samples, signed or not. */
+export const bitsOf = ({ buffer, byteOffset, length }: Pixels): Uint16Array =>
+  new Uint16Array(buffer, byteOffset, length);
+
 /** Non-integer types are rounded to whole units; code = value + this. */
 const bias = 16384;
 
@@ -67,14 +72,12 @@ export const pixelCoding = (
   nodata: number | null,
   needsNodata: boolean,
 ): PixelCoding => {
-  const view = (pixels: Pixels): Uint16Array =>
-    new Uint16Array(pixels.buffer, pixels.byteOffset, pixels.length);
   const spare = (code: number): number => (needsNodata ? code : -1);
   switch (type) {
     case 'uint16':
-      return exact((code) => code, units, nodata, spare(0xffff), view);
+      return exact((code) => code, units, nodata, spare(0xffff), bitsOf);
     case 'int16':
-      return exact((code) => (code << 16) >> 16, units, nodata, spare(0x8000), view);
+      return exact((code) => (code << 16) >> 16, units, nodata, spare(0x8000), bitsOf);
     case 'uint8':
     case 'int8':
       return exact(

@@ -5,7 +5,7 @@ import type { RasterInfo } from '../raster/tiff-fields.js';
 import { type WindowMapping, windowAligner } from './align-window.js';
 import { codeCounter } from './code-counter.js';
 import type { Scene } from './open-scene.js';
-import { outputCounts } from './output-counts.js';
+import { pixelCounts } from './output-counts.js';
 import type { PixelCoding } from './pixel-coding.js';
 import { noEstimate } from './uncertainty.js';
 
@@ -59,7 +59,7 @@ export interface SceneWork {
   read(window: RasterWindow): Promise<void>;
   /** Aligns a window that is in the ring, neighbours included, and packs it. */
   align(window: RasterWindow): Promise<AlignedPart>;
-  /** How often each aligned value occurs among valid pixels, as {@link outputCounts} counts them. */
+  /** How often each aligned value occurs among valid pixels, as `outputCounts` counts them. */
   after(): Promise<Float64Array[]>;
 }
 
@@ -129,7 +129,7 @@ export const sceneWork = (scene: Scene): SceneWork => {
   // used again: fresh pages cost more time than the copying
   let memory: Uint16Array[] = [];
   let validMemory = new Uint8Array(0);
-  const after = outputCounts(codings.length);
+  let after: ReturnType<typeof pixelCounts>;
 
   return {
     count: (window, plan) =>
@@ -147,6 +147,7 @@ export const sceneWork = (scene: Scene): SceneWork => {
       current = plan;
       align = windowAligner(plan, codings);
       packers = packersOf(plan);
+      after = pixelCounts(plan, codings);
     },
     read: (window) =>
       inTurn(async () => {
@@ -181,7 +182,8 @@ export const sceneWork = (scene: Scene): SceneWork => {
       if (!(memory[0]?.length >= size)) memory = codings.map(() => new Uint16Array(size));
       if (ring.valid && validMemory.length < size) validMemory = new Uint8Array(size);
       const cuts = ring.codes.map((band, b) => cut(band, ring, around, memory[b]));
-      const { bands, codes, missing } = align({ width, height, halo, codes: cuts });
+      const aligned = align({ width, height, halo, codes: cuts });
+      const { bands, codes, missing } = aligned;
       const valid = ring.valid && cut(ring.valid, ring, window, validMemory);
       const place = { x, y, width, height };
       const { uncertainty } = current;
@@ -191,17 +193,14 @@ export const sceneWork = (scene: Scene): SceneWork => {
         uncertainty:
           uncertainty &&
           packers.uncertainty?.(
-            codes.map((band, b) =>
+            codes().map((band, b) =>
               band.map((code, i) => (missing?.[i] === 1 ? noEstimate : uncertainty[b][code])),
             ),
             place,
           ),
       };
       // where each code has its value, the counts of the input say it all
-      if (current.conv || current.mapping.form === 'polynomial')
-        bands.forEach((band, b) => {
-          after.addPixels(b, band, codes[b], codings[b].nodata, valid, missing);
-        });
+      if (current.conv || current.mapping.form === 'polynomial') after.add(aligned, valid);
       const done: AlignedPart = {};
       for (const name of ['scene', 'mask', 'uncertainty'] as const) {
         const part = parts[name];
@@ -209,6 +208,6 @@ export const sceneWork = (scene: Scene): SceneWork => {
       }
       return done;
     },
-    after: async () => after.counts,
+    after: async () => after.counts(),
   };
 };
