@@ -10,7 +10,7 @@ export { convRow, weightRow } from './conv-rows';
 export { addRow, readRow } from './look-up';
 export { errorRow, momentRow, slopeRow } from './pixel-error';
 import { PixelPass } from '../src/engine/abi';
-import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit, taskOf } from './threads';
+import { awaitRound, closeRound, mayWork, openRound, planOf, report, roundOf, scratchOf, takeUnit, taskOf } from './threads';
 
 function run(pass: i32, plan: usize, unit: i32, scratch: usize): void {
   if (pass == PixelPass.conv) convPass(plan, unit, scratch);
@@ -19,19 +19,18 @@ function run(pass: i32, plan: usize, unit: i32, scratch: usize): void {
   else wholePass(plan, unit, scratch);
 }
 
-/** Takes units until none is left. */
-export function work(control: usize, thread: i32): void {
-  for (let unit = takeUnit(control); unit >= 0; unit = takeUnit(control)) {
+/** Takes units until none is left; returns how many. */
+export function work(control: usize, thread: i32): i32 {
+  let count = 0;
+  for (let unit = takeUnit(control, thread); unit >= 0; unit = takeUnit(control, thread), count++)
     run(taskOf(control), planOf(control), unit, scratchOf(control, thread));
-    finishUnit(control);
-  }
+  return count;
 }
 
 /** Runs a pass over `units` on this thread and all that serve; returns 0, or 1 if one failed. */
 export function runPass(control: usize, pass: i32, plan: usize, units: i32): i32 {
   openRound(control, pass, plan, units);
-  work(control, 0);
-  return closeRound(control, units);
+  return closeRound(control, units - work(control, 0));
 }
 
 /** A thread's life: works on each round, waits between them. */
@@ -39,7 +38,7 @@ export function serve(control: usize, thread: i32): void {
   while (true) {
     if (!mayWork(control, thread)) continue;
     const round = roundOf(control);
-    work(control, thread);
+    report(control, work(control, thread));
     awaitRound(control, round);
   }
 }

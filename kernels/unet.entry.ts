@@ -3,7 +3,7 @@
 // asc unet-fused: --enable threads --sharedMemory --maximumMemory 65536 --enable relaxed-simd
 import { phaseBytes, StatisticsPlan } from '../src/engine/abi';
 import { sumLosses } from './statistics-step';
-import { awaitRound, closeRound, finishUnit, mayWork, openRound, planOf, roundOf, scratchOf, takeUnit } from './threads';
+import { awaitRound, closeRound, mayWork, openRound, planOf, report, roundOf, scratchOf, takeUnit } from './threads';
 import { runUnit } from './unet-program';
 // What is exported is not inlined. V8 keeps the sums of a small function in registers, those of a large one not; and it
 // optimises a function when it is called again, which a thread's life is not.
@@ -12,12 +12,12 @@ export { columnsTile, crossUnit, packedTile, packLeftUnit, productUnit, rowsTile
 export { adam } from './adam';
 export { runUnit } from './unet-program';
 
-/** Takes units until none is left. */
-export function work(control: usize, thread: i32): void {
-  for (let unit = takeUnit(control); unit >= 0; unit = takeUnit(control)) {
+/** Takes units until none is left; returns how many. */
+export function work(control: usize, thread: i32): i32 {
+  let count = 0;
+  for (let unit = takeUnit(control, thread); unit >= 0; unit = takeUnit(control, thread), count++)
     runUnit(planOf(control), unit, scratchOf(control, thread));
-    finishUnit(control);
-  }
+  return count;
 }
 
 /**
@@ -29,8 +29,7 @@ export function runProgram(control: usize, phases: usize, count: i32): i32 {
   for (let phase = phases; phase < end; phase += phaseBytes) {
     const units = load<i32>(phase, 4);
     openRound(control, 0, <usize>load<u32>(phase), units);
-    work(control, 0);
-    if (closeRound(control, units)) return 1;
+    if (closeRound(control, units - work(control, 0))) return 1;
   }
   return 0;
 }
@@ -51,7 +50,7 @@ export function serve(control: usize, thread: i32): void {
   while (true) {
     if (!mayWork(control, thread)) continue;
     const round = roundOf(control);
-    work(control, thread);
+    report(control, work(control, thread));
     awaitRound(control, round);
   }
 }

@@ -8,26 +8,32 @@
 
 /** Address of the control block in a memory that threads share. */
 export const controlAt: usize = 1024;
-/** Round (16 bits), number of its units (24) and the next unit (24), i64. */
-export const queueAt: usize = 0;
-export const roundAt: usize = 8;
-export const doneAt: usize = 12;
+export const roundAt: usize = 0;
 /** What the round is about: the entry's words. */
-export const taskAt: usize = 16;
-export const planAt: usize = 20;
+export const taskAt: usize = 4;
+export const planAt: usize = 8;
+/** Queues that the round's units are in. */
+export const queuesAt: usize = 12;
 /** Set by the host when a thread has failed. */
-export const failedAt: usize = 24;
-/** Threads asleep, and whether the host is: who is awake needs no waking. */
-export const sleepersAt: usize = 28;
-export const hostSleepsAt: usize = 32;
+export const failedAt: usize = 16;
 /** Threads that may work, set by the host; the others sleep until it is changed. */
-export const limitAt: usize = 36;
+export const limitAt: usize = 20;
+/** Units that others than the host have done; in a cache line of its own, as it is written while the first is read. */
+export const doneAt: usize = 64;
+/** Threads asleep, and whether the host is: who is awake needs no waking. */
+export const sleepersAt: usize = 68;
+export const hostSleepsAt: usize = 72;
 /** Address of each thread's scratch memory, u32; thread 0 is the host's. */
-export const scratchAt: usize = 64;
+export const scratchAt: usize = 128;
+/** Each thread's queue, in a cache line of its own: round (16 bits), end (24) and next unit (24), i64. */
+export const queueAt: usize = 256;
+export const queueBytes: usize = 64;
 /** Threads that a control block has room for. */
 export const maxThreads: i32 = 32;
-/** Units of a round at most: they have 24 bits of the queue. */
+/** Units of a round at most: they have 24 bits of a queue. */
 export const maxUnits: i32 = 0xffffff;
+/** The control block, with a queue for each of `maxThreads`. */
+export const controlBytes: usize = queueAt + queueBytes * 32;
 
 // A pass through the UNet is a program: phases one after the other, each of ops whose units may be done in any order by
 // any thread. A phase is the address of its ops and the number of their units, u32.

@@ -1,8 +1,8 @@
 import { Fault } from '../../fault.js';
-import { controlAt, maxThreads, scratchAt } from '../abi.js';
+import { controlAt, controlBytes } from '../abi.js';
 
 /** Where a kernel's own part of a shared memory begins: behind the control block. */
-export const firstFree = controlAt + scratchAt + 4 * maxThreads;
+export const firstFree = controlAt + controlBytes;
 
 /** 64 KiB pages of a shared memory at most; all of WebAssembly's 4 GiB where the host grants the addresses. */
 const maxima = [65536, 32768, 8192];
