@@ -71,7 +71,7 @@ function tile(
   v128.store(o3, c31, 16);
 }
 
-// three uses of the loop, with as many steps known to the compiler as can be; exported, so that they are not inlined
+// four uses of the loop, with as many steps known to the compiler as can be; exported, so that they are not inlined
 
 /** Four rows, floats one behind the other, by a panel. */
 export function rowsTile(
@@ -106,6 +106,12 @@ export function columnsTile(
 ): void {
   const zero = f32x4.splat(0);
   tile(rows, a, 4, aStep, b, bStep, out, outRow, zero, zero, add);
+}
+
+/** Four columns where they lie by a panel, to a tile of its own. */
+export function filteredTile(rows: i32, a: usize, aStep: usize, panel: usize, out: usize, add: bool): void {
+  const zero = f32x4.splat(0);
+  tile(rows, a, 4, aStep, panel, 32, out, 32, zero, zero, add);
 }
 
 /** One row by 8 columns, for the rows of samples shorter than 4. */

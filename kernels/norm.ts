@@ -375,9 +375,11 @@ export function normBackwardUnit(
     store<f32>(dbias + (<usize>c << 2), <f32>load<f64>(biases + (<usize>c << 3)));
 }
 
-/** out[i] = max(x[2i], x[2i+1]) over `rows` rows out of twice as many or one more; a unit is a sample. */
+/** out[i] = max(x[2i], x[2i+1]) over `rows` rows out of twice as many or one more; a unit is `block` channels. */
 export function poolForwardUnit(
   unit: i32,
+  block: i32,
+  samples: i32,
   rows: i32,
   channels4: i32,
   x: usize,
@@ -387,19 +389,24 @@ export function poolForwardUnit(
   outSample: usize,
 ): void {
   const row = <usize>channels4 << 2;
-  let from = x + <usize>unit * xSample;
-  let to = out + <usize>unit * outSample;
-  for (let i = 0; i < rows; i++, from += xRow << 1, to += row)
-    for (let c: usize = 0; c < row; c += 16)
-      v128.store(to + c, f32x4.max(v128.load(from + c), v128.load(from + xRow + c)));
+  const start = <usize>(unit * block) << 2, end = <usize>min((unit + 1) * block, channels4) << 2;
+  for (let sample: usize = 0; sample < <usize>samples; sample++) {
+    let from = x + sample * xSample;
+    let to = out + sample * outSample;
+    for (let i = 0; i < rows; i++, from += xRow << 1, to += row)
+      for (let c = start; c < end; c += 16)
+        v128.store(to + c, f32x4.max(v128.load(from + c), v128.load(from + xRow + c)));
+  }
 }
 
 /**
- * Adds `dout` to the gradient `dx` of the larger of each pair, the first of equals; a unit is a sample. `dx` and `dout`
- * have no padding.
+ * Adds `dout` to the gradient `dx` of the larger of each pair, the first of equals; a unit is `block` channels. `dx` and
+ * `dout` have no padding.
  */
 export function poolBackwardUnit(
   unit: i32,
+  block: i32,
+  samples: i32,
   rows: i32,
   rowsBefore: i32,
   channels4: i32,
@@ -410,14 +417,17 @@ export function poolBackwardUnit(
   dx: usize,
 ): void {
   const row = <usize>channels4 << 2;
-  let slope = dout + <usize>(unit * rows) * row;
-  let from = x + <usize>unit * xSample;
-  let to = dx + <usize>(unit * rowsBefore) * row;
-  for (let i = 0; i < rows; i++, from += xRow << 1, to += row << 1, slope += row)
-    for (let c: usize = 0; c < row; c += 16) {
-      const d = v128.load(slope + c);
-      const first = f32x4.ge(v128.load(from + c), v128.load(from + xRow + c));
-      v128.store(to + c, f32x4.add(v128.load(to + c), v128.and(d, first)));
-      v128.store(to + row + c, f32x4.add(v128.load(to + row + c), v128.andnot(d, first)));
-    }
+  const start = <usize>(unit * block) << 2, end = <usize>min((unit + 1) * block, channels4) << 2;
+  for (let sample = 0; sample < samples; sample++) {
+    let slope = dout + <usize>(sample * rows) * row;
+    let from = x + <usize>sample * xSample;
+    let to = dx + <usize>(sample * rowsBefore) * row;
+    for (let i = 0; i < rows; i++, from += xRow << 1, to += row << 1, slope += row)
+      for (let c = start; c < end; c += 16) {
+        const d = v128.load(slope + c);
+        const first = f32x4.ge(v128.load(from + c), v128.load(from + xRow + c));
+        v128.store(to + c, f32x4.add(v128.load(to + c), v128.and(d, first)));
+        v128.store(to + row + c, f32x4.add(v128.load(to + row + c), v128.andnot(d, first)));
+      }
+  }
 }

@@ -20,7 +20,7 @@ function inPanels(panels: usize, k: i32, n: i32, row: i32, column: i32): usize {
 
 // @ts-ignore: decorator
 @inline
-function storeColumns(a: v128, b: v128, c: v128, d: v128, to0: usize, to1: usize, to2: usize, to3: usize): void {
+export function storeColumns(a: v128, b: v128, c: v128, d: v128, to0: usize, to1: usize, to2: usize, to3: usize): void {
   const low01 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
   const high01 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
   const low23 = v128.shuffle<i32>(c, d, 0, 4, 1, 5);

@@ -2,8 +2,15 @@
  * A pass through the UNet is a program: phases one after the other, each of ops whose units may be done in any order by
  * any thread. The host writes it once (src/engine/cpu/unet.ts).
  */
-import { argumentsAt, numbersAt, opBytes, UnetOp, unitsAt } from '../src/engine/abi';
+import { argumentsAt, firstUnitAt, followersAt, numbersAt, opBytes, UnetOp, unitsAt } from '../src/engine/abi';
 import { crossUnit, packLeftUnit, productUnit } from './matrix';
+import {
+  filteredCrossUnit,
+  filteredProductUnit,
+  filterRowsUnit,
+  filterWeightsBackUnit,
+  filterWeightsUnit,
+} from './minimal-filtering';
 import { columnSumsUnit, normBackwardUnit, normForwardUnit, poolBackwardUnit, poolForwardUnit } from './norm';
 import {
   packConv,
@@ -39,6 +46,27 @@ function matrixUnit(code: i32, op: usize, unit: i32, scratch: usize): void {
     packLeftUnit(unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4), address(op, 5));
 }
 
+function filterUnit(code: i32, op: usize, unit: i32, scratch: usize): void {
+  if (code == UnetOp.filteredProduct)
+    filteredProductUnit(
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), address(op, 5), address(op, 6),
+      address(op, 7), address(op, 8), address(op, 9), address(op, 10), address(op, 11), address(op, 12), scratch,
+    );
+  else if (code == UnetOp.filteredCross)
+    filteredCrossUnit(
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), address(op, 3), address(op, 4), address(op, 5), address(op, 6),
+      address(op, 7), address(op, 8), address(op, 9), scratch,
+    );
+  else if (code == UnetOp.filterRows)
+    filterRowsUnit(
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), address(op, 4), address(op, 5), address(op, 6),
+      address(op, 7), address(op, 8), address(op, 9),
+    );
+  else if (code == UnetOp.filterWeights) filterWeightsUnit(unit, address(op, 0), whole(op, 1), address(op, 2));
+  else
+    filterWeightsBackUnit(unit, address(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), address(op, 4));
+}
+
 function rowsUnit(code: i32, op: usize, unit: i32, scratch: usize): void {
   if (code == UnetOp.normForward)
     normForwardUnit(
@@ -58,12 +86,13 @@ function rowsUnit(code: i32, op: usize, unit: i32, scratch: usize): void {
     );
   else if (code == UnetOp.poolForward)
     poolForwardUnit(
-      unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4), address(op, 5), address(op, 6),
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), address(op, 4), address(op, 5), address(op, 6),
+      address(op, 7), address(op, 8),
     );
   else if (code == UnetOp.poolBackward)
     poolBackwardUnit(
-      unit, whole(op, 0), whole(op, 1), whole(op, 2), address(op, 3), address(op, 4), address(op, 5), address(op, 6),
-      address(op, 7),
+      unit, whole(op, 0), whole(op, 1), whole(op, 2), whole(op, 3), whole(op, 4), address(op, 5), address(op, 6),
+      address(op, 7), address(op, 8), address(op, 9),
     );
   else if (code == UnetOp.planesToRows)
     planesToRowsUnit(unit, whole(op, 0), whole(op, 1), address(op, 2), address(op, 3), address(op, 4), address(op, 5));
@@ -84,18 +113,24 @@ function packUnit(code: i32, op: usize): void {
   else padBias(address(op, 0), whole(op, 1), address(op, 2));
 }
 
-/** Does a unit of a phase, whose first op is at `ops`. */
+function runOp(op: usize, unit: i32, scratch: usize): void {
+  const code = load<i32>(op);
+  if (code <= UnetOp.packLeft) matrixUnit(code, op, unit, scratch);
+  else if (code <= UnetOp.filterWeightsBack) filterUnit(code, op, unit, scratch);
+  else if (code <= UnetOp.rowsToPlanes) rowsUnit(code, op, unit, scratch);
+  else if (code <= UnetOp.padBias) packUnit(code, op);
+  else if (code == UnetOp.statisticsError) statisticsErrorUnit(unit, address(op, 0), scratch);
+  else adamUnit(unit, address(op, 0));
+}
+
+/** Does a unit of a phase, whose first op is at `ops`, and what follows it. */
 export function runUnit(ops: usize, unit: i32, scratch: usize): void {
   let op = ops;
   let left = unit;
   for (let units = load<i32>(op, unitsAt); left >= units; units = load<i32>(op, unitsAt)) {
     left -= units;
-    op += opBytes;
+    op += opBytes * (1 + <usize>load<i32>(op, followersAt));
   }
-  const code = load<i32>(op);
-  if (code <= UnetOp.packLeft) matrixUnit(code, op, left, scratch);
-  else if (code <= UnetOp.rowsToPlanes) rowsUnit(code, op, left, scratch);
-  else if (code <= UnetOp.padBias) packUnit(code, op);
-  else if (code == UnetOp.statisticsError) statisticsErrorUnit(left, address(op, 0), scratch);
-  else adamUnit(left, address(op, 0));
+  const own = load<i32>(op, firstUnitAt) + left;
+  for (const end = op + opBytes * <usize>load<i32>(op, followersAt); op <= end; op += opBytes) runOp(op, own, scratch);
 }

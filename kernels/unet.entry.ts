@@ -11,6 +11,7 @@ export { awaitRound } from './threads';
 export { columnsTile, crossUnit, packedTile, packLeftUnit, productUnit, rowsTile } from './matrix';
 export { adam } from './adam';
 export { runUnit } from './unet-program';
+export { filteredCrossUnit, filteredProductUnit } from './minimal-filtering';
 
 /** Takes units until none is left; returns how many. */
 export function work(control: usize, thread: i32): i32 {

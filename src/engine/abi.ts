@@ -36,37 +36,45 @@ export const maxUnits: i32 = 0xffffff;
 export const controlBytes: usize = queueAt + queueBytes * 32;
 
 // A pass through the UNet is a program: phases one after the other, each of ops whose units may be done in any order by
-// any thread. A phase is the address of its ops and the number of their units, u32.
+// any thread. A phase is the address of its ops and the number of their units, u32. An op may have followers, which lie
+// behind it: whoever did a unit of it does the same unit of them next.
 
 export const phaseBytes: usize = 8;
-/** Bytes of an op: its code, its units, its arguments in 4 bytes each, two float64 at the end. */
-export const opBytes: usize = 96;
+/** Bytes of an op: its code, its units, the first of them, its followers, arguments in 4 bytes each, two float64 at the end. */
+export const opBytes: usize = 104;
 export const unitsAt: usize = 4;
-export const argumentsAt: usize = 8;
-export const numbersAt: usize = 80;
+export const firstUnitAt: usize = 8;
+export const followersAt: usize = 12;
+export const argumentsAt: usize = 16;
+export const numbersAt: usize = 88;
 
 export enum UnetOp {
   product = 0,
   cross = 1,
   packLeft = 2,
-  normForward = 3,
-  normBackward = 4,
-  columnSums = 5,
-  poolForward = 6,
-  poolBackward = 7,
-  planesToRows = 8,
-  rowsToPlanes = 9,
-  packConv = 10,
-  packConvBack = 11,
-  unpackConv = 12,
-  packUp = 13,
-  packUpBack = 14,
-  unpackUp = 15,
-  packPoint = 16,
-  unpackPoint = 17,
-  padBias = 18,
-  statisticsError = 19,
-  adam = 20,
+  filteredProduct = 3,
+  filteredCross = 4,
+  filterRows = 5,
+  filterWeights = 6,
+  filterWeightsBack = 7,
+  normForward = 8,
+  normBackward = 9,
+  columnSums = 10,
+  poolForward = 11,
+  poolBackward = 12,
+  planesToRows = 13,
+  rowsToPlanes = 14,
+  packConv = 15,
+  packConvBack = 16,
+  unpackConv = 17,
+  packUp = 18,
+  packUpBack = 19,
+  unpackUp = 20,
+  packPoint = 21,
+  unpackPoint = 22,
+  padBias = 23,
+  statisticsError = 24,
+  adam = 25,
 }
 
 /** How a norm gets its statistics: by the batch, by running statistics, by groups of channels of each sample. */
@@ -81,6 +89,9 @@ export const adamStretch: i32 = 8192;
 
 /** Rows that are summed in one go, and columns packed for it: bytes of a thread's scratch memory (kernels/matrix.ts). */
 export const crossScratch: usize = 8192;
+
+/** Pairs of positions whose products are summed in registers (kernels/minimal-filtering.ts). */
+export const filteredRun: i32 = 64;
 
 /** A training step from sufficient statistics (kernels/statistics-step.ts). Rows are those of the tables in memory. */
 export class StatisticsPlan {

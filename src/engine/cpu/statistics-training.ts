@@ -5,7 +5,7 @@ import { type AdamRates, adamArguments } from '../adam.js';
 import type { DeviceTrainingInput } from '../device-training.js';
 import { type UnetSpec, unetLayout } from '../layout.js';
 import { firstFree } from './memory.js';
-import { pad4 } from './unet-layers.js';
+import { pad4 } from './rows.js';
 import { keptPlan, type Planned, runStep, setAside } from './unet-memory.js';
 import type { Resident } from './unet-plan.js';
 

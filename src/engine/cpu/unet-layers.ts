@@ -1,27 +1,17 @@
 import { NormKind, UnetOp } from '../abi.js';
 import { normEpsilon, normMomentum } from '../layout.js';
+import {
+  type FilteredRows,
+  filteredCross,
+  filteredProduct,
+  filterRows,
+  filterWeights,
+  filterWeightsBack,
+  isFiltered,
+} from './filtered-conv.js';
+import { chain, type Op, type Phase } from './program.js';
+import { denseRows, inside, pad4, type Rows } from './rows.js';
 
-/** A part of a pass through the UNet: `units` of it may be done in any order and by any thread. */
-export interface Op {
-  code: UnetOp;
-  units: number;
-  /** Arguments of 4 bytes: counts, and addresses and strides in bytes. */
-  words: readonly number[];
-  /** Arguments in float64. */
-  numbers?: readonly number[];
-}
-
-/** Ops that do not depend on each other. */
-export type Phase = readonly Op[];
-
-/** Rows of positions of all samples: address of the first row, distances of rows and of samples, bytes. */
-export interface Rows {
-  at: number;
-  row: number;
-  sample: number;
-}
-
-export const pad4 = (count: number): number => (count + 3) & ~3;
 const pad8 = (count: number): number => (count + 7) & ~7;
 
 /** Whether packing the left side of a cross product pays: long samples of few channels are read where they lie. */
@@ -86,12 +76,14 @@ const crossProduct = (of: {
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
-/** Channels of a unit of a norm: a cache line's, so that threads do not write to one line; whole groups. */
+/** Channels of a cache line: threads do not write to one line. */
+const lineChannels = 16;
+
+/** Channels of a unit of a norm: whole cache lines, whole groups. */
 const normBlock = (channels: number, groups: number, kind: NormKind): number => {
-  const line = 16;
-  if (kind !== NormKind.group) return line;
+  if (kind !== NormKind.group) return lineChannels;
   const size = channels / groups;
-  return Math.min((line * size) / greatestDivisor(line, size), pad4(channels));
+  return Math.min((lineChannels * size) / greatestDivisor(lineChannels, size), pad4(channels));
 };
 
 interface NormShape {
@@ -193,16 +185,6 @@ export interface Layer {
   unpack: Op[];
 }
 
-/** Rows of `channels` (padded) without gaps. */
-export const denseRows = (at: number, length: number, channels: number): Rows => ({
-  at,
-  row: pad4(channels) * 4,
-  sample: length * pad4(channels) * 4,
-});
-
-/** The row after the zero row that leads each sample. */
-const inside = (rows: Rows): Rows => ({ ...rows, at: rows.at + rows.row });
-
 /** The bias at `at`, padded by zeros to a multiple of 4, and the op that pads it where it is needed. */
 const padBias = (arena: Arena, at: number, channels: number): { bias: number; pad: Op[] } => {
   if (channels % 4 === 0) return { bias: at, pad: [] };
@@ -225,6 +207,22 @@ interface ConvPlace {
   running: number;
 }
 
+/** Rows with a zero row before and after each sample, and the same filtered where a convolution takes them so. */
+export interface ConvRows {
+  /** The first zero row. */
+  rows: Rows;
+  filtered: FilteredRows | null;
+}
+
+/** Ops on the channels of a norm, `block` of them a unit. */
+export type ByChannels = (block: number) => Op[];
+
+/** The ops that filter rows that a convolution takes filtered. */
+export const filterOps =
+  (samples: number, length: number, channels: number, { rows, filtered }: ConvRows): ByChannels =>
+  (block) =>
+    filtered === null ? [] : [filterRows({ block, samples, length, channels, x: rows, to: filtered })];
+
 /** Convolution of 3, norm and ReLU. */
 export const convNormLayer = (
   arena: Arena,
@@ -233,121 +231,121 @@ export const convNormLayer = (
     input: number;
     halves: number;
     output: number;
-    /** With a zero row before and after each sample; `at` is the first zero row. */
-    x: Rows;
+    x: ConvRows;
     /** Before the norm, without padding. */
     y: number;
     out: Rows;
     stats: number;
     dout: number;
-    /** As `x`: with a zero row before and after each sample. */
-    dy: Rows;
+    dy: ConvRows;
     /** Gradients of the halves of the input, without padding; empty: not wanted. */
     dx: readonly number[];
+    /** What is done to `out` by channels, and before that to `dout` on the way back. */
+    afterwards: ByChannels;
+    before: ByChannels;
   },
 ): Layer => {
   const { samples, theta, gradient } = arena;
-  const { length, input, halves, output, x, y, out, dy, stats } = layer;
+  const { length, input, halves, output, out, stats, y } = layer;
+  const { rows: x, filtered } = layer.x;
+  const { rows: dy, filtered: dyFiltered } = layer.dy;
   const input4 = pad4(input);
   const output4 = pad4(output);
+  const all = halves * input;
   const columns = 3 * halves * input4;
   const weight = theta + layer.weight;
-  const panels = arena.floats(columns * output4);
-  const backPanels = layer.dx.map(() => arena.floats(3 * output4 * input4));
-  const { matrix, matrixRow } = matrixGradient(arena, output4, columns);
+  const dweight = gradient + layer.weight;
+  const carriesFiltered = dyFiltered !== null && isFiltered(length, output, input);
+  const panels = arena.floats(filtered ? 4 * all * output : columns * output4);
+  const backPanels = layer.dx.map(() => arena.floats((carriesFiltered ? 4 : 3) * output4 * input4));
   const { bias, pad } = padBias(arena, theta + layer.bias, output);
   const norm = { samples, rows: length, channels: output, groups: arena.groups, y, stats };
   const gamma = theta + layer.gamma;
+  const to = denseRows(y, length, output);
+
+  const forward = filtered
+    ? filteredProduct({ samples, length, k: all, n: output, x: filtered, panels, bias, out: to })
+    : product({ samples, rows: length, k: columns, n: output4, a: x, panels, bias, out: to });
+  const carried = layer.dx.map((at, half) => {
+    const dx = { panels: backPanels[half], bias: 0, out: denseRows(at, length, input) };
+    return carriesFiltered
+      ? filteredProduct({ samples, length, k: output, n: input, x: dyFiltered, ...dx })
+      : product({ samples, rows: length, k: 3 * output4, n: input4, a: dy, ...dx });
+  });
+  const plainCross = (): ReturnType<typeof crossProduct> & { unpack: Op[] } => {
+    const { matrix, matrixRow } = matrixGradient(arena, output4, columns);
+    const sides = { left: inside(dy), right: x, packed: arena.packed };
+    return {
+      ...crossProduct({
+        ...{ samples, rows: length, m: output4, n: columns },
+        ...{ ...sides, out: matrix, outRow: matrixRow },
+      }),
+      unpack: [whole(UnetOp.unpackConv, matrix, matrixRow, output, input, halves, dweight)],
+    };
+  };
+  const { pack, cross, unpack } = filtered
+    ? {
+        pack: [],
+        cross: filteredCross({ samples, length, input: all, output, x: filtered, dy: inside(dy), dweight }),
+        unpack: [],
+      }
+    : plainCross();
+  const forwardPlaces = {
+    ...{ out, gamma, beta: theta + layer.beta },
+    ...{ running: arena.running + layer.running, moved: arena.moved + layer.running },
+  };
+  const backwardPlaces = {
+    ...{ dout: layer.dout, dy: inside(dy), gamma },
+    ...{ dgamma: gradient + layer.gamma, dbeta: gradient + layer.beta, dbias: gradient + layer.bias },
+  };
+  const filterDy = filterOps(samples, length, output, {
+    rows: dy,
+    filtered: carriesFiltered && layer.dx.length > 0 ? dyFiltered : null,
+  });
   return {
-    pack: [whole(UnetOp.packConv, weight, output, input, halves, panels), ...pad],
-    packBack: backPanels.map((place, half) =>
-      whole(UnetOp.packConvBack, weight, output, input, halves, half, place),
-    ),
-    forward: (kind) => [
-      [
-        product({
-          samples,
-          rows: length,
-          k: columns,
-          n: output4,
-          a: x,
-          panels,
-          bias,
-          out: denseRows(y, length, output),
-        }),
-      ],
-      [
-        normForward({
-          ...norm,
-          kind,
-          out,
-          gamma,
-          beta: theta + layer.beta,
-          running: arena.running + layer.running,
-          moved: arena.moved + layer.running,
-        }),
-      ],
+    pack: [
+      filtered
+        ? filterWeights(weight, output, all, panels)
+        : whole(UnetOp.packConv, weight, output, input, halves, panels),
+      ...pad,
     ],
-    backward: (kind) => {
-      const { pack, cross } = crossProduct({
-        samples,
-        rows: length,
-        m: output4,
-        n: columns,
-        left: inside(dy),
-        right: x,
-        out: matrix,
-        outRow: matrixRow,
-        packed: arena.packed,
-      });
-      const carried = layer.dx.map((dx, half) =>
-        product({
-          samples,
-          rows: length,
-          k: 3 * output4,
-          n: input4,
-          a: dy,
-          panels: backPanels[half],
-          bias: 0,
-          out: denseRows(dx, length, input),
-        }),
-      );
+    packBack: backPanels.map((place, half) =>
+      carriesFiltered
+        ? filterWeightsBack(weight, output, all, half * input, input, place)
+        : whole(UnetOp.packConvBack, weight, output, input, halves, half, place),
+    ),
+    forward: (kind) => {
+      const block = normBlock(output, arena.groups, kind);
       return [
-        [
-          normBackward({
-            ...norm,
-            kind,
-            dout: layer.dout,
-            dy: inside(dy),
-            gamma,
-            dgamma: gradient + layer.gamma,
-            dbeta: gradient + layer.beta,
-            dbias: gradient + layer.bias,
-          }),
-        ],
-        pack,
-        [cross, ...carried],
+        [forward],
+        [chain([normForward({ ...norm, ...forwardPlaces, kind }), ...layer.afterwards(block)])],
       ];
     },
-    unpack: [whole(UnetOp.unpackConv, matrix, matrixRow, output, input, halves, gradient + layer.weight)],
+    backward: (kind) => {
+      const block = normBlock(output, arena.groups, kind);
+      const norming = normBackward({ ...norm, ...backwardPlaces, kind });
+      return [[chain([...layer.before(block), norming, ...filterDy(block)])], pack, [cross, ...carried]];
+    },
+    unpack,
   };
 };
 
-/** Max-pool of 2; its gradient is added to the input's. */
-export const poolLayer = (
-  { samples }: Arena,
-  layer: { length: number; channels: number; x: Rows; out: Rows; dout: number; dx: number },
-): Layer => {
-  const { length, x, out, dout, dx } = layer;
+/** Max-pool of 2 and, on the way back, its gradient added to the input's. */
+export const pool = (
+  samples: number,
+  of: { length: number; channels: number; x: Rows; out: Rows; dout: number; dx: number },
+): { forward: ByChannels; backward: ByChannels } => {
+  const { length, channels, x, out, dout, dx } = of;
   const half = length >> 1;
-  const channels4 = pad4(layer.channels);
+  const op = (code: UnetOp, block: number, ...words: number[]): Op => ({
+    code,
+    units: Math.ceil(channels / block),
+    words: [block, samples, ...words],
+  });
   const from = [x.at, x.row, x.sample];
   return {
-    pack: [],
-    packBack: [],
-    forward: () => [[bySample(UnetOp.poolForward, samples, half, channels4, ...from, out.at, out.sample)]],
-    backward: () => [[bySample(UnetOp.poolBackward, samples, half, length, channels4, ...from, dout, dx)]],
-    unpack: [],
+    forward: (block) => [op(UnetOp.poolForward, block, half, pad4(channels), ...from, out.at, out.sample)],
+    backward: (block) => [op(UnetOp.poolBackward, block, half, length, pad4(channels), ...from, dout, dx)],
   };
 };
 
@@ -363,6 +361,8 @@ export const upLayer = (
     output: number;
     x: number;
     out: Rows;
+    /** What is done to `out` afterwards, by channels. */
+    afterwards: ByChannels;
     /** Gradient of the joined rows' second half, `doutSample` bytes a sample. */
     dout: number;
     doutSample: number;
@@ -398,6 +398,7 @@ export const upLayer = (
           out: { at: out.at + tap * out.row, row: 2 * out.row, sample: out.sample },
         }),
       ),
+      layer.afterwards(lineChannels),
     ],
     backward: () => {
       const { pack, cross } = crossProduct({

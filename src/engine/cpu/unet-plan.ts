@@ -2,56 +2,27 @@ import { memoryPlan } from '../../kernels.js';
 import {
   AdamPlan,
   adamStretch,
-  argumentsAt,
   crossScratch,
+  filteredRun,
   NormKind,
-  numbersAt,
-  opBytes,
-  phaseBytes,
   StatisticsPlan,
   UnetOp,
-  unitsAt,
 } from '../abi.js';
 import { type UnetSpec, unetLayout } from '../layout.js';
+import { isFiltered, takeFilteredRows } from './filtered-conv.js';
+import { type Op, type Phase, programBytes, writeProgram } from './program.js';
+import { denseRows, inside, pad4, type Rows } from './rows.js';
 import {
+  type ByChannels,
   bySample,
+  type ConvRows,
   convNormLayer,
-  denseRows,
+  filterOps,
   type Layer,
-  type Op,
-  type Phase,
-  pad4,
   pointLayer,
-  poolLayer,
-  type Rows,
+  pool,
   upLayer,
 } from './unet-layers.js';
-
-/** Bytes that a program takes. */
-const programBytes = (phases: readonly Phase[]): number =>
-  phases.reduce((sum, ops) => sum + phaseBytes + ops.length * opBytes, 0);
-
-/** Writes a program to `at`, a multiple of 8; its phases begin there. */
-const writeProgram = (phases: readonly Phase[], memory: ArrayBufferLike, at: number): void => {
-  const view = new DataView(memory);
-  let op = at + phases.length * phaseBytes;
-  for (const [index, ops] of phases.entries()) {
-    const phase = at + index * phaseBytes;
-    view.setUint32(phase, op, true);
-    view.setInt32(
-      phase + 4,
-      ops.reduce((sum, { units }) => sum + units, 0),
-      true,
-    );
-    for (const { code, units, words, numbers = [] } of ops) {
-      view.setInt32(op, code, true);
-      view.setInt32(op + unitsAt, units, true);
-      for (const [i, word] of words.entries()) view.setInt32(op + argumentsAt + 4 * i, word, true);
-      for (const [i, number] of numbers.entries()) view.setFloat64(op + numbersAt + 8 * i, number, true);
-      op += opBytes;
-    }
-  }
-};
 
 /** A UNet of one shape and batch size: every activation, gradient and scratch has its place in the memory. */
 export interface UnetPlan {
@@ -109,6 +80,14 @@ export interface Program {
   phases: number;
 }
 
+/** What is done by channels after a layer's norm, and before it on the way back. */
+interface Around {
+  afterwards: ByChannels;
+  before: ByChannels;
+}
+
+const alone: Around = { afterwards: () => [], before: () => [] };
+
 /** Cross products read up to 4 floats beyond the last row; padded reads of a bias as many beyond theta. */
 const slack = 64;
 
@@ -147,12 +126,19 @@ export const planUnet = (
     const sample = (rows + 2) * rowBytes;
     return { at: floats((samples * sample) / 4), row: rowBytes, sample };
   };
-  const inside = (rows: Rows, column = 0): Rows => ({ ...rows, at: rows.at + rows.row + column });
+  /** Padded rows of `parts` times `each` channels, and room for them filtered where they are. */
+  const convRows = (rows: number, each: number, parts: number, output: number): ConvRows => ({
+    rows: padded(rows, parts * pad4(each) * 4),
+    filtered:
+      each % 4 === 0 && isFiltered(rows, parts * each, output)
+        ? takeFilteredRows(floats, samples, rows, parts * each)
+        : null,
+  });
   const unpadded = (at: number, level: number): Rows => denseRows(at, length(level), channels(level));
 
   // gradients, used by the blocks of a level one after the other
   const levels = Array.from({ length: depth + 1 }, (_, level) => ({
-    dy: padded(length(level), row(level)),
+    dy: convRows(length(level), channels(level), 1, 8),
     dout: plain(level),
     /** Of the block's output on the way down as the skip, and of what is pooled or brought up beside it. */
     dskip: level < depth ? plain(level) : 0,
@@ -182,11 +168,12 @@ export const planUnet = (
     name: string,
     index: number,
     level: number,
-    x: Rows,
+    x: ConvRows,
     inputChannels: number,
     out: Rows,
     dout: number,
     dx: readonly number[],
+    around: Around,
   ): void => {
     const halves = Math.max(1, dx.length);
     const place = {
@@ -200,53 +187,63 @@ export const planUnet = (
     };
     const shape = { length: length(level), input: inputChannels, halves, output: channels(level) };
     const wires = { x, out, dout, dy: levels[level].dy, dx };
-    layers.push(convNormLayer(arena, { ...place, ...shape, ...wires }));
+    layers.push(convNormLayer(arena, { ...place, ...shape, ...wires, ...around }));
   };
   /** Both convolutions of a block; `dx` are the gradients of the halves of its input. */
   const doubleConv = (
     block: string,
     level: number,
-    x: Rows,
+    x: ConvRows,
     inputChannels: number,
     out: Rows,
     dout: number,
     dx: readonly number[],
+    around: Around,
   ): void => {
     const name = `${block}.double_conv`;
-    const between = padded(length(level), row(level));
+    const between = convRows(length(level), channels(level), 1, channels(level));
     const dbetween = levels[level].dout;
-    convNorm(name, 0, level, x, inputChannels, inside(between), dbetween, dx);
-    convNorm(name, 3, level, between, channels(level), out, dout, [dbetween]);
+    const filterBetween = filterOps(samples, length(level), channels(level), between);
+    const inner = { afterwards: filterBetween, before: () => [] };
+    convNorm(name, 0, level, x, inputChannels, inside(between.rows), dbetween, dx, inner);
+    convNorm(name, 3, level, between, channels(level), out, dout, [dbetween], around);
   };
 
-  const histogram = padded(knots, pad4(bands) * 4);
-  const joined: Rows[] = [];
+  const histogram: ConvRows = { rows: padded(knots, pad4(bands) * 4), filtered: null };
+  const joined: ConvRows[] = [];
   let current = 0;
+  let x = histogram;
   for (let level = 0; level <= depth; level++) {
-    let x = histogram;
-    if (level > 0) {
-      const above = level - 1;
-      x = padded(length(level), row(above));
-      const pool = { length: length(above), channels: channels(above), x: inside(joined[above]) };
-      const wires = { out: inside(x), dout: levels[above].dbelow, dx: levels[above].dskip };
-      layers.push(poolLayer(arena, { ...pool, ...wires }));
-    }
-    let out: Rows;
-    if (level < depth) {
-      joined.push(padded(length(level), 2 * row(level)));
-      out = inside(joined[level]);
-    } else {
-      current = plain(level);
-      out = unpadded(current, level);
-    }
     const block = level === 0 ? 'inc' : `down${level}.maxpool_conv.1`;
     const inputChannels = level === 0 ? bands : channels(level - 1);
     const dx = level === 0 ? [] : [levels[level - 1].dbelow];
-    doubleConv(block, level, x, inputChannels, out, levels[level][level < depth ? 'dskip' : 'dout'], dx);
+    const here = x;
+    if (level === depth) {
+      current = plain(level);
+      doubleConv(block, level, here, inputChannels, unpadded(current, level), levels[level].dout, dx, alone);
+      continue;
+    }
+    const both = convRows(length(level), channels(level), 2, channels(level));
+    joined.push(both);
+    const below = convRows(length(level + 1), channels(level), 1, channels(level + 1));
+    x = below;
+    const { dskip, dbelow } = levels[level];
+    const pooling = pool(samples, {
+      ...{ length: length(level), channels: channels(level), x: inside(both.rows), out: inside(below.rows) },
+      ...{ dout: dbelow, dx: dskip },
+    });
+    const filterSkip = filterOps(samples, length(level), channels(level), both);
+    const filterBelow = filterOps(samples, length(level + 1), channels(level), below);
+    doubleConv(block, level, here, inputChannels, inside(both.rows), dskip, dx, {
+      afterwards: (size) => [...filterSkip(size), ...pooling.forward(size), ...filterBelow(size)],
+      before: pooling.backward,
+    });
   }
   for (let step = 1; step <= depth; step++) {
     const level = depth - step;
     const { dskip, dbelow, dout } = levels[level];
+    const { rows, filtered } = joined[level];
+    const second = row(level);
     const up = {
       weight: offset(`up${step}.up.weight`),
       bias: offset(`up${step}.up.bias`),
@@ -254,17 +251,20 @@ export const planUnet = (
       input: channels(level + 1),
       output: channels(level),
       x: current,
-      out: inside(joined[level], row(level)),
+      out: inside(rows, second),
+      afterwards: filterOps(samples, length(level), channels(level), {
+        rows: { ...rows, at: rows.at + second },
+        filtered: filtered && { ...filtered, at: filtered.at + second },
+      }),
       dout: dbelow,
       doutSample: length(level) * row(level),
       dx: levels[level + 1].dout,
     };
     layers.push(upLayer(arena, up));
     current = plain(level);
-    doubleConv(`up${step}.conv`, level, joined[level], channels(level), unpadded(current, level), dout, [
-      dskip,
-      dbelow,
-    ]);
+    const dx = [dskip, dbelow];
+    const name = `up${step}.conv`;
+    doubleConv(name, level, joined[level], channels(level), unpadded(current, level), dout, dx, alone);
   }
   const point = {
     weight: offset('outc.conv.weight'),
@@ -285,8 +285,8 @@ export const planUnet = (
     bySample(UnetOp.planesToRows, samples, bands, knots, planesAt, at, sample, picked);
   const readInput = readPlanes(
     input,
-    histogram.at + histogram.row,
-    histogram.sample,
+    histogram.rows.at + histogram.rows.row,
+    histogram.rows.sample,
     resident?.step.batch ?? 0,
   );
   const packs = backwards.flatMap(({ pack }) => pack);
@@ -300,7 +300,7 @@ export const planUnet = (
   const programs: { phases: Phase[]; at: number }[] = [];
   const planned = (phases: Phase[]): Program => {
     const kept = phases.filter((ops) => ops.length > 0);
-    const at = memory.take(programBytes(kept));
+    const at = memory.take(programBytes(kept, threads));
     programs.push({ phases: kept, at });
     return { at, phases: kept.length };
   };
@@ -350,13 +350,14 @@ export const planUnet = (
   const steps = resident ? byKind((kind) => stepOf(resident, kind)) : {};
 
   const widest = pad4(Math.max(channels(depth), bands));
-  // of cross products, norms, and LUTs with their penalties' gradients
-  const scratchBytes = Math.max(crossScratch, 32 * widest, 12 * knots);
+  // of cross products, those of filtered rows, norms, and LUTs with their penalties' gradients
+  const filteredScratch = 128 * (filteredRun + widest);
+  const scratchBytes = Math.max(crossScratch, filteredScratch, 32 * widest, 12 * knots);
   const scratch = Array.from({ length: threads }, () => memory.take(scratchBytes + slack));
   return {
     end: memory.size(),
     open: (buffer) => {
-      for (const { phases, at } of programs) writeProgram(phases, buffer, at);
+      for (const { phases, at } of programs) writeProgram(phases, threads, buffer, at);
       for (const { at, fields } of structures)
         new Int32Array(buffer, at, Object.keys(fields).length).set(Object.values(fields));
       const view = (at: number, count: number): Float32Array => new Float32Array(buffer, at, count);
