@@ -24,7 +24,7 @@ export function adam(
   const first = f32x4.splat(beta1), firstRest = f32x4.splat(rest1);
   const second = f32x4.splat(beta2), secondRest = f32x4.splat(rest2);
   const size = f32x4.splat(stepSize), root = f32x4.splat(correction), guard = f32x4.splat(epsilon);
-  const decay = f32x4.splat(weightDecay), towards = f32x4.splat(emaRest);
+  const decay = f32x4.splat(weightDecay);
   for (let i: usize = 0; i < end; i += 16) {
     const weight = v128.load(theta + i);
     const slope = f32x4.add(v128.load(gradient + i), f32x4.mul(decay, weight));
@@ -36,11 +36,13 @@ export function adam(
     v128.store(m + i, mean);
     v128.store(v + i, square);
     const denominator = f32x4.add(f32x4.mul(f32x4.sqrt(square), root), guard);
-    const moved = f32x4.sub(weight, f32x4.mul(size, f32x4.div(mean, denominator)));
-    v128.store(theta + i, moved);
-    if (ema) {
-      const average = v128.load(ema + i);
-      v128.store(ema + i, f32x4.add(average, f32x4.mul(towards, f32x4.sub(moved, average))));
-    }
+    v128.store(theta + i, f32x4.sub(weight, f32x4.mul(size, f32x4.div(mean, denominator))));
+  }
+  if (!ema) return;
+  // in a loop of its own: one for all has more constants than registers
+  const towards = f32x4.splat(emaRest);
+  for (let i: usize = 0; i < end; i += 16) {
+    const average = v128.load(ema + i);
+    v128.store(ema + i, f32x4.add(average, f32x4.mul(towards, f32x4.sub(v128.load(theta + i), average))));
   }
 }

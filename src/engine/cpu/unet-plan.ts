@@ -232,18 +232,15 @@ export const planUnet = (
       ...{ length: length(level), channels: channels(level), x: inside(both.rows), out: inside(below.rows) },
       ...{ dout: dbelow, dx: dskip },
     });
-    const filterSkip = filterOps(samples, length(level), channels(level), both);
     const filterBelow = filterOps(samples, length(level + 1), channels(level), below);
     doubleConv(block, level, here, inputChannels, inside(both.rows), dskip, dx, {
-      afterwards: (size) => [...filterSkip(size), ...pooling.forward(size), ...filterBelow(size)],
+      afterwards: (size) => [...pooling.forward(size), ...filterBelow(size)],
       before: pooling.backward,
     });
   }
   for (let step = 1; step <= depth; step++) {
     const level = depth - step;
     const { dskip, dbelow, dout } = levels[level];
-    const { rows, filtered } = joined[level];
-    const second = row(level);
     const up = {
       weight: offset(`up${step}.up.weight`),
       bias: offset(`up${step}.up.bias`),
@@ -251,11 +248,8 @@ export const planUnet = (
       input: channels(level + 1),
       output: channels(level),
       x: current,
-      out: inside(rows, second),
-      afterwards: filterOps(samples, length(level), channels(level), {
-        rows: { ...rows, at: rows.at + second },
-        filtered: filtered && { ...filtered, at: filtered.at + second },
-      }),
+      out: inside(joined[level].rows, row(level)),
+      afterwards: filterOps(samples, length(level), 2 * channels(level), joined[level]),
       dout: dbelow,
       doutSample: length(level) * row(level),
       dx: levels[level + 1].dout,
