@@ -143,6 +143,9 @@ describe('agrees with plain loops in float64', () => {
     ['running statistics', small, 2, 'running'],
     ['group norm', { ...small, norm: 'group' }, 2, 'batch'],
     ['odd lengths, three bands', { ...small, bands: 3, knots: 27, width: 3, depth: 3 }, 2, 'batch'],
+    // from 32 channels on by minimal filtering: pairs of positions that end within a tile of four, or a run of sums
+    ['many channels, odd lengths', { ...small, knots: 45, width: 32, depth: 1 }, 3, 'batch'],
+    ['many channels, group norm', { ...small, knots: 14, width: 40, depth: 1, norm: 'group' }, 1, 'batch'],
     ['one position at the bottom', { ...small, knots: 7, norm: 'group' }, 2, 'batch'],
   ] as const)('the gradient is that of finite differences: %s', (_, spec, samples, norm) => {
     const values = makeCase(spec, samples, norm, 3);
