@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { reason, refuse } from '../fault.js';
 import { renderFigure } from '../figures/static/render-figure.js';
 import { tileName } from '../temporal/acquisition.js';
@@ -37,6 +38,8 @@ const share = (call: Call, faults: string[]): number => {
 
 /** Pictures of the figures, or none where nothing here can draw them: the report does not fail for that. */
 const pictures = (call: Call): RenderFigure => {
+  // optimising what rasterises them takes 70 MB and a second, which the few of a report do not repay
+  for (const flag of ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag);
   let told = false;
   return async (figure, format) => {
     try {
