@@ -3,6 +3,7 @@ import { Fault } from '../fault.js';
 import { ignoreProgress, type OnProgress } from '../progress.js';
 import { type CellFailure, failureOf, mayFail, showFailure, strayError, whyFailed } from './cell-failure.js';
 import { type Cell, cellTags, checkWritable, type Notebook, writeNotebook } from './document.js';
+import { keeperOf } from './keeper.js';
 import { startKernel } from './kernel-client.js';
 import { collectOutputs } from './output-collector.js';
 import { injectParameters } from './parameters.js';
@@ -11,7 +12,7 @@ import { runCell } from './run-cell.js';
 import type { Fields } from './wire.js';
 
 export interface RunOptions {
-  /** Where the executed notebook goes, after each cell; nowhere by default. */
+  /** Where the executed notebook goes, after each cell (large ones less often, see {@link keeperOf}); nowhere by default. */
   out?: string;
   /** Values for the variables of the cell tagged `parameters`. */
   parameters?: ReadonlyMap<string, string>;
@@ -82,7 +83,7 @@ const freshCopy = async (path: string): Promise<Notebook> => {
  *
  * The kernel starts in the notebook's folder; relative paths in cells count from the project's root (the nearest folder
  * upward with a package.json), those of imports also from the notebook's folder. The notebook is written to `out` after
- * each cell, whole. The first failing cell ends the run; cells after it keep no outputs. A cell
+ * each cell, whole; a large one less often. The first failing cell ends the run; cells after it keep no outputs. A cell
  * tagged `raises-exception` may fail, one tagged `skip-execution` is left out.
  *
  * How a cell can end, and what its notebook then holds:
@@ -104,9 +105,9 @@ export const runNotebook = async (path: string, options: RunOptions = {}): Promi
   const begun = performance.now();
   const seconds = (): number => (performance.now() - begun) / 1000;
   const notebook = injectParameters(await freshCopy(path), parameters, path);
-  const save = async (): Promise<void> => {
+  const { keep, save, end } = keeperOf(async () => {
     if (out !== undefined) await writeNotebook(out, notebook);
-  };
+  });
   // a place that cannot be written is found out before the work, and what lies there stays until there is more
   if (out !== undefined) await checkWritable(out);
   const kernel = await startKernel({ cwd: dirname(resolve(path)), env: options.env });
@@ -143,12 +144,12 @@ export const runNotebook = async (path: string, options: RunOptions = {}): Promi
         break;
       }
       done += 1;
-      await save();
+      await keep();
       report();
     }
+    if (code.length === 0) await save();
   } finally {
-    await kernel.stop();
+    await end().finally(() => kernel.stop());
   }
-  if (code.length === 0) await save();
   return { notebook: path, out, cells: done, seconds: seconds(), kernelSeconds, failure };
 };
