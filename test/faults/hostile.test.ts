@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands.js';
+import { writeNotebookFile } from '../notebook/notebook-files.js';
 import { requireBuild } from '../sweeps/built-sweep.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -132,6 +133,30 @@ describe('files made to do harm', () => {
       expect(page).not.toMatch(/http-equiv=["']?refresh|8907/);
       expect(page).not.toContain(Buffer.from(secret).toString('base64'));
     }
+  });
+
+  test('what libraries warn of, with the text of a figure or a formula in it, reaches no terminal', async () => {
+    const folder = await place();
+    const harm = '\u001b]0;name\u0007\u009b31m';
+    const figure = { data: [{ type: 'scatter', y: [1, 2], marker: { color: harm } }], layout: {} };
+    await writeNotebookFile(folder, 'warns.ipynb', [
+      { source: `$${harm} \ufffd$`, markdown: true },
+      {
+        source: 'draw()',
+        outputs: [
+          {
+            output_type: 'display_data',
+            metadata: {},
+            data: { 'application/vnd.plotly.v1+json': figure, 'text/latex': `$${harm}$` },
+          },
+        ],
+      },
+    ]);
+    for (const out of ['inside/o.html', 'inside/o.md'])
+      expect(
+        (await bandalign(folder, ['notebook', 'export', 'warns.ipynb', '--out', out, '--quiet'])).stderr,
+      ).toBe('');
+    expect((await filesOf(join(folder, 'inside'))).filter((name) => name.endsWith('.png'))).toHaveLength(1);
   });
 
   test('a formula in a catalog is no formula in a table', async () => {

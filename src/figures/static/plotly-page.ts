@@ -82,8 +82,10 @@ export interface PlotlyPage {
 type ToImage = (figure: string, options: string) => Promise<string>;
 
 const open = async (script: string): Promise<PlotlyPage> => {
-  const { JSDOM } = await import('jsdom'); // takes 0.3 s to load
+  const { JSDOM, VirtualConsole } = await import('jsdom'); // takes 0.3 s to load
   const { window } = new JSDOM('<!doctype html><body></body>', {
+    // nobody listens: plotly warns with stacks, and with whatever a notebook's figure holds
+    virtualConsole: new VirtualConsole(),
     runScripts: 'outside-only',
     pretendToBeVisual: true,
   });

@@ -42,8 +42,13 @@ export const markdownRenderer = (addresses: Addresses): ((text: string) => Rende
   md.validateLink = () => true; // the sanitiser judges addresses, of HTML too
   md.use(tex, {
     render: (content: string, displayMode: boolean) => {
-      // sanitising knows no MathML: formulas are put back after it
-      formulas.push(katex.renderToString(content, { displayMode, output: 'mathml', throwOnError: false }));
+      // sanitising knows no MathML: formulas are put back after it; warnings would pass the formula on to the terminal
+      formulas.push(
+        katex.renderToString(content, {
+          displayMode,
+          ...{ output: 'mathml', throwOnError: false, strict: 'ignore' },
+        }),
+      );
       const tag = displayMode ? 'div' : 'span';
       return `<${tag} data-math="${formulas.length - 1}"></${tag}>`;
     },
