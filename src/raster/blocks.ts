@@ -100,6 +100,9 @@ export const blocksOf = async (
     const row = Math.floor(index / across) % down;
     const length = bytesOf(index, row);
     const end = Number(offsets[index]) + length;
+    // a field of another type holds letters, fractions or negative numbers
+    if (!Number.isSafeInteger(end) || length < 0 || end < length || !Number.isInteger(length))
+      throw damaged(path, `damaged: the place of ${kind} ${index + 1} of ${total} is no number of bytes`);
     if (source.size !== null && end > source.size)
       throw short(index, `ends at byte ${end} of ${source.size}`);
     if (length > 0 && plainBytes(row) > length * most)
