@@ -161,6 +161,35 @@ describe.skipIf(jupyter === '' || browser === undefined)(
         },
       ));
 
+    it('runs all cells, is saved while they run, completes names, and begins anew when restarted', async () =>
+      inJupyterLab(
+        [
+          "let kept = 1;\nconsole.log('begun');\nawait new Promise((done) => setTimeout(done, 4000));",
+          "kept += 1; ['kept', kept].join(' ')",
+          'kep',
+        ],
+        async (page, folder) => {
+          await command(page, 'notebook:run-all-cells');
+          await output(page, 0).getByText('begun').waitFor();
+          await command(page, 'docmanager:save');
+          await expect.poll(() => readFile(join(folder, 'lab.ipynb'), 'utf8')).toContain('begun\\n');
+          await output(page, 1).getByText('kept 2').waitFor();
+          await output(page, 2).getByText("Cannot find name 'kep'").first().waitFor();
+          const last = page.locator('.jp-CodeCell').nth(2).locator('.cm-content');
+          await last.click();
+          await page.keyboard.press('End');
+          await command(page, 'completer:invoke-notebook');
+          await page.locator('.jp-Completer-item', { hasText: 'kept' }).first().click();
+          await expect.poll(() => last.textContent()).toBe('kept');
+          await command(page, 'notebook:restart-kernel');
+          await page.locator('.jp-Dialog .jp-mod-accept').click();
+          await page.locator('.jp-Dialog').waitFor({ state: 'detached' });
+          await page.locator('#jp-main-statusbar', { hasText: '| Idle' }).waitFor();
+          await runCell(page, 1);
+          await output(page, 1).getByText("Cannot find name 'kept'").first().waitFor();
+        },
+      ));
+
     it('shows a live figure with nothing installed: its slider is moved by the mouse; untrusted, a picture', async () => {
       const slider = {
         data: [{ type: 'bar', x: ['a', 'b'], y: [1, 2] }],
