@@ -130,7 +130,8 @@ describe('SIGTERM and Ctrl-C', () => {
        const { open } = fs.promises;
        fs.promises.open = async (...words) => {
          if (String(words[0]).includes('metrics.jsonl') && words[1] === 'a') {
-           process._rawDebug('stands still'); spawnSync('sleep', ['20'], { timeout: 3000 });
+           process._rawDebug('stands still');
+           spawnSync(process.execPath, ['-e', 'setTimeout(() => {}, 20e3)'], { timeout: 3000 });
          }
          return open(...words);
        };

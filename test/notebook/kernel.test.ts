@@ -97,7 +97,7 @@ describe('kernel', () => {
 
   it('shows what a child process prints', async () => {
     const ran = await execute(
-      'import { spawnSync } from "node:child_process"; spawnSync("echo", ["from a child"], { stdio: "inherit" }); await new Promise((r) => setTimeout(r, 200));',
+      'import { spawnSync } from "node:child_process"; spawnSync(process.execPath, ["-p", "\'from a child\'"], { stdio: "inherit" }); await new Promise((r) => setTimeout(r, 200));',
     );
     expect(textOf(ran)).toBe('from a child\n');
   });
@@ -378,7 +378,7 @@ describe('interrupts and ends', () => {
 
   it('ends the process of a cell that nothing can interrupt, and says so', async () => {
     const ran = await conversation.interrupted(
-      'import { spawnSync } from "node:child_process"; spawnSync("sh", ["-c", "echo begun; sleep 40"], { stdio: "inherit" });',
+      'import { spawnSync } from "node:child_process"; spawnSync(process.execPath, ["-e", "console.log(\'begun\'); setTimeout(() => {}, 40e3)"], { stdio: "inherit" });',
     );
     expect(ran.reply).toMatchObject({ status: 'error', ename: 'KernelDied' });
     expect(ran.reply['evalue']).toContain('the cell did not end when interrupted');

@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/config/random.js';
+import { runningProcesses } from '../processes.js';
 import { bandalign, requireBuild, sweepPlace, sweepWords } from './built-sweep.js';
 
 beforeAll(requireBuild);
@@ -20,10 +20,9 @@ const loggedEpochs = async (folder: string, trial: string): Promise<number[]> =>
 
 /** Processes that run trials of a folder's sweep. */
 const workers = (folder: string): number[] =>
-  execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
-    .split('\n')
-    .filter((line) => line.includes('run-trial') && line.includes(folder))
-    .map((line) => Number(line.trim().split(/\s+/)[0]));
+  runningProcesses()
+    .filter(({ words }) => words.includes('run-trial') && words.includes(folder))
+    .map(({ pid }) => pid);
 
 describe('bandalign sweep', () => {
   it('runs, is not run again, gives the same table by another executor, and refuses a changed configuration', async () => {
