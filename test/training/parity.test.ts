@@ -179,8 +179,10 @@ for (const set of sets) {
               const tolerance = 1e-3 * norms[beforeNorm ? name.replace('bias', 'weight') : name];
               expect(Math.abs(norm - norms[name]), name).toBeLessThan(tolerance);
               const file = join(set.reference, `grad_${name}.f32`);
+              // a pool or a ReLU may stand at its corner: of the real data's first batch one does, which weights moved by half a
+              // unit in the last place turn to and fro, and up1.up.weight's gradient with it by 0.0021
               if (mode === 'train' && existsSync(file))
-                expect(distance(part, floats(file)), name).toBeLessThan(1e-3);
+                expect(distance(part, floats(file)), name).toBeLessThan(3e-3);
             }
           },
         );
@@ -220,7 +222,7 @@ for (const set of sets) {
             // grows with every step: PyTorch itself, with another build of its convolutions or in float64, leaves the
             // recorded losses by up to 2e-5 at step 1, 8e-4 at steps 2 to 4 and 2e-3 after (tv 3e-3, 2e-2 and 7e-2)
             const [close, closeTv] =
-              i === 0 ? [1e-6, 1e-5] : i === 1 ? [1e-5, 1e-4] : i < 5 ? [1e-3, 2e-2] : [3e-3, 0.15];
+              i === 0 ? [1e-6, 1e-5] : i === 1 ? [2e-5, 3e-3] : i < 5 ? [1e-3, 2e-2] : [3e-3, 0.15];
             expect(Math.abs(losses.mse / steps[i].mse - 1), `mse of step ${i}`).toBeLessThan(close);
             expect(Math.abs(losses.loss / steps[i].loss - 1), `loss of step ${i}`).toBeLessThan(close);
             if (tv) expect(Math.abs(losses.tv / steps[i].tv - 1), `tv of step ${i}`).toBeLessThan(closeTv);
