@@ -270,14 +270,14 @@ const measure = async (folder, cards, keep) => {
           (await peer.ask({ do: 'steps', model: kind, memory: true, steps, ...how })).ms;
       const turns = await takeTurns(contestants, seconds);
       for (const device of open) device.dispose();
-      peer?.close();
+      await peer?.close();
       rows.push({ kind, batchSize, turns });
       const found = Object.entries(turns).map(([name, taken]) => `${name} ${median(taken).toFixed(2)} ms`);
       say(`${title[kind]}, batch ${batchSize}: ${found.join(', ')}`);
       keep(render(cards, { rows, peer: first?.peer ?? null }));
     }
   } finally {
-    for (const each of peers) each?.peer.close();
+    for (const each of peers) await each?.peer.close();
     await data.close();
   }
 };

@@ -100,7 +100,7 @@ const measure = async () => {
       quick ? 2 : 10,
     );
   } finally {
-    peer?.close();
+    await peer?.close();
   }
   await machine.look();
   say('statistics, packing, evaluation, application');

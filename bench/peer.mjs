@@ -34,8 +34,13 @@ export const startPeer = async (onMissing, { raw = false } = {}) => {
     if (typeof first === 'string') throw new Error(`peer: ${first}`);
     return first;
   };
+  /** Ends it, and waits until it has gone. */
+  const close = async () => {
+    child.stdin.end();
+    await ended;
+  };
   try {
-    return { python, ...(await ask({ do: 'hello', raw })), ask, close: () => child.stdin.end() };
+    return { python, ...(await ask({ do: 'hello', raw })), ask, close };
   } catch (error) {
     onMissing(
       `no peer: ${python} has no PyTorch with GDAL (${error.message.replace('peer: ', '')}); install Debian's python3-torch and python3-gdal, or set BENCH_PYTHON`,
