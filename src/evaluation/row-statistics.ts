@@ -64,6 +64,7 @@ const average = (arrays: readonly ArrayLike<number>[]): Float64Array =>
 
 /** A metric of one model and channel. */
 interface Sampled {
+  measure: Measure;
   /** Of each seed. */
   values: number[];
   all: number;
@@ -93,58 +94,62 @@ export const rowStatistics = (
 ): RowStatistics[] => {
   const samples = tileDraws(models[0].seeds[0].length, draws);
   const sums = models.map(({ seeds }) => seeds.map(tileSums));
-  const pooled = sums.map((seeds) => seeds.map((seed) => pooledDraws(seed, samples)));
   const hasNdvi = sums.flat().every((seed) => seed.hasNdvi);
-  const reference = models.findIndex(({ label }) => label === baseline);
   const channels: [string, number | null][] = [
     ...bands.map((band, i): [string, number] => [band, i]),
     ['mean', null],
     ...(hasNdvi ? ([['NDVI', bands.length]] as [string, number][]) : []),
   ];
-  return columnMetrics().flatMap((metric) => {
-    const scores = sums.map((seeds, model) =>
-      seeds.map((seed, i) => ({
+  /** All metrics and channels of a model: megabytes of draws, so that one model is looked at after the other. */
+  const sample = (model: number): Sampled[] => {
+    const pooled = sums[model].map((seed) => pooledDraws(seed, samples));
+    return columnMetrics().flatMap((metric) => {
+      const scores = sums[model].map((seed, i) => ({
         all: scoreDraws(seed, [null], metric),
-        draws: scoresOf(pooled[model][i], metric),
+        draws: scoresOf(pooled[i], metric),
         // for the signed-rank test
         tiles: tileScores(seed, metric.pooledOnly ? rmse : metric),
-      })),
-    );
-    return channels.flatMap(([channel, at]) => {
-      const sampled = scores.map((seeds): Sampled => {
-        const values = seeds.map(({ all }) => pick(all, at, bands.length)[0]);
+      }));
+      return channels.map(([channel, at]): Sampled => {
+        const values = scores.map(({ all }) => pick(all, at, bands.length)[0]);
         return {
+          measure: { name: metric.name, channel },
           values,
           all: values.reduce((sum, value) => sum + value, 0) / values.length,
-          draws: average(seeds.map((seed) => pick(seed.draws, at, bands.length))),
-          tiles: average(seeds.map((seed) => pick(seed.tiles, at, bands.length))),
-        };
-      });
-      const bound = gapBound(models, (i) => sampled[i].all);
-      const compared = sampled.map((one, i) =>
-        reference < 0 || i === reference || models[i].bound || models[i].converged === false
-          ? null
-          : pairedDifference(one, sampled[reference]),
-      );
-      const corrected = (['bootstrap', 'wilcoxon'] as const).map((test) =>
-        holm(compared.map((paired) => paired?.[test] ?? Number.NaN)),
-      );
-      return sampled.map((one, i): RowStatistics => {
-        const paired = compared[i];
-        return {
-          label: models[i].label,
-          measure: { name: metric.name, channel },
-          mean: one.all,
-          sd: sampleSd(one.values),
-          seeds: one.values.length,
-          interval: draws > 0 ? percentileInterval(one.draws) : null,
-          paired: paired && { ...paired, bootstrapHolm: corrected[0][i], wilcoxonHolm: corrected[1][i] },
-          gap:
-            bound < 0 || reference < 0 || i === bound
-              ? null
-              : gapClosed(one.all, sampled[reference].all, sampled[bound].all),
+          draws: average(scores.map((seed) => pick(seed.draws, at, bands.length))),
+          tiles: average(scores.map((seed) => pick(seed.tiles, at, bands.length))),
         };
       });
     });
+  };
+  const reference = models.findIndex(({ label }) => label === baseline);
+  const against = reference < 0 ? null : sample(reference);
+  const found = models.map(({ bound, converged }, model) =>
+    (model === reference ? against! : sample(model)).map((one, k) => ({
+      ...{ measure: one.measure, values: one.values, all: one.all },
+      interval: draws > 0 ? percentileInterval(one.draws) : null,
+      paired:
+        against === null || model === reference || bound || converged === false
+          ? null
+          : pairedDifference(one, against[k]),
+    })),
+  );
+  return (found[0] ?? []).flatMap(({ measure }, k) => {
+    const column = found.map((ofModel) => ofModel[k]);
+    const bound = gapBound(models, (i) => column[i].all);
+    const corrected = (['bootstrap', 'wilcoxon'] as const).map((test) =>
+      holm(column.map(({ paired }) => paired?.[test] ?? Number.NaN)),
+    );
+    return column.map(
+      ({ values, all, interval, paired }, i): RowStatistics => ({
+        ...{ label: models[i].label, measure, mean: all, sd: sampleSd(values), seeds: values.length },
+        interval,
+        paired: paired && { ...paired, bootstrapHolm: corrected[0][i], wilcoxonHolm: corrected[1][i] },
+        gap:
+          bound < 0 || against === null || i === bound
+            ? null
+            : gapClosed(all, column[reference].all, column[bound].all),
+      }),
+    );
   });
 };
