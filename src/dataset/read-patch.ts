@@ -204,9 +204,9 @@ const asStored = ({ gain, offset }: BandUnits): boolean => gain === 1 && offset 
 
 /** The units that fractions may have nearly all of which are too dark for reflectance × 10 000. */
 const otherUnits = ({ type, planes, units }: Image, mask: Uint8Array): TakenForDark | undefined => {
-  if (!type.startsWith('float') && units.every(asStored)) return undefined;
-  // tags that are wrong give one of the first kind
-  const suspects = takenForDark(units.every(asStored) ? type : '').map((other) => ({ ...other, values: 0 }));
+  const isPlain = units.every(asStored);
+  if (isPlain && !type.startsWith('float')) return undefined;
+  const suspects = takenForDark(isPlain).map((other) => ({ ...other, values: 0 }));
   let [all, fractions] = [0, 0];
   for (const [band, plane] of planes.entries()) {
     const { gain, offset } = units[band];

@@ -33,7 +33,7 @@ export const maxThreads: i32 = 32;
 /** Units of a round at most: they have 24 bits of a queue. */
 export const maxUnits: i32 = 0xffffff;
 /** The control block, with a queue for each of `maxThreads`. */
-export const controlBytes: usize = queueAt + queueBytes * 32;
+export const controlBytes: usize = queueAt + queueBytes * maxThreads;
 
 // A pass through the UNet is a program: phases one after the other, each of ops whose units may be done in any order by
 // any thread. A phase is the address of its ops and the number of their units, u32. An op may have followers, which lie

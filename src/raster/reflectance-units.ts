@@ -58,9 +58,9 @@ const asShares: TakenForDark = { holds: 'reflectance from 0 to 1', scale: 1, mos
 /** No land is below one hundredth in every band; whole numbers might be of deep water. */
 const inPercent: TakenForDark = { holds: 'reflectance in percent', scale: 100, most: 100 };
 
-/** What values may be that are too dark for land, by the type in which they are stored; the darkest first. */
-export const takenForDark = (type: string): readonly TakenForDark[] =>
-  type.startsWith('float') ? [asShares, inPercent] : [asShares];
+/** What values may be that are too dark for land, the darkest first; `isFloat`: they are stored as floats, as they are. */
+export const takenForDark = (isFloat: boolean): readonly TakenForDark[] =>
+  isFloat ? [asShares, inPercent] : [asShares];
 
 /** Share of a band's values outside the model's range beyond which its units, not its land, must be strange. */
 export const nearlyAll = 0.98;

@@ -86,7 +86,7 @@ const checkCounts = (
   request: SceneRequest,
 ): void => {
   const faults: string[] = [];
-  const suspects = takenForDark(scene.type).map((units) => ({ ...units, values: 0 }));
+  const suspects = takenForDark(scene.type.startsWith('float')).map((units) => ({ ...units, values: 0 }));
   let all = 0;
   const outside: string[] = [];
   counts.bands.forEach((band, b) => {

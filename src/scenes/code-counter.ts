@@ -14,10 +14,9 @@ export const codeCounter = (bands: number) => {
     valid: sums.valid.map(() => take(4 * allCodes)),
     masked: sums.masked.map(() => take(4 * allCodes)),
   };
-  const { buffer, kernel } = ((memory: WebAssembly.Memory) => ({
-    buffer: memory.buffer,
-    kernel: loadKernel<SampleKernel>('samples', memory),
-  }))(kernelMemory(size()));
+  const memory = kernelMemory(size());
+  const { buffer } = memory;
+  const kernel = loadKernel<SampleKernel>('samples', memory);
   const chunk = new Uint16Array(buffer, codesAt, samplesPerCall);
   const mask = new Uint8Array(buffer, maskAt, samplesPerCall);
   let pending = 0;

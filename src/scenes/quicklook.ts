@@ -27,7 +27,7 @@ export const smallestImage = async (path: string): Promise<SmallImage | null> =>
 };
 
 /** 2 and 98 % of the values that are not nodata. */
-const stretch = (values: ArrayLike<number>, nodata: number | null): [low: number, high: number] => {
+const stretch = (values: BandArray, nodata: number | null): [low: number, high: number] => {
   const valid = Float64Array.from(values)
     .filter((value) => value !== nodata && !Number.isNaN(value))
     .sort();
