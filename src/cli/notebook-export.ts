@@ -60,11 +60,9 @@ export const command: Command = {
     for (const [index, notebook] of words.entries()) {
       progress({ stage: 'export', done: index, total: words.length, unit: 'notebooks' });
       const content = only ?? (await readNotebook(notebook));
-      const { cells } = content;
-      if (
-        cells.some((cell) => cell.cell_type === 'code') &&
-        cells.every((cell) => cell.execution_count == null)
-      )
+      const codes = content.cells.filter((cell) => cell.cell_type === 'code');
+      // tools that clean notebooks drop the counts and keep the outputs
+      if (codes.length > 0 && codes.every((cell) => cell.execution_count == null && !cell.outputs?.length))
         note(`${notebook}: it was not run; the page has no outputs`);
       const files = await exportNotebook(notebook, single ? out : join(out, names[index]), {
         ...{ code, pages: links, notebook: content },

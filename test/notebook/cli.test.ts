@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/notebook/package-root.js';
 import { until } from '../tracking/stores.js';
 import { requireBuild } from './built.js';
-import { inFolder, writeNotebookFile } from './notebook-files.js';
+import { inFolder, notebookJson, writeNotebookFile } from './notebook-files.js';
 
 requireBuild();
 
@@ -163,6 +163,25 @@ describe('notebook run', () => {
     expect(code).toBe(2);
     expect(stderr.replace(/^bandalign: /, '').trimEnd()).toEqual(message);
   });
+});
+
+describe('notebook export', () => {
+  it('says that a notebook was not run only where there are neither counts nor outputs', async () =>
+    inFolder(async (folder) => {
+      const said = { output_type: 'stream', name: 'stdout', text: '4\n' } as const;
+      await writeNotebookFile(folder, 'fresh.ipynb', [{ source: '2 + 2' }]);
+      // as nbstripout and jupytext leave it: outputs without counts
+      const counted = notebookJson([{ source: '2 + 2', outputs: [said] }]);
+      const cleaned = counted.replace('"execution_count":1', '"execution_count":null');
+      expect(cleaned).not.toBe(counted);
+      await writeFile(join(folder, 'cleaned.ipynb'), cleaned);
+      const { stderr, code } = await bandalign(
+        ['notebook', 'export', 'fresh.ipynb', 'cleaned.ipynb', '--out', 'pages'],
+        folder,
+      );
+      expect(code).toBe(0);
+      expect(stderr.match(/\S+: it was not run/g)).toEqual(['fresh.ipynb: it was not run']);
+    }));
 });
 
 describe('kernel', () => {

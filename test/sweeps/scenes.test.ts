@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,23 +6,16 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { seededRandom } from '../../src/config/random.js';
 import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { readSceneManifest, sceneManifest, writeSceneManifest } from '../../src/sweeps/scene-manifest.js';
+import { runningProcesses } from '../processes.js';
 import { bandalign, requireBuild } from './built-sweep.js';
 import { type ListDocument, listOutputs, listWords, scenePlace, weights } from './listed-scenes.js';
 
 beforeAll(requireBuild);
 
-const workers = (folder: string): number[] =>
-  execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
-    .split('\n')
-    .filter((line) => line.includes('apply-listed') && !line.includes('ps -eo'))
-    .map((line) => Number(line.trim().split(/\s+/)[0]))
-    .filter((pid) => {
-      try {
-        return execFileSync('readlink', [`/proc/${pid}/cwd`], { encoding: 'utf8' }).trim() === folder;
-      } catch {
-        return false;
-      }
-    });
+const workers = (within: string): number[] =>
+  runningProcesses()
+    .filter(({ words, folder }) => words.includes('apply-listed') && folder === within)
+    .map(({ pid }) => pid);
 
 describe('a list of scenes', () => {
   it('gives the same scenes in processes, in this one, and again: one line each, failures apart', async () => {
