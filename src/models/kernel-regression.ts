@@ -11,6 +11,7 @@ import {
   predictKernelRidge,
   predictLeftOut,
   type Samples,
+  sampledFeature,
   someSamples,
 } from './kernel-ridge.js';
 import { type ModelPatches, type Tensors, type Tile, z } from './model.js';
@@ -139,7 +140,7 @@ const sampled = (sampling: Sampling, tiles: readonly Tile[]): Samples => ({
         // as a weights file holds it: what is written predicts the same bits
         values[i * width + k] = Math.fround(shifted);
       }
-    return { values, width, weight: sampling.weights[f] };
+    return sampledFeature(values, width, sampling.weights[f]);
   }),
 });
 
@@ -164,10 +165,7 @@ const samplingOf = (
   }
   const plain = { names, bands, mean, spread, weights: names.map(() => 1) };
   const samples = sampled(plain, tiles);
-  const weights = names.map(
-    (name, f) =>
-      settings.features[name] / medianDistance(samples.features[f].values, samples.features[f].width),
-  );
+  const weights = names.map((name, f) => settings.features[name] / medianDistance(samples.features[f]));
   return {
     sampling: { ...plain, weights },
     samples: {
@@ -373,7 +371,7 @@ export const readRegression = (
     count,
     features: names.map((name, f) => {
       const values = read(`${prefix}.${name}`, 'F32', count, null);
-      return { values, width: values.length / count, weight: weights[f] };
+      return sampledFeature(values, values.length / count, weights[f]);
     }),
   };
   const parts = outputs.map((width, i): KernelRidge => {

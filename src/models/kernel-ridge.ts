@@ -1,5 +1,5 @@
 import { Fault } from '../fault.js';
-import { cholesky, solveCholesky } from './linear-algebra.js';
+import { cholesky, invertCholesky, solveCholesky } from './linear-algebra.js';
 
 /** One feature of some samples. */
 export interface SampledFeature {
@@ -8,7 +8,17 @@ export interface SampledFeature {
   width: number;
   /** The kernel's exponent for a squared distance of 1. */
   weight: number;
+  /** |values|² of each sample, [samples]. */
+  squared: Float64Array;
 }
+
+/** A feature of some samples from its values, [samples·width]. */
+export const sampledFeature = (values: Float64Array, width: number, weight = 1): SampledFeature => {
+  const squared = new Float64Array(values.length / width);
+  for (let i = 0; i < squared.length; i++)
+    for (let k = i * width; k < (i + 1) * width; k++) squared[i] += values[k] * values[k];
+  return { values, width, weight, squared };
+};
 
 /** Samples as a kernel sees them. */
 export interface Samples {
@@ -29,47 +39,40 @@ export const kernels = {
 };
 export type KernelName = keyof typeof kernels;
 
-/** |a − b|² of two rows; four sums, as one would wait for each addition. */
-const squaredDistance = (
-  a: Float64Array,
-  atA: number,
-  b: Float64Array,
-  atB: number,
-  width: number,
-): number => {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  const whole = width & ~3;
-  let i = 0;
-  for (; i < whole; i += 4) {
-    const d0 = a[atA + i] - b[atB + i];
-    const d1 = a[atA + i + 1] - b[atB + i + 1];
-    const d2 = a[atA + i + 2] - b[atB + i + 2];
-    const d3 = a[atA + i + 3] - b[atB + i + 3];
-    s0 += d0 * d0;
-    s1 += d1 * d1;
-    s2 += d2 * d2;
-    s3 += d3 * d3;
+/**
+ * |a − b|² of row i of `a` with the first `to` rows of `b`, as |a|² + |b|² − 2ab: only what is not 0 in `a` is looked at, and
+ * histograms are mostly zeros.
+ */
+const squaredDistances = (a: SampledFeature, i: number, b: SampledFeature, to: number): Float64Array => {
+  const { width } = a;
+  const row = a.values.subarray(i * width, (i + 1) * width);
+  const index = Int32Array.from(row.keys()).filter((k) => row[k] !== 0);
+  const value = Float64Array.from(index, (k) => row[k]);
+  const out = new Float64Array(to);
+  for (let j = 0; j < to; j++) {
+    const at = j * width;
+    let dot = 0;
+    for (let k = 0; k < index.length; k++) dot += value[k] * b.values[at + index[k]];
+    // rounding may leave less than nothing of rows that are alike
+    out[j] = Math.max(0, a.squared[i] + b.squared[j] - 2 * dot);
   }
-  for (; i < width; i++) {
-    const d = a[atA + i] - b[atB + i];
-    s0 += d * d;
-  }
-  return s0 + s1 + (s2 + s3);
+  return out;
 };
 
 /** Σ weight·|a − b|² of every sample of `a` with every one of `b`, [a.count·b.count]. */
 export const exponents = (a: Samples, b: Samples): Float64Array => {
   const out = new Float64Array(a.count * b.count);
-  for (const [f, { values, width, weight }] of a.features.entries())
+  for (const [f, feature] of a.features.entries())
     for (let i = 0; i < a.count; i++)
-      for (let j = a === b ? i + 1 : 0; j < b.count; j++)
-        out[i * b.count + j] +=
-          weight * squaredDistance(values, i * width, b.features[f].values, j * width, width);
+      for (const [j, distance] of squaredDistances(
+        feature,
+        i,
+        b.features[f],
+        a === b ? i : b.count,
+      ).entries())
+        out[i * b.count + j] += feature.weight * distance;
   if (a === b)
-    for (let i = 0; i < a.count; i++) for (let j = 0; j < i; j++) out[i * a.count + j] = out[j * a.count + i];
+    for (let i = 0; i < a.count; i++) for (let j = 0; j < i; j++) out[j * a.count + i] = out[i * a.count + j];
   return out;
 };
 
@@ -78,13 +81,10 @@ export const kernelOf = (name: KernelName, exponent: Float64Array, scale: number
   exponent.map((e) => kernels[name](scale * e));
 
 /** The median of the squared distances of all pairs of samples, by which features are made comparable; 1 where it is 0. */
-export const medianDistance = (values: Float64Array, width: number): number => {
-  const count = values.length / width;
+export const medianDistance = (feature: SampledFeature): number => {
+  const count = feature.squared.length;
   const distances = new Float64Array((count * (count - 1)) / 2);
-  let at = 0;
-  for (let i = 0; i < count; i++)
-    for (let j = 0; j < i; j++)
-      distances[at++] = squaredDistance(values, i * width, values, j * width, width);
+  for (let i = 1; i < count; i++) distances.set(squaredDistances(feature, i, feature, i), (i * (i - 1)) / 2);
   return distances.sort()[distances.length >> 1] || 1;
 };
 
@@ -95,7 +95,7 @@ export const someSamples = ({ features }: Samples, rows: readonly number[]): Sam
     const chosen = new Float64Array(rows.length * width);
     for (const [i, row] of rows.entries())
       chosen.set(values.subarray(row * width, (row + 1) * width), i * width);
-    return { values: chosen, width, weight };
+    return sampledFeature(chosen, width, weight);
   }),
 });
 
@@ -205,9 +205,7 @@ export const predictLeftOut = (
   const n = targets.length / outputs;
   const { mean, rest } = centred(targets, outputs);
   const factor = factorOf(kernel, n, ridge);
-  const inverse = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) inverse[i * n + i] = 1;
-  solveCholesky(factor, n, inverse, n);
+  const inverse = invertCholesky(factor, n);
   solveCholesky(factor, n, rest, outputs);
   return without.map((rows, s) => {
     const seen = cross.subarray(s * n, (s + 1) * n);

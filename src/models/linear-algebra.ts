@@ -108,3 +108,31 @@ export const solveCholesky = (l: Float64Array, n: number, b: Float64Array, colum
     }
   }
 };
+
+/**
+ * (L·Lᵀ)⁻¹, whole and symmetric: ⅔n³ operations, a third of what solving for the columns of the identity takes, as nothing
+ * above a diagonal is computed.
+ *
+ * @param l of {@link cholesky}, [n·n]
+ * @returns [n·n]
+ */
+export const invertCholesky = (l: Float64Array, n: number): Float64Array => {
+  const inverse = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    inverse[i * n + i] = 1;
+    for (let k = 0; k < i; k++) {
+      const factor = l[i * n + k];
+      for (let c = 0; c <= k; c++) inverse[i * n + c] -= factor * inverse[k * n + c];
+    }
+    for (let c = 0; c <= i; c++) inverse[i * n + c] /= l[i * n + i];
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    for (let c = 0; c <= i; c++) inverse[i * n + c] /= l[i * n + i];
+    for (let k = 0; k < i; k++) {
+      const factor = l[i * n + k];
+      for (let c = 0; c <= k; c++) inverse[k * n + c] -= factor * inverse[i * n + c];
+    }
+  }
+  for (let i = 0; i < n; i++) for (let c = 0; c < i; c++) inverse[c * n + i] = inverse[i * n + c];
+  return inverse;
+};

@@ -15,9 +15,10 @@ import {
   kernelOf,
   predictLeftOut,
   type Samples,
+  sampledFeature,
   someSamples,
 } from '../../src/models/kernel-ridge.js';
-import { cholesky, solveCholesky } from '../../src/models/linear-algebra.js';
+import { cholesky, invertCholesky, solveCholesky } from '../../src/models/linear-algebra.js';
 import { lowRank } from '../../src/models/low-rank.js';
 import { alignPixels, type Polynomial } from '../../src/models/mapping.js';
 import { multiBand } from '../../src/models/multi-band.js';
@@ -145,6 +146,34 @@ describe('linear algebra', () => {
       }
   });
 
+  test('the inverse from a Cholesky factor is that of solving for the identity, and symmetric', () => {
+    const l = a.slice();
+    cholesky(l, n);
+    const identity = Float64Array.from({ length: n * n }, (_, at) => (at % (n + 1) === 0 ? 1 : 0));
+    solveCholesky(l, n, identity, n);
+    const inverse = invertCholesky(l, n);
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++) {
+        expect(Math.abs(inverse[i * n + j] - identity[i * n + j])).toBeLessThan(
+          1e-9 * Math.abs(identity[i * n + i]),
+        );
+        expect(inverse[i * n + j]).toBe(inverse[j * n + i]);
+      }
+  });
+
+  test('exponents are those of the differences, zeros or not, and 0 of what is the same', () => {
+    const values = Float64Array.from({ length: 60 }, (_, at) => (at % 3 === 0 ? random.normal() : 0));
+    const samples: Samples = { count: 6, features: [sampledFeature(values, 10, 0.7)] };
+    const found = exponents(samples, someSamples(samples, [0, 1, 2, 3, 4, 5]));
+    for (let i = 0; i < 6; i++)
+      for (let j = 0; j < 6; j++) {
+        let sum = 0;
+        for (let k = 0; k < 10; k++) sum += (values[i * 10 + k] - values[j * 10 + k]) ** 2;
+        expect(found[i * 6 + j]).toBeCloseTo(0.7 * sum, 12);
+      }
+    expect(exponents(samples, samples)).toHaveLength(36);
+  });
+
   test('a matrix that is not positive definite is said to be none', () => {
     expect(cholesky(Float64Array.of(1, 2, 2, 1), 2)).toBe(false);
     expect(cholesky(Float64Array.of(1, 1, 1, 1), 2)).toBe(false);
@@ -175,7 +204,13 @@ describe('linear algebra', () => {
 test('a prediction with samples left out is that of a regression without them', () => {
   const samples: Samples = {
     count: 30,
-    features: [{ values: Float64Array.from({ length: 60 }, () => random.normal()), width: 2, weight: 0.4 }],
+    features: [
+      sampledFeature(
+        Float64Array.from({ length: 60 }, () => random.normal()),
+        2,
+        0.4,
+      ),
+    ],
   };
   const targets = Float64Array.from({ length: 30 }, () => random.normal());
   const mean = targets.reduce((sum, value) => sum + value, 0) / 30;
