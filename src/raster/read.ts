@@ -14,7 +14,8 @@ const codestreamSignature = 'ff4fff51';
 /** Formats that are known by their first bytes, or by how their text begins, and not read. */
 const otherFormats: readonly (readonly [string | RegExp, string])[] = [
   [
-    /^\s*(?:<\?xml[^>]*>\s*)?<VRTDataset/,
+    // after a byte order mark, a declaration, comments
+    /^(?:ï»¿)?\s*<(?:[?!][^]*<)?VRTDataset/,
     'a VRT, write what it describes as a file: gdal_translate IN.vrt OUT.tif',
   ],
   [/^\s*<(?:!DOCTYPE html|html)/i, 'a web page, give the address of the file itself'],
