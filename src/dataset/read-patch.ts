@@ -27,6 +27,9 @@ export interface PatchReport {
 }
 
 interface Image extends Pick<Raster, 'path' | 'type' | 'georeference' | 'ownMask' | 'unheeded'> {
+  /** Where it begins in the file, pixels. */
+  left: number;
+  top: number;
   width: number;
   height: number;
   planes: Pixels[];
@@ -70,6 +73,8 @@ const readRef = (ref: RasterRef, names: readonly string[]): Promise<Image> =>
       ownMask,
       unheeded,
       georeference: georeference && shiftGeoreference(georeference, x, y),
+      left: x,
+      top: y,
       width: w,
       height: h,
       planes: await raster.read({ window: ref.window, bands: inOrder ? null : bands }),
@@ -228,7 +233,7 @@ const toInt16 = (
   faults: string[],
   unitFaults: string[],
 ): Int16Array => {
-  const { planes, width, path, units } = image;
+  const { planes, left, top, width, path, units } = image;
   const size = mask.length;
   const out = new Int16Array(planes.length * size);
   const other = otherUnits(image, mask);
@@ -256,7 +261,7 @@ const toInt16 = (
       );
       continue;
     }
-    const place = `column ${at % width}, row ${Math.floor(at / width)}`;
+    const place = `column ${left + (at % width)}, row ${top + Math.floor(at / width)}`;
     const more = count > 1 ? ` and in ${count - 1} more valid pixels` : '';
     const what = Number.isFinite(value) ? `is ${value}, beyond int16,` : `is ${value}`;
     faults.push(`raster: ${path}; band ${names[band]} ${what} at ${place}${more}: mask it`);

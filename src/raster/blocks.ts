@@ -54,6 +54,9 @@ export const blocksOf = async (
   // samples are swapped before they are compressed, and then pass for NaN, which LERC leaves out
   if (compression === 34887 && !image.littleEndian && /^float/.test(type))
     throw rasterFault(path, 'LERC of floats in big-endian order', 'write it with gdal_translate');
+  // the decoder knows no 32-bit offsets of unsigned numbers, which large values come with
+  if (compression === 34887 && type === 'uint32')
+    throw rasterFault(path, 'LERC of uint32', 'write it with gdal_translate -co COMPRESS=DEFLATE');
   const interleaved = image.planarConfiguration === 1;
   const samples = interleaved ? bands : 1;
   const PixelArray = pixelArrays[type];

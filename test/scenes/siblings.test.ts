@@ -1,13 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkDataset } from '../../src/dataset/check.js';
 import type { ExperimentInput } from '../../src/experiments/experiment.js';
 import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { withRaster } from '../../src/raster/read.js';
 import { applyScene } from '../../src/scenes/apply-scene.js';
+import { readSceneList } from '../../src/scenes/scene-list.js';
 import type { SceneRequest } from '../../src/scenes/scene-request.js';
 import { loadAligner } from '../../src/training/load-weights.js';
 import { makeRun } from '../../src/training/run.js';
@@ -74,6 +77,8 @@ interface Sibling {
   states?: true;
   request?: Partial<SceneRequest>;
   pair?: Partial<Pair>;
+  /** EPSG code of the product and of its STAC item; null for none, and so no geometry. */
+  epsg?: number | null;
   /** The line that a scene is refused with. @default it is aligned exactly */
   apply?: RegExp;
   /** The line that a pair is refused with, in training and in `dataset check`. @default `train linear` finds the lines */
@@ -134,13 +139,15 @@ const siblings: Sibling[] = [
     code: `by_rasterio(a, then=lambda d: d.update_tags(scale_factor='0.0001', SCALE='10000'))`,
   },
   // JPEG 2000 of many components
-  ...[2, 5].map((bands): Sibling => ({
-    kind: 'jp2-4-components',
-    by: `glymur, ${bands} components`,
-    code: `by_glymur(numpy.concatenate([a, a])[:${bands}], 'in.jp2', mct=False)`,
-    apply: new RegExp(`${bands} components in one JPEG 2000 are not read, .*gdal_translate`),
-    train: new RegExp(`${bands} components in one JPEG 2000 are not read, .*gdal_translate`),
-  })),
+  ...[2, 5].map(
+    (bands): Sibling => ({
+      kind: 'jp2-4-components',
+      by: `glymur, ${bands} components`,
+      code: `by_glymur(numpy.concatenate([a, a])[:${bands}], 'in.jp2', mct=False)`,
+      apply: new RegExp(`${bands} components in one JPEG 2000 are not read, .*gdal_translate`),
+      train: new RegExp(`${bands} components in one JPEG 2000 are not read, .*gdal_translate`),
+    }),
+  ),
   {
     kind: 'jp2-4-components',
     by: 'rasterio (OpenJPEG)',
@@ -152,16 +159,18 @@ const siblings: Sibling[] = [
   ...[
     ['baseline 05.09', 'S2B_MSIL1C_20230405T112119_N0509_R037_T50UKC_20230405T135236.SAFE'],
     ['the format of before 2016', 'S2A_OPER_PRD_MSIL1C_PDMC_20160103T180432_R037_V20160103T112119.SAFE'],
-  ].map(([version, product]): Sibling => ({
-    kind: 'l1c-old',
-    by: `glymur, ${version}`,
-    code: `
+  ].map(
+    ([version, product]): Sibling => ({
+      kind: 'l1c-old',
+      by: `glymur, ${version}`,
+      code: `
 at = '${product}/GRANULE/L1C_T50UKC/IMG_DATA'; os.makedirs(at)
 for b, name in enumerate(['B02', 'B03', 'B04', 'B08']): by_glymur(a[b:b+1] + 1000, f'{at}/T50UKC_20230405T112119_{name}.jp2')
 text('${product}/${product.includes('OPER') ? 'S2A_OPER_MTD_SAFL1C_PDMC_20160103T180432_R037_V20160103T112119.xml' : 'MTD_MSIL1C.xml'}', '<n1:Level-1C_User_Product xmlns:n1="x"/>')`,
-    request: { inputs: [product] },
-    apply: /Level-1C is top-of-atmosphere/,
-  })),
+      request: { inputs: [product] },
+      apply: /Level-1C is top-of-atmosphere/,
+    }),
+  ),
   // half-named files
   {
     kind: 'names-b8a-rgbn',
@@ -187,12 +196,14 @@ text('${product}/${product.includes('OPER') ? 'S2A_OPER_MTD_SAFL1C_PDMC_20160103
     ['0 0 0 0', 'uint16', 0],
     ['65535 65535 65535 65535', 'uint16', 65535],
     ['-32768, -32768, -32768, -32768', 'int16', -32768],
-  ].map(([tag, type, value]): Sibling => ({
-    kind: 'nodata-list-string',
-    by: `tifffile, ${tag}`,
-    code: `by_tifffile(holed(a, ${value}), '${type}', extratags=[(42113, 's', 0, '${tag}', True)])`,
-    hole: true,
-  })),
+  ].map(
+    ([tag, type, value]): Sibling => ({
+      kind: 'nodata-list-string',
+      by: `tifffile, ${tag}`,
+      code: `by_tifffile(holed(a, ${value}), '${type}', extratags=[(42113, 's', 0, '${tag}', True)])`,
+      hole: true,
+    }),
+  ),
   // no data of a float's tag is the float nearest to it
   ...[
     ['-9999.9', '-9999.9'],
@@ -200,12 +211,14 @@ text('${product}/${product.includes('OPER') ? 'S2A_OPER_MTD_SAFL1C_PDMC_20160103
     ['-3.40282347e+38', 'numpy.finfo("f4").min'],
     ['1e20', '1e20'],
     ['0.1', '0.1'],
-  ].map(([tag, value]): Sibling => ({
-    kind: 'train-float-nodata-tag',
-    by: `tifffile, ${tag}`,
-    code: `by_tifffile(holed(a, ${value}), 'float32', extratags=[(42113, 's', 0, '${tag}', True)])`,
-    hole: true,
-  })),
+  ].map(
+    ([tag, value]): Sibling => ({
+      kind: 'train-float-nodata-tag',
+      by: `tifffile, ${tag}`,
+      code: `by_tifffile(holed(a, ${value}), 'float32', extratags=[(42113, 's', 0, '${tag}', True)])`,
+      hole: true,
+    }),
+  ),
   {
     kind: 'train-float-nodata-tag',
     by: 'rasterio, -9999.9',
@@ -216,12 +229,14 @@ text('${product}/${product.includes('OPER') ? 'S2A_OPER_MTD_SAFL1C_PDMC_20160103
   ...[
     ['inside', 'YES'],
     ['in .msk', 'NO'],
-  ].map(([where, inside]): Sibling => ({
-    kind: 'train-internal-mask',
-    by: `rasterio, ${where}`,
-    code: `by_rasterio(holed(a, 0), env=dict(GDAL_TIFF_INTERNAL_MASK='${inside}'), then=lambda d: d.write_mask(~hole))`,
-    hole: true,
-  })),
+  ].map(
+    ([where, inside]): Sibling => ({
+      kind: 'train-internal-mask',
+      by: `rasterio, ${where}`,
+      code: `by_rasterio(holed(a, 0), env=dict(GDAL_TIFF_INTERNAL_MASK='${inside}'), then=lambda d: d.write_mask(~hole))`,
+      hole: true,
+    }),
+  ),
   {
     kind: 'train-internal-mask',
     by: 'rasterio, an alpha band',
@@ -259,6 +274,66 @@ with tifffile.TiffWriter('in.tif') as w:
     hole: true,
     pair: { mask: 'm.tif' },
   },
+  // a download of which a band is missing: nothing else serves as it
+  ...[
+    [
+      'red',
+      ['R10m/B02_10m', 'R10m/B03_10m', 'R10m/B08_10m', 'R20m/B8A_20m', 'R20m/B05_20m'],
+      /^band red: B04 is missing in/,
+    ],
+    [
+      'near infrared',
+      ['R10m/B02_10m', 'R10m/B03_10m', 'R10m/B04_10m', 'R20m/B8A_20m'],
+      /^band nir: B08 is missing in/,
+    ],
+  ].map(
+    ([band, files, line]): Sibling => ({
+      kind: 'safe-missing-b08',
+      by: `glymur, without ${band}`,
+      code: `
+at = 'S2A_MSIL2A_20200219T112119_N0214_R037_T50UKC_20200219T135236.SAFE/GRANULE/L2A_T50UKC_A024346_20200219T112119'
+for b in ${JSON.stringify(files)}:
+    folder, name = b.split('/'); os.makedirs(f'{at}/IMG_DATA/{folder}', exist_ok=True)
+    by_glymur(a[:1] + 1000, f'{at}/IMG_DATA/{folder}/T50UKC_20200219T112119_{name}.jp2')
+os.makedirs(f'{at}/QI_DATA')
+for b in ('B04', 'B08'): by_glymur(a[:1], f'{at}/QI_DATA/MSK_DETFOO_{b}.jp2')
+text(at.split('/')[0] + '/MTD_MSIL2A.xml', '<n1:Level-2A_User_Product xmlns:n1="x"><QUANTIFICATION_VALUE>10000</QUANTIFICATION_VALUE></n1:Level-2A_User_Product>')`,
+      request: { inputs: ['S2A_MSIL2A_20200219T112119_N0214_R037_T50UKC_20200219T135236.SAFE'] },
+      apply: line as RegExp,
+    }),
+  ),
+  // the place that stands beside a file
+  {
+    kind: 'pam-crs',
+    by: 'rasterio, a baseline TIFF',
+    code: `by_rasterio(a, profile='BASELINE', **utm)`,
+    epsg: 32650,
+  },
+  {
+    kind: 'pam-crs',
+    by: 'tifffile, well-known text of 2019 and a world file',
+    code: `
+by_tifffile(a); text('in.tfw', '10\\n0\\n0\\n-10\\n300005\\n5699995\\n')
+text('in.tif.aux.xml', '<PAMDataset><SRS dataAxisToSRSAxisMapping="1,2">' + rasterio.CRS.from_epsg(32736).to_wkt(version='WKT2_2019') + '</SRS></PAMDataset>')`,
+    epsg: 32736,
+  },
+  // a projection without a code has no place on the globe
+  ...[
+    [
+      'a projection of the user’s own without a method',
+      '1, 1, 0, 3, 1024, 0, 1, 1, 2048, 0, 1, 4326, 3072, 0, 1, 32767',
+      null,
+    ],
+    ['a projection that stands nowhere', '1, 1, 0, 1, 1024, 0, 1, 1', null],
+    ['degrees', '1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326', 4326],
+  ].map(
+    ([what, keys, epsg]): Sibling => ({
+      kind: 'stac-no-pcs-key',
+      by: `tifffile, ${what}`,
+      code: `by_tifffile(a, extratags=[(34735, 'H', ${(keys as string).split(',').length}, (${keys}), True), (33550, 'd', 3, (${epsg ? '0.1, 0.1' : '10., 10.'}, 0.), True), (33922, 'd', 6, (0., 0., 0., ${epsg ? '100., 50.' : '300000., 5700000.'}, 0.), True)])`,
+      epsg: epsg as number | null,
+    }),
+  ),
   // units that a file states
   {
     kind: 'train-scale-offset-tags',
@@ -297,25 +372,38 @@ with tifffile.TiffWriter('in.tif') as w:
     ['LZMA', `by_tifffile(a, compression='lzma')`],
     ['JPEG', `by_rasterio(a, 'uint8', compress='JPEG')`],
     ['JPEG XL', `by_tifffile(a, compression='jpegxl')`],
-  ].map(([codec, code]): Sibling => ({
+  ].map(
+    ([codec, code]): Sibling => ({
+      kind: 'codecs',
+      by: `${code.slice(3, 11)}, ${codec}`,
+      code,
+      apply: new RegExp(`in\\.tif; .*${codec}.*gdal_translate`, 'i'),
+      train: new RegExp(`in\\.tif; .*${codec}.*gdal_translate`, 'i'),
+    }),
+  ),
+  ...[9, 11, 12, 14, 15].map(
+    (bits): Sibling => ({
+      kind: 'codecs',
+      by: `rasterio, NBITS=${bits}`,
+      code: `by_rasterio(a ${bits < 12 ? '* 0.1' : ''}, nbits=${bits}, ${bits % 2 ? "compress='LZW', interleave='pixel'" : "compress='DEFLATE', tiled=True, blockxsize=16, blockysize=16"}${bits < 12 ? ', then=told(scales=(1e-3,) * 4)' : ''})`,
+      ...(bits < 12 ? { states: true } : {}),
+    }),
+  ),
+  ...['LERC', 'LERC_ZSTD', 'LERC_DEFLATE', 'ZSTD'].map(
+    (codec): Sibling => ({
+      kind: 'codecs',
+      by: `rasterio, ${codec}`,
+      code: `by_rasterio(holed(a, numpy.nan), 'float32', compress='${codec}')`,
+      hole: true,
+    }),
+  ),
+  {
     kind: 'codecs',
-    by: `${code.slice(3, 11)}, ${codec}`,
-    code,
-    apply: new RegExp(`in\\.tif; .*${codec}.*gdal_translate`, 'i'),
-    train: new RegExp(`in\\.tif; .*${codec}.*gdal_translate`, 'i'),
-  })),
-  ...[9, 11, 12, 14, 15].map((bits): Sibling => ({
-    kind: 'codecs',
-    by: `rasterio, NBITS=${bits}`,
-    code: `by_rasterio(a ${bits < 12 ? '* 0.1' : ''}, nbits=${bits}, ${bits % 2 ? "compress='LZW', interleave='pixel'" : "compress='DEFLATE', tiled=True, blockxsize=16, blockysize=16"}${bits < 12 ? ', then=told(scales=(1e-3,) * 4)' : ''})`,
-    ...(bits < 12 ? { states: true } : {}),
-  })),
-  ...['LERC', 'LERC_ZSTD', 'LERC_DEFLATE', 'ZSTD'].map((codec): Sibling => ({
-    kind: 'codecs',
-    by: `rasterio, ${codec}`,
-    code: `by_rasterio(holed(a, numpy.nan), 'float32', compress='${codec}')`,
-    hole: true,
-  })),
+    by: 'rasterio, LERC of uint32',
+    code: `by_rasterio(a, 'uint32', compress='LERC')`,
+    apply: /in\.tif; LERC of uint32, .*gdal_translate/,
+    train: /in\.tif; LERC of uint32, .*gdal_translate/,
+  },
   // other containers
   {
     kind: 'vrt',
@@ -359,7 +447,11 @@ text('in.vrt', '<?xml version="1.0"?>\\n<!-- a stack -->\\n<VRTDataset rasterXSi
       `by_tifffile(a); open('in.tif.aux.xml', 'wb').write(bytes(range(256)))`,
       /in\.tif\.aux\.xml; not XML \(/,
     ],
-    ['a cut .msk', `by_rasterio(a); open('in.tif.msk', 'wb').write(open('in.tif', 'rb').read()[:90])`, /in\.tif\.msk; /],
+    [
+      'a cut .msk',
+      `by_rasterio(a); open('in.tif.msk', 'wb').write(open('in.tif', 'rb').read()[:90])`,
+      /in\.tif\.msk; /,
+    ],
     [
       'a .msk of another size',
       `by_rasterio(a); by_rasterio(numpy.ones((1, 8, 8)), 'uint8', 'in.tif.msk', width=8, height=8)`,
@@ -376,34 +468,38 @@ text('in.vrt', '<?xml version="1.0"?>\\n<!-- a stack -->\\n<VRTDataset rasterXSi
       `by_tifffile(a, extratags=[items(*[item('DESCRIPTION', b, 'description', n) + item('COLORINTERP', b, 'colorinterp', c) for b, n, c in ((0, 'B02', 'Blue'), (1, 'B03', 'Red'), (2, 'B04', 'Green'), (3, 'B08', 'Undefined'))])])`,
       /calls band 2 B03 and colours it red; say which they are/,
     ],
-    [
-      'a scale of 0',
-      `by_rasterio(a, then=told(scales=(1.0, 1.0, 0.0, 1.0)))`,
-      /in\.tif; .*a scale of 0/,
-    ],
-  ].map(([what, code, line], index): Sibling => ({
-    kind: 'bad beside',
-    by: `${what} (${index + 1})`,
-    code: code as string,
-    apply: line as RegExp,
-    train: line as RegExp,
-  })),
+    ['a scale of 0', `by_rasterio(a, then=told(scales=(1.0, 1.0, 0.0, 1.0)))`, /in\.tif; .*a scale of 0/],
+  ].map(
+    ([what, code, line], index): Sibling => ({
+      kind: 'bad beside',
+      by: `${what} (${index + 1})`,
+      code: code as string,
+      apply: line as RegExp,
+      train: line as RegExp,
+    }),
+  ),
   ...[
-    ['another size', `by_rasterio(numpy.ones((1, 16, 12)), 'uint8', 'm.tif', width=12)`, /m\.tif(; 12 × 16 pixels, .*| is 12 × 16, the scene )16 × 16/],
+    [
+      'another size',
+      `by_rasterio(numpy.ones((1, 16, 12)), 'uint8', 'm.tif', width=12)`,
+      /m\.tif(; 12 × 16 pixels, .*| is 12 × 16, the scene )16 × 16/,
+    ],
     [
       'another place',
       `by_rasterio(numpy.ones((1, 16, 16)), 'uint8', 'm.tif', crs='EPSG:32650', transform=rasterio.transform.from_origin(300100, 5700000, 10, 10))`,
       /m\.tif;? lies elsewhere/,
     ],
-  ].map(([what, code, line]): Sibling => ({
-    kind: 'bad beside',
-    by: `a mask file of ${what}`,
-    code: `by_rasterio(a, **utm); ${code}`,
-    request: { mask: 'm.tif' },
-    pair: { mask: 'm.tif' },
-    apply: line as RegExp,
-    train: line as RegExp,
-  })),
+  ].map(
+    ([what, code, line]): Sibling => ({
+      kind: 'bad beside',
+      by: `a mask file of ${what}`,
+      code: `by_rasterio(a, **utm); ${code}`,
+      request: { mask: 'm.tif' },
+      pair: { mask: 'm.tif' },
+      apply: line as RegExp,
+      train: line as RegExp,
+    }),
+  ),
 ];
 
 let folder: string;
@@ -426,47 +522,64 @@ afterAll(() => {
   if (!missing) rmSync(folder, { recursive: true });
 });
 
+/** Folders of a provider, which scenes are made of and pairs are not. */
+const isProduct = new Set(['l1c-old', 'safe-missing-b08']);
+
 const titled = siblings.map((sibling) => [`${sibling.kind}: ${sibling.by}`, sibling] as const);
 
 describe.skipIf(missing)(`files of other programs, beside the reported ones${missing}`, () => {
   // pixels that a mask file leaves out of training are aligned all the same
-  test.each(titled.filter(([, { kind }]) => kind !== 'train-mask-nodata-255'))('%s, in a scene', async (_, sibling) => {
-    const at = placeOf(sibling);
-    const { inputs, mask, ...more } = sibling.request ?? {};
-    const input = ['in.tif', 'in.jp2'].find((name) => existsSync(join(at, name))) ?? '';
-    const out = join(at, 'out/a.tif');
-    const align = async () =>
-      applyScene(
-        {
-          inputs: (inputs ?? [input]).map((name) => join(at, name)),
-          out,
-          ...(mask ? { mask: join(at, mask) } : {}),
-          ...(sibling.states ? {} : { boaOffset: 0 }),
-          ...more,
-        },
-        { aligner: await loadAligner(weights), weights },
+  test.each(titled.filter(([, { kind }]) => kind !== 'train-mask-nodata-255'))(
+    '%s, in a scene',
+    async (_, sibling) => {
+      const at = placeOf(sibling);
+      const { inputs, mask, ...more } = sibling.request ?? {};
+      const input = ['in.tif', 'in.jp2'].find((name) => existsSync(join(at, name))) ?? '';
+      const out = join(at, 'out/a.tif');
+      const align = async () =>
+        applyScene(
+          {
+            inputs: (inputs ?? [input]).map((name) => join(at, name)),
+            out,
+            ...(mask ? { mask: join(at, mask) } : {}),
+            ...(sibling.states ? {} : { boaOffset: 0 }),
+            ...more,
+          },
+          { aligner: await loadAligner(weights), weights },
+        );
+      if (sibling.apply) {
+        expect(await faultsOf(align)).toEqual([expect.stringMatching(sibling.apply)]);
+        return expect(existsSync(out)).toBe(false);
+      }
+      const { item } = await align();
+      if (sibling.epsg !== undefined) {
+        const code = sibling.epsg === null ? null : `EPSG:${sibling.epsg}`;
+        expect(await withRaster(out, async ({ georeference }) => georeference?.epsg ?? null)).toBe(
+          sibling.epsg,
+        );
+        const { geometry, properties } = JSON.parse(readFileSync(item, 'utf8')) as Record<
+          string,
+          Record<string, unknown>
+        >;
+        expect([properties['proj:code'], geometry === null]).toEqual([code, code === null]);
+      }
+      const { bands, nodata } = await withRaster(out, async (raster) => ({
+        bands: await raster.read(),
+        nodata: raster.nodata === null ? null : Math.fround(raster.nodata),
+      }));
+      const wrong = bands.flatMap((band, b) =>
+        Array.from(band).flatMap((value, i) => {
+          const right = lines[b][0] * truth(b, i) + lines[b][1];
+          const isNone = Number.isNaN(value) || value === nodata;
+          const isRight = sibling.hole && isHole(i) ? isNone : !isNone && Math.abs(value - right) < 0.01;
+          return isRight ? [] : [`${names[b]} ${i}: ${value} for ${right}`];
+        }),
       );
-    if (sibling.apply) {
-      expect(await faultsOf(align)).toEqual([expect.stringMatching(sibling.apply)]);
-      return expect(existsSync(out)).toBe(false);
-    }
-    await align();
-    const { bands, nodata } = await withRaster(out, async (raster) => ({
-      bands: await raster.read(),
-      nodata: raster.nodata === null ? null : Math.fround(raster.nodata),
-    }));
-    const wrong = bands.flatMap((band, b) =>
-      Array.from(band).flatMap((value, i) => {
-        const right = lines[b][0] * truth(b, i) + lines[b][1];
-        const isNone = Number.isNaN(value) || value === nodata;
-        const isRight = sibling.hole && isHole(i) ? isNone : !isNone && Math.abs(value - right) < 0.01;
-        return isRight ? [] : [`${names[b]} ${i}: ${value} for ${right}`];
-      }),
-    );
-    expect(wrong.slice(0, 3)).toEqual([]);
-  });
+      expect(wrong.slice(0, 3)).toEqual([]);
+    },
+  );
 
-  test.each(titled.filter(([, { kind }]) => kind !== 'l1c-old'))(
+  test.each(titled.filter(([, { kind }]) => !isProduct.has(kind)))(
     '%s, in training and dataset check',
     async (_, sibling) => {
       const at = placeOf(sibling);
@@ -501,4 +614,49 @@ describe.skipIf(missing)(`files of other programs, beside the reported ones${mis
       });
     },
   );
+
+  test('signed addresses: an escaped slash, another file’s ending in the query, a fragment', async () => {
+    const at = join(folder, 'signed');
+    mkdirSync(at);
+    const code = `
+${prelude}
+os.chdir(sys.argv[1])
+for b, name in enumerate(('B02', 'B03', 'B04', 'B08')):
+    by_rasterio(a[b:b+1], path=name + '.tif', driver='COG', compress='DEFLATE')
+    by_glymur(a[b:b+1], name + '.jp2')`;
+    execFileSync(python ?? '', ['-c', code, at], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const server = createServer((request, response) => {
+      const bytes = readFileSync(join(at, basename((request.url ?? '').split('?')[0])));
+      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? [];
+      const end = Math.min(Number(to), bytes.length - 1);
+      response.writeHead(206, { 'content-range': `bytes ${from}-${end}/${bytes.length}` });
+      response.end(bytes.subarray(Number(from), end + 1));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const host = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    for (const ending of ['tif?sig=a%2Fb%3D', 'tif?of=/x/y.jp2&sig=a/b', 'jp2?of=c.tif', 'jp2?a=1#B05.tif']) {
+      const inputs = ['B02', 'B03', 'B04', 'B08'].map((band) => `${host}/${band}.${ending}`);
+      const out = join(at, 'out/a.tif');
+      await applyScene({ inputs, out, boaOffset: 0 }, { aligner: await loadAligner(weights), weights });
+      const bands = await withRaster(out, async (raster) => raster.read());
+      for (const [b, band] of bands.entries())
+        for (const [i, value] of band.entries())
+          expect(Math.abs(value - lines[b][0] * truth(b, i) - lines[b][1]), ending).toBeLessThan(0.01);
+    }
+    server.close();
+  });
+
+  test.each([
+    ['UTF-16, big-endian', `'\\ufeffa.tif\\r\\n'.encode('utf-16-be')`, ['a.tif']],
+    ['UTF-8 with a byte order mark', `'a.tif\\r\\n\\r\\n'.encode('utf-8-sig')`, ['a.tif']],
+    ['UTF-16 without a mark', `'a.tif\\r\\n'.encode('utf-16-le')`, /not text, save it as UTF-8/],
+    ['Latin-1', `'\\xe9t\\xe9.tif\\n'.encode('latin-1')`, /not text, save it as UTF-8/],
+  ])('list-utf16: %s', async (_, bytes, wanted) => {
+    const path = join(folder, 'list.txt');
+    execFileSync(python ?? '', ['-c', `import sys; open(sys.argv[1], 'wb').write(${bytes})`, path]);
+    const read = () => readSceneList(path, folder, {});
+    if (wanted instanceof RegExp) expect(await faultsOf(read)).toEqual([expect.stringMatching(wanted)]);
+    else
+      expect((await read()).map(({ inputs }) => inputs)).toEqual([wanted.map((name) => join(folder, name))]);
+  });
 });
