@@ -15,7 +15,7 @@ const codestreamSignature = 'ff4fff51';
 const otherFormats: readonly (readonly [string | RegExp, string])[] = [
   [
     // after a byte order mark, a declaration, comments
-    /^(?:ï»¿)?\s*<(?:[?!][^]*<)?VRTDataset/,
+    /^(?:ï»¿)?\s*<(?:[?!][\s\S]*<)?VRTDataset/,
     'a VRT, write what it describes as a file: gdal_translate IN.vrt OUT.tif',
   ],
   [/^\s*<(?:!DOCTYPE html|html)/i, 'a web page, give the address of the file itself'],

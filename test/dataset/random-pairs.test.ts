@@ -104,7 +104,9 @@ describe.skipIf(gdalMissing)(`${count} random pairs written by GDAL${gdalMissing
       });
       const { tensors } = await readSafetensors(result.weights?.file ?? '');
       return lines.flatMap(([slope, intercept], band) => {
-        const [a, b] = ['slope', 'intercept'].map((name) => Number(tensors.get(`mapping.${name}`)?.data[band]));
+        const [a, b] = ['slope', 'intercept'].map((name) =>
+          Number(tensors.get(`mapping.${name}`)?.data[band]),
+        );
         return Math.abs(a - slope) < 1e-9 && Math.abs(b - intercept) < 1e-5
           ? []
           : [`${names[band]} ${a} ${b}`];
