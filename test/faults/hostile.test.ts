@@ -110,6 +110,38 @@ describe('files made to do harm', () => {
     expect(await filesOf(folder)).toEqual(['dates.json']);
   });
 
+  const pairOf = (file: string) => ['--set', `data.pair.source=${file}`, '--set', `data.pair.target=${file}`];
+  test.each(
+    ['jp2-hang.jp2', 'tif-bands-1e8.tif'].flatMap((name): [string, string, string[]][] => {
+      const file = hostile(name);
+      const scene = ['apply', 'scene.tif', '--weights', weights, '--boa-offset', '0', '--out', 'o.tif'];
+      return [
+        [name, 'training', ['train', 'linear', '--data', '.', ...pairOf(file), '--no-track']],
+        [name, 'checking', ['dataset', 'check', '.', ...pairOf(file)]],
+        [name, 'a mask', [...scene, '--mask', file]],
+        [name, 'a grid', [...scene, '--grid', file]],
+      ];
+    }),
+  )('%s as the input of %s: one plain line, within 2 s and 512 MB', async (_, __, words) => {
+    const folder = join(await place(), 'inside');
+    cpSync(here('../fixtures/raster-cases/names-b8a-rgbn/in.tif'), join(folder, 'scene.tif'));
+    const { code, stderr, cpuSeconds, megabytes } = await bandalign(folder, words);
+    expect(code, stderr).toBe(2);
+    expect(stderr).toMatch(/^bandalign: /m);
+    expect(cpuSeconds).toBeLessThan(2);
+    expect(megabytes).toBeLessThan(512);
+    expect(existsSync(join(folder, 'o.tif'))).toBe(false);
+  });
+
+  test('a pickle that names things to run and control bytes is one line of dataset check', async () => {
+    const folder = await place();
+    cpSync(data, join(folder, 'inside'), { recursive: true });
+    cpSync(hostile('pk-ctrl.pickle'), join(folder, 'inside/Patch512Historam256-S2.pickle'));
+    const { code, stderr } = await bandalign(folder, ['dataset', 'check', 'inside', '--quiet']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^bandalign: .*Patch512Historam256-S2\.pickle.*\n$/);
+  });
+
   test('a cell’s name and a file type lead no picture out of the page’s folder', async () => {
     const folder = await place();
     const { code } = await bandalign(folder, [
