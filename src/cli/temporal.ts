@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { reason, refuse } from '../fault.js';
 import { renderFigure } from '../figures/static/render-figure.js';
 import { tileName } from '../temporal/acquisition.js';
@@ -38,8 +37,6 @@ const share = (call: Call, faults: string[]): number => {
 
 /** Pictures of the figures, or none where nothing here can draw them: the report does not fail for that. */
 const pictures = (call: Call): RenderFigure => {
-  // optimising what rasterises them takes 70 MB and a second, which the few of a report do not repay
-  for (const flag of ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag);
   let told = false;
   return async (figure, format) => {
     try {
@@ -80,6 +77,7 @@ const run = async (call: Call): Promise<void> => {
   if (out) {
     const written = await writeReport(analysis, out, {
       render: pictures(call),
+      formats: call.options['png'] === true ? ['svg', 'png'] : ['svg'],
       onProgress: call.progress,
       signal: call.signal,
     });
@@ -126,7 +124,8 @@ export const command: Command = {
       default: '0.7',
       help: 'least clear share of a clear observation',
     },
-    out: { type: 'string', value: 'DIR', help: 'folder for tables, figures and report.html' },
+    out: { type: 'string', value: 'DIR', help: 'folder for tables, figures (HTML, SVG) and report.html' },
+    png: { type: 'boolean', help: 'draw the figures as PNG, too' },
   },
   run,
 };

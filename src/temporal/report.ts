@@ -93,20 +93,22 @@ export type RenderFigure = (
 
 export interface ReportOptions {
   render?: RenderFigure;
+  /** What `render` draws. @default ['svg'] */
+  formats?: readonly ('svg' | 'png')[];
   onProgress?: OnProgress;
   signal?: AbortSignal;
 }
 
 /**
  * Writes an analysis into a folder: `report.html`, tables (`gain`, `tiles`, `months`; Markdown and CSV), `summary.json`, and
- * the figures as self-contained HTML (`figures/NAME.html`), also as SVG and PNG where `render` is given.
+ * the figures as self-contained HTML (`figures/NAME.html`), also as SVG (and PNG: `formats`) where `render` is given.
  *
  * @returns paths relative to the folder, in the order written; `report.html` is last
  */
 export const writeReport = async (
   analysis: Analysis,
   folder: string,
-  { render, onProgress = ignoreProgress, signal }: ReportOptions = {},
+  { render, formats = ['svg'], onProgress = ignoreProgress, signal }: ReportOptions = {},
 ): Promise<string[]> => {
   const figures = analysisFigures(analysis);
   const pages: [string, () => Promise<string | Uint8Array | null>][] = [
@@ -123,7 +125,7 @@ export const writeReport = async (
     ...figures.flatMap(({ name, heading, figure }): [string, () => Promise<string | Uint8Array | null>][] => [
       [`figures/${name}.html`, () => figurePage(heading, [{ figure }])],
       ...(render
-        ? (['svg', 'png'] as const).map((format): [string, () => Promise<string | Uint8Array | null>] => [
+        ? formats.map((format): [string, () => Promise<string | Uint8Array | null>] => [
             `figures/${name}.${format}`,
             () => render(figure, format),
           ])

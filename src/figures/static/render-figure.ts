@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { Fault, reason } from '../../fault.js';
-import { coversText, fontFamily, fontFiles } from './figure-font.js';
+import { fontFiles } from './figure-font.js';
 import { palettePng } from './palette-png.js';
 import { figureTitle, type PlotlyFigure, plainFigure } from './plain-figure.js';
-import { type PlotlyPage, plotlyPage } from './plotly-page.js';
+import { plotlyPage } from './plotly-page.js';
 import { plotlyScript, traceTypes } from './plotly-scripts.js';
-import { textLength } from './svg-boxes.js';
 
 /** An image to make. */
 export interface ImageRequest {
@@ -45,43 +44,6 @@ const drawableFigure = (figure: PlotlyFigure) => {
   if (others.length > 0)
     throw new Fault(`figure: no image of ${others.join(', ')} traces; open its interactive form`, 1);
   return drawn;
-};
-
-/** Shapes side by side, with nothing in them. */
-const shapes = /(?:<(?:path|rect|circle|line|polygon|use)\b[^>]*\/>)+/g;
-
-/**
- * Makes an SVG independent of its viewer: text names the font it was measured in, and `textLength` keeps its width where
- * that font is missing. The title becomes the accessible name.
- */
-const finishedSvg = (svg: string, title: string, { window }: PlotlyPage): string => {
-  // shapes stay as they are: to parse the styles of thousands takes longer than to draw them
-  const kept = svg.match(shapes) ?? [];
-  let comments = 0;
-  const document = new window.DOMParser().parseFromString(
-    svg.replace(shapes, () => `<!--${comments++}-->`),
-    'image/svg+xml',
-  );
-  const root = document.documentElement;
-  root.removeAttribute('style');
-  root.setAttribute('role', 'img');
-  root.setAttribute('aria-label', title);
-  for (const text of root.querySelectorAll<SVGTextElement>('text')) {
-    text.style.setProperty('font-family', fontFamily);
-    const lines = text.querySelectorAll('tspan.line');
-    for (const line of lines.length > 0 ? lines : [text]) {
-      const length = textLength(line);
-      if (length > 0 && coversText(line.textContent ?? '')) {
-        line.setAttribute('textLength', length.toFixed(2));
-        line.setAttribute('lengthAdjust', 'spacingAndGlyphs');
-      }
-    }
-  }
-  for (const image of root.querySelectorAll<SVGImageElement>('image'))
-    image.style.setProperty('image-rendering', 'pixelated');
-  return new window.XMLSerializer()
-    .serializeToString(root)
-    .replace(/<!--(\d+)-->/g, (_, at: string) => kept[Number(at)]);
 };
 
 /** resvg wants references without quotes, and the SVG 1.1 name of nearest-neighbour scaling. */
@@ -128,9 +90,9 @@ const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Prom
   const key = JSON.stringify([drawn, width, height]);
   try {
     if (last?.key !== key) {
-      const page = await plotlyPage(plotlyScript([drawn]));
-      const svg = await page.drawSvg(JSON.stringify(drawn), { width, height });
-      last = { key, svg: finishedSvg(svg, figureTitle(figure) ?? 'figure', page) };
+      const title = figureTitle(figure) ?? 'figure';
+      const page = plotlyPage(plotlyScript([drawn]));
+      last = { key, svg: await page.drawSvg(JSON.stringify(drawn), { width, height, title }) };
     }
     return wanted.format === 'svg' ? Buffer.from(last.svg) : await rasterised(last.svg, wanted.scale ?? 2);
   } catch (error) {

@@ -110,6 +110,21 @@ describe('renderFigure', () => {
     expect(await svgOf(funnel)).toContain('class="funnellayer');
   });
 
+  it('draws what plotly warns of, such as a colour that is none', async () => {
+    expect(await svgOf({ data: [{ y: [1, 2], line: { color: 'no colour' } }], layout: {} })).toContain(
+      'class="scatterlayer',
+    );
+  });
+
+  it('keeps signs that mean something in XML, links and lines of a text', async () => {
+    const svg = await svgOf({
+      data: [],
+      layout: { title: { text: 'a &amp; "b"<br>&lt; <a href="https://x.y/?a=1&b=2">c</a>' } },
+    });
+    expect(svg).toContain('>a &amp; "b"<');
+    expect(svg).toContain('xlink:href="https://x.y/?a=1&amp;b=2"');
+  });
+
   it('keeps the width of text where another font shows it, unless the font lacks its letters', async () => {
     const titled = (title: string) => svgOf({ data: [], layout: { title: { text: title } } });
     expect(await titled('Reflectance')).toMatch(
