@@ -11,9 +11,14 @@ const escapes: Record<string, string> = {
   '\r': '&#xD;',
 };
 
-const textXml = (text: string): string => text.replace(/[&<>]/g, (sign) => escapes[sign]);
+/** What XML cannot hold, such as control characters, is shown as a character that is not known. */
+const inXml = (text: string): string =>
+  text.replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd');
 
-const attributeXml = (value: string): string => value.replace(/[&<>"\t\n\r]/g, (sign) => escapes[sign]);
+const textXml = (text: string): string => inXml(text).replace(/[&<>]/g, (sign) => escapes[sign]);
+
+const attributeXml = (value: string): string =>
+  inXml(value).replace(/[&<>"\t\n\r]/g, (sign) => escapes[sign]);
 
 /** The properties of a style that have a value. */
 const propertiesOf = (style: string): Map<string, string> =>

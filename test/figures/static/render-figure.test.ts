@@ -125,6 +125,14 @@ describe('renderFigure', () => {
     expect(svg).toContain('xlink:href="https://x.y/?a=1&amp;b=2"');
   });
 
+  it('shows what XML cannot hold as unknown characters', async () => {
+    const figure = { data: [], layout: { title: { text: 'a\u001b[31mb\u0000 \ud800' } } };
+    const svg = await svgOf(figure);
+    expect(svg).toContain('aria-label="a\ufffd[31mb\ufffd \ufffd"');
+    expect(svg).not.toMatch(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u);
+    expect((await renderFigure(figure)).length).toBeGreaterThan(1000);
+  });
+
   it('keeps the width of text where another font shows it, unless the font lacks its letters', async () => {
     const titled = (title: string) => svgOf({ data: [], layout: { title: { text: title } } });
     expect(await titled('Reflectance')).toMatch(
