@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ceilingTurn } from './ceiling.mjs';
 import { describeMachine, enoughFree, watchMachine } from './machine.mjs';
 import { drawPixels, makeData } from './make-data.mjs';
 import { median, ratio, takeTurns } from './measure.mjs';
@@ -94,6 +95,7 @@ const measure = async () => {
     turns.unet = await takeTurns(
       {
         ours: training.unetTurn(20),
+        ceiling: await ceilingTurn(),
         ...(peer && { peer: otherUnet(false) }),
         ...(peer?.compiles && { compiled: otherUnet(true) }),
       },
@@ -161,6 +163,11 @@ const measure = async () => {
       ours: middle('unet', 'ours'),
       peer: middle('unet', 'peer'),
       compiled: middle('unet', 'compiled'),
+    },
+    /** Multiply-adds of the UNet's products a second, and the most that a core here can do, 10⁹. */
+    unetMultiplyAdds: {
+      ours: training.unetStepMultiplyAdds() / 1e6 / middle('unet', 'ours'),
+      ceiling: 1000 / middle('unet', 'ceiling'),
     },
     rounds: { lut: turns.lut.ours.length, conv: turns.conv.ours.length, unet: turns.unet.ours.length },
     ...rates,

@@ -6,6 +6,7 @@ import { resolveExperiment } from '../dist/experiments/experiment.js';
 import { fitWeights, statisticsBatch } from '../dist/training/fit.js';
 import { freshState, networkLayout } from '../dist/training/network.js';
 import { openStepper } from '../dist/training/open-stepper.js';
+import { unetMultiplyAdds } from './ceiling.mjs';
 
 /** The published recipe with its losses; `conv` adds the conv module. No validation, which is timed on its own. */
 export const experimentOf = (kind, epochs = 1) =>
@@ -82,16 +83,24 @@ export const firstLoss = async (kind, data) => {
   return { loss, theta };
 };
 
+const unetSpec = () => {
+  const { data } = experimentOf('lut');
+  return { bands: data.bands.length, knots: data.bins, width: 8, depth: 4, norm: 'batch', groups: 1 };
+};
+
+/** Multiply-adds of one step of {@link unetTurn}. */
+export const unetStepMultiplyAdds = () => unetMultiplyAdds(unetLayout(unetSpec()), unetSpec(), 4);
+
 /** Milliseconds of one UNet step alone: forward, backward and Adam on a batch of 4; one core. */
 export const unetTurn = (steps) => {
   const experiment = experimentOf('lut');
-  const { bands, bins } = { bands: experiment.data.bands.length, bins: experiment.data.bins };
-  const spec = { bands, knots: bins, width: 8, depth: 4, norm: 'batch', groups: 1 };
+  const spec = unetSpec();
+  const { bands, knots } = spec;
   const layout = unetLayout(spec);
   const { theta: fresh, running } = freshState(experiment, networkLayout(experiment));
   const vectors = adamVectors(layout.parameterCount);
   vectors.theta.set(fresh);
-  const input = Float32Array.from({ length: 4 * bands * bins }, (_, i) => Math.abs(Math.sin(i * 12.9898)));
+  const input = Float32Array.from({ length: 4 * bands * knots }, (_, i) => Math.abs(Math.sin(i * 12.9898)));
   const dout = input.map((value) => value - 0.5);
   const [out, moved] = [new Float32Array(input.length), new Float32Array(running.length)];
   const rates = { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-4, emaDecay: 0 };
