@@ -9,8 +9,8 @@ import { readResult } from '../../src/training/result.js';
 import { readSafetensors } from '../../src/training/safetensors.js';
 import { type Failure, withFailure } from './file-layer.js';
 
-/** Failures tried of each kind of work; the calls are drawn with a fixed seed. BANDALIGN_FAULTS=all tries every call. */
-const drawn = process.env['BANDALIGN_FAULTS'] === 'all' ? Number.POSITIVE_INFINITY : 8;
+/** Failures tried of each kind of work; the calls are drawn with a fixed seed. BANDALIGN_TEST_ALL=1 tries every call. */
+const drawn = process.env['BANDALIGN_TEST_ALL'] === '1' ? Number.POSITIVE_INFINITY : 8;
 
 const failures = ['ENOSPC', 'EIO', 'kill'] as const;
 
