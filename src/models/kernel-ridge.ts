@@ -63,14 +63,10 @@ const squaredDistances = (a: SampledFeature, i: number, b: SampledFeature, to: n
 export const exponents = (a: Samples, b: Samples): Float64Array => {
   const out = new Float64Array(a.count * b.count);
   for (const [f, feature] of a.features.entries())
-    for (let i = 0; i < a.count; i++)
-      for (const [j, distance] of squaredDistances(
-        feature,
-        i,
-        b.features[f],
-        a === b ? i : b.count,
-      ).entries())
-        out[i * b.count + j] += feature.weight * distance;
+    for (let i = 0; i < a.count; i++) {
+      const distances = squaredDistances(feature, i, b.features[f], a === b ? i : b.count);
+      for (let j = 0; j < distances.length; j++) out[i * b.count + j] += feature.weight * distances[j];
+    }
   if (a === b)
     for (let i = 0; i < a.count; i++) for (let j = 0; j < i; j++) out[j * a.count + i] = out[i * a.count + j];
   return out;

@@ -1,13 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkDataset } from '../../src/dataset/check.js';
-import type { ExperimentInput } from '../../src/experiments/experiment.js';
-import { resolveExperiment } from '../../src/experiments/experiment.js';
+import { type ExperimentInput, resolveExperiment } from '../../src/experiments/experiment.js';
 import { withRaster } from '../../src/raster/read.js';
 import { applyScene } from '../../src/scenes/apply-scene.js';
 import { readSceneList } from '../../src/scenes/scene-list.js';
@@ -16,6 +13,7 @@ import { loadAligner } from '../../src/training/load-weights.js';
 import { makeRun } from '../../src/training/run.js';
 import { readSafetensors } from '../../src/training/safetensors.js';
 import { dataOf, faultsOf } from '../dataset/dataset-on-disk.js';
+import { withRangesOf } from './serve-ranges.js';
 
 /** A Python with tifffile, rasterio and glymur: `test/services/rasters.sh install` prints its path. */
 const python = process.env['BANDALIGN_TEST_RASTERS'];
@@ -505,6 +503,9 @@ text('in.vrt', '<?xml version="1.0"?>\\n<!-- a stack -->\\n<VRTDataset rasterXSi
 let folder: string;
 const placeOf = (sibling: Sibling): string => join(folder, String(siblings.indexOf(sibling)));
 
+/** What a sibling's program wrote. */
+const inputIn = (at: string): string => ['in.tif', 'in.jp2'].find((name) => existsSync(join(at, name))) ?? '';
+
 beforeAll(() => {
   if (missing) return;
   folder = mkdtempSync(join(tmpdir(), 'bandalign-siblings-'));
@@ -534,7 +535,7 @@ describe.skipIf(missing)(`files of other programs, beside the reported ones${mis
     async (_, sibling) => {
       const at = placeOf(sibling);
       const { inputs, mask, ...more } = sibling.request ?? {};
-      const input = ['in.tif', 'in.jp2'].find((name) => existsSync(join(at, name))) ?? '';
+      const input = inputIn(at);
       const out = join(at, 'out/a.tif');
       const align = async () =>
         applyScene(
@@ -584,7 +585,7 @@ describe.skipIf(missing)(`files of other programs, beside the reported ones${mis
     async (_, sibling) => {
       const at = placeOf(sibling);
       const { mask, source } = sibling.pair ?? {};
-      const input = source ?? ['in.tif', 'in.jp2'].find((name) => existsSync(join(at, name))) ?? '';
+      const input = source ?? inputIn(at);
       const data: ExperimentInput['data'] = {
         pair: { source: input, target: 't.tif', patch: [4, 16], ...(mask ? { mask } : {}) },
       };
@@ -625,25 +626,22 @@ for b, name in enumerate(('B02', 'B03', 'B04', 'B08')):
     by_rasterio(a[b:b+1], path=name + '.tif', driver='COG', compress='DEFLATE')
     by_glymur(a[b:b+1], name + '.jp2')`;
     execFileSync(python ?? '', ['-c', code, at], { stdio: ['ignore', 'ignore', 'inherit'] });
-    const server = createServer((request, response) => {
-      const bytes = readFileSync(join(at, basename((request.url ?? '').split('?')[0])));
-      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? [];
-      const end = Math.min(Number(to), bytes.length - 1);
-      response.writeHead(206, { 'content-range': `bytes ${from}-${end}/${bytes.length}` });
-      response.end(bytes.subarray(Number(from), end + 1));
+    await withRangesOf(at, async (host) => {
+      for (const ending of [
+        'tif?sig=a%2Fb%3D',
+        'tif?of=/x/y.jp2&sig=a/b',
+        'jp2?of=c.tif',
+        'jp2?a=1#B05.tif',
+      ]) {
+        const inputs = ['B02', 'B03', 'B04', 'B08'].map((band) => `${host}/${band}.${ending}`);
+        const out = join(at, 'out/a.tif');
+        await applyScene({ inputs, out, boaOffset: 0 }, { aligner: await loadAligner(weights), weights });
+        const bands = await withRaster(out, async (raster) => raster.read());
+        for (const [b, band] of bands.entries())
+          for (const [i, value] of band.entries())
+            expect(Math.abs(value - lines[b][0] * truth(b, i) - lines[b][1]), ending).toBeLessThan(0.01);
+      }
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const host = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    for (const ending of ['tif?sig=a%2Fb%3D', 'tif?of=/x/y.jp2&sig=a/b', 'jp2?of=c.tif', 'jp2?a=1#B05.tif']) {
-      const inputs = ['B02', 'B03', 'B04', 'B08'].map((band) => `${host}/${band}.${ending}`);
-      const out = join(at, 'out/a.tif');
-      await applyScene({ inputs, out, boaOffset: 0 }, { aligner: await loadAligner(weights), weights });
-      const bands = await withRaster(out, async (raster) => raster.read());
-      for (const [b, band] of bands.entries())
-        for (const [i, value] of band.entries())
-          expect(Math.abs(value - lines[b][0] * truth(b, i) - lines[b][1]), ending).toBeLessThan(0.01);
-    }
-    server.close();
   });
 
   test.each([

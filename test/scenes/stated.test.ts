@@ -1,8 +1,6 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/layout.js';
 import { readPatch } from '../../src/dataset/read-patch.js';
@@ -12,6 +10,7 @@ import { readSceneList } from '../../src/scenes/scene-list.js';
 import type { SceneRequest } from '../../src/scenes/scene-request.js';
 import { loadAligner } from '../../src/training/load-weights.js';
 import { dataOf, faultsOf } from '../dataset/dataset-on-disk.js';
+import { withRangesOf } from './serve-ranges.js';
 
 // rasters that other programs wrote, each with the right answer; README of each says which public report it follows
 const cases = join(import.meta.dirname, '../fixtures/raster-cases');
@@ -104,21 +103,13 @@ describe('scenes', () => {
 
   test('signed addresses, with a slash in the signature and without an ending that tells the format', async () => {
     const at = join(folder, 'signed-url');
-    const server = createServer((request, response) => {
-      const bytes = readFileSync(join(at, basename((request.url ?? '').split('?')[0])));
-      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? [];
-      const end = Math.min(Number(to), bytes.length - 1);
-      response.writeHead(206, { 'content-range': `bytes ${from}-${end}/${bytes.length}` });
-      response.end(bytes.subarray(Number(from), end + 1));
+    await withRangesOf(at, async (host) => {
+      for (const query of ['tif?sv=2021&sig=yDpPxIeW6E/tdpz98/zsNlcf0hQs%3D', 'jp2?X-Amz-Signature=abc']) {
+        const inputs = ['B02', 'B03', 'B04', 'B08'].map((band) => `${host}/${band}.${query}`);
+        const { out } = await apply('signed-url', { inputs, boaOffset: 0 });
+        await expectOutput('signed-url', out);
+      }
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const host = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    for (const query of ['tif?sv=2021&sig=yDpPxIeW6E/tdpz98/zsNlcf0hQs%3D', 'jp2?X-Amz-Signature=abc']) {
-      const inputs = ['B02', 'B03', 'B04', 'B08'].map((band) => `${host}/${band}.${query}`);
-      const { out } = await apply('signed-url', { inputs, boaOffset: 0 });
-      await expectOutput('signed-url', out);
-    }
-    server.close();
   });
 
   test('a list that PowerShell wrote', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createContext, runInContext } from 'node:vm';
-import { parseHTML } from 'linkedom';
+import type { parseHTML } from 'linkedom';
 import { seededRandom } from '../../config/random.js';
 import { encodePng } from '../encode-png.js';
 import { serialiseSvg } from './serialise-svg.js';
@@ -125,7 +125,8 @@ export interface PlotlyPage {
 
 type ToImage = (figure: string, options: string) => Promise<string>;
 
-const open = (script: string): PlotlyPage => {
+const open = async (script: string): Promise<PlotlyPage> => {
+  const { parseHTML } = await import('linkedom'); // takes 0.3 s to load
   const dom = parseHTML('<!doctype html><html><head></head><body></body></html>');
   measureSvg(dom);
   addCanvas(dom);
@@ -159,10 +160,10 @@ const open = (script: string): PlotlyPage => {
   };
 };
 
-const opened = new Map<string, PlotlyPage>();
+const opened = new Map<string, Promise<PlotlyPage>>();
 
 /** The window with plotly from this file: opened for the first figure (0.3 s) and kept. */
-export const plotlyPage = (script: string): PlotlyPage => {
+export const plotlyPage = (script: string): Promise<PlotlyPage> => {
   const page = opened.get(script) ?? open(script);
   opened.set(script, page);
   return page;

@@ -91,7 +91,7 @@ const render = async (figure: PlotlyFigure, wanted: Partial<ImageRequest>): Prom
   try {
     if (last?.key !== key) {
       const title = figureTitle(figure) ?? 'figure';
-      const page = plotlyPage(plotlyScript([drawn]));
+      const page = await plotlyPage(plotlyScript([drawn]));
       last = { key, svg: await page.drawSvg(JSON.stringify(drawn), { width, height, title }) };
     }
     return wanted.format === 'svg' ? Buffer.from(last.svg) : await rasterised(last.svg, wanted.scale ?? 2);
