@@ -93,7 +93,7 @@ const isEntry = (value: unknown): value is [string, string, string] =>
 export const readManifest = async (
   folder: string,
   key: string,
-  files: ReadonlySet<string>,
+  files: () => ReadonlySet<string>,
 ): Promise<Manifest | null> => {
   try {
     const stored = JSON.parse(await readFile(pathOf(folder), 'utf8')) as {
@@ -108,7 +108,8 @@ export const readManifest = async (
         { identity, digest: contents },
       ]),
     );
-    if (inputs.size !== files.size || ![...files].every((path) => inputs.has(path))) return null;
+    const wanted = files();
+    if (inputs.size !== wanted.size || [...wanted].some((path) => !inputs.has(path))) return null;
     return { inputs, digest: contentsDigest(key, inputs) };
   } catch {
     return null;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { DataSettings } from '../config/schema.js';
@@ -60,28 +61,26 @@ export interface DatasetCache {
 }
 
 /**
- * Patches with one path for each file, from wherever it was named: absolute, without symbolic links in its folders. The
- * file itself may be a link; its contents tell it from another.
+ * What gives a patch with one path for each file, from wherever it was named: absolute, without symbolic links in its
+ * folders. The file itself may be a link; its contents tell it from another.
  */
-const withRealPaths = (patches: readonly Patch[]): Promise<Patch[]> => {
-  const folders = new Map<string, Promise<string>>();
-  const real = async <Ref extends RasterRef | null>(ref: Ref): Promise<Ref> => {
-    if (ref === null) return ref;
-    const path = resolve(ref.path);
-    const folder = dirname(path);
-    // a folder that is not there is told when its files are read
-    const found = folders.get(folder) ?? realpath(folder).catch(() => folder);
-    folders.set(folder, found);
-    return { ...ref, path: join(await found, basename(path)) };
-  };
-  return Promise.all(
-    patches.map(async (patch) => ({
-      ...patch,
-      source: await real(patch.source),
-      target: await real(patch.target),
-      mask: await real(patch.mask),
-    })),
-  );
+const realPaths = async (patches: readonly Patch[]): Promise<(patch: Patch) => Patch> => {
+  const folders = new Map<string, string>();
+  for (const { source, target, mask } of patches)
+    for (const ref of [source, target, mask]) {
+      const folder = ref && dirname(ref.path);
+      if (folder === null || folders.has(folder)) continue;
+      // a folder that is not there is told when its files are read
+      folders.set(folder, await realpath(folder).catch(() => resolve(folder)));
+    }
+  const real = <Ref extends RasterRef | null>(ref: Ref): Ref =>
+    ref && { ...ref, path: join(folders.get(dirname(ref.path)) as string, basename(ref.path)) };
+  return (patch) => ({
+    ...patch,
+    source: real(patch.source),
+    target: real(patch.target),
+    mask: real(patch.mask),
+  });
 };
 
 /** Everything about a patch that the cache depends on. */
@@ -100,16 +99,22 @@ interface Location {
   key: string;
   shape: TableShape;
   /** Sorted by id: lists and folds may change without a new pass. */
-  patches: Patch[];
+  patches: readonly Patch[];
+  /** A patch of these with real paths: made when it is asked for, as thousands of them take memory. */
+  real: (patch: Patch) => Patch;
 }
 
 const locate = async ({ dataset, data, knots, joint }: CacheOptions): Promise<Location> => {
-  const sorted = [...dataset.all].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
-  const patches = await withRealPaths(sorted);
-  // version of what is computed: raise it when reading or counting changes what it makes of the same files
-  const key = digest(JSON.stringify(['bandalign patches', 1, data.bands.length, patches.map(patchKey)]));
+  const patches = [...dataset.all].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  const real = await realPaths(patches);
+  // the number is the version of what is computed: raise it when reading or counting changes what it makes of the same files
+  const hash = createHash('sha256').update(`["bandalign patches",1,${data.bands.length},[`);
+  // a patch at a time: the text of all is of some megabytes
+  for (const [at, patch] of patches.entries())
+    hash.update(`${at > 0 ? ',' : ''}${JSON.stringify(patchKey(real(patch)))}`);
+  const key = hash.update(']]').digest('hex');
   const shape = { knots, bins: data.bins, bandMax: [...data.bandMax], ...(joint && { joint }) };
-  return { folder: join(cacheRoot(), key.slice(0, 32)), key, shape, patches };
+  return { folder: join(cacheRoot(), key.slice(0, 32)), key, shape, patches, real };
 };
 
 const statisticsPath = ({ folder, shape }: Location, contents: string): string =>
@@ -164,7 +169,7 @@ const current = async (location: Location, signal?: AbortSignal): Promise<Manife
   const stored = await readManifest(
     location.folder,
     location.key,
-    new Set(location.patches.flatMap(filesOf)),
+    () => new Set(location.patches.flatMap((patch) => filesOf(location.real(patch)))),
   );
   if (!stored) return null;
   const { manifest, renewed } = await refreshManifest(location.key, stored, signal);
@@ -218,6 +223,7 @@ const build = async (
   try {
     const made = await packPatches({
       patches: location.patches,
+      real: location.real,
       bands: data.bands,
       statistics,
       pixels: pixels ? location.folder : null,

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import type { DataSettings, SplitSettings } from '../config/schema.js';
 import { Fault, refuse } from '../fault.js';
 import { sidecarEndings } from '../raster/sidecars.js';
@@ -35,13 +35,12 @@ const isFolder = (path: string): Promise<boolean> =>
   );
 
 const patchOf = (
-  root: string,
-  folders: Data['folders'],
   listed: ListedPatch,
+  folders: Record<'source' | 'target' | 'mask', string>,
   sidecars: ReadonlySet<string>,
 ): Patch => {
   const ref = (folder: string): RasterRef => {
-    const path = join(root, listed.region, folder, listed.file);
+    const path = folder + listed.file;
     const beside = sidecars.size === 0 ? [] : sidecarEndings.map((ending) => path + ending);
     const present = beside.filter((name) => sidecars.has(name));
     return { path, window: null, bands: null, ...(present.length > 0 ? { sidecars: present } : {}) };
@@ -143,8 +142,21 @@ const openLists = async (root: string, data: Data, divide: string, shown: number
     listNames.flatMap((name) => lists[name]),
     shown,
   );
+  const { source, target, mask } = data.folders;
+  const regions = new Map<string, Parameters<typeof patchOf>[1]>();
+  // joined once a region: a joined path is many small strings until it is used, thousands of them take memory
+  const foldersOf = (region: string): Parameters<typeof patchOf>[1] => {
+    const beneath = (folder: string): string => join(root, region, folder, sep);
+    const found = regions.get(region) ?? {
+      source: beneath(source),
+      target: beneath(target),
+      mask: beneath(mask),
+    };
+    regions.set(region, found);
+    return found;
+  };
   const of = (name: ListName): Patch[] =>
-    lists[name].map((patch) => patchOf(root, data.folders, patch, sidecars));
+    lists[name].map((patch) => patchOf(patch, foldersOf(patch.region), sidecars));
   return {
     lists: { train: of('train'), val: of('val'), test: of('test') },
     notes: [...(await syntheticNote(root)), ...repeats(lists)],
@@ -197,6 +209,7 @@ export const openDataset = async (
   const opened = await open(root, data, divide, missingShown);
   refuse(opened.faults);
   const lists = split ? resplit(opened.lists, split) : opened.lists;
-  const all = new Map(listNames.flatMap((name) => lists[name].map((patch) => [patch.id, patch] as const)));
+  const all = new Map<string, Patch>();
+  for (const name of listNames) for (const patch of lists[name]) all.set(patch.id, patch);
   return { root, lists, all: [...all.values()], notes: opened.notes };
 };

@@ -12,6 +12,8 @@ import { patchColumns, type TableShape } from './statistics-table.js';
 /** What a pass over the patches is asked for. */
 export interface PackJob {
   patches: readonly Patch[];
+  /** A patch of these with the paths to read it by. */
+  real: (patch: Patch) => Patch;
   bands: readonly string[];
   /** Statistics of this shape, and where their rows go; null for none. */
   statistics: { shape: TableShape; writer: StatisticsWriter } | null;
@@ -53,9 +55,16 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
   let expected: number | undefined;
   const writer = job.pixels === null ? null : await createCacheFile(job.pixels, () => expected);
   const reader = patchReader(patches.length);
-  const hashing = new Map<string, Promise<Input>>();
-  const input = (path: string): Promise<Input> => {
-    const begun = hashing.get(path) ?? inputOf(path, known.get(path));
+  const inputs = new Map<string, Input>();
+  const hashing = new Map<string, Promise<void>>();
+  const input = (path: string): Promise<void> => {
+    if (inputs.has(path)) return Promise.resolve();
+    const begun =
+      hashing.get(path) ??
+      inputOf(path, known.get(path)).then((found) => {
+        inputs.set(path, found);
+        hashing.delete(path);
+      });
     hashing.set(path, begun);
     return begun;
   };
@@ -68,7 +77,8 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
     seen.set(path, identity);
   };
 
-  const read = async (patch: Patch): Promise<PackedPatch | null | Fault> => {
+  const read = async (listed: Patch): Promise<PackedPatch | null | Fault> => {
+    const patch = job.real(listed);
     const paths = filesOf(patch);
     try {
       await Promise.all(paths.map(unchanged));
@@ -114,8 +124,6 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
     if (faults.length > 0) throw new Fault(faults);
     if (ids.length === 0)
       throw new Fault(`data: none of ${patches.length} patches has a valid pixel; look at their masks`);
-    const inputs = new Map<string, Input>();
-    for (const [path, digest] of hashing) inputs.set(path, await digest);
     const index = { bands: bands.length, ids, skipped, records };
     return { ids, skipped, pixels: writer && { writer, index }, inputs };
   } catch (error) {

@@ -19,7 +19,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CacheOptions, type DatasetCache, openCache } from '../../src/dataset/cache.js';
 import { type Dataset, openDataset } from '../../src/dataset/layout.js';
 import { packPatches } from '../../src/dataset/pack.js';
-import { type PatchPixels, tileKey } from '../../src/dataset/patch.js';
+import { type Patch, type PatchPixels, tileKey } from '../../src/dataset/patch.js';
 import { patchReader, readAndCount } from '../../src/dataset/patch-reader.js';
 import { readPatch } from '../../src/dataset/read-patch.js';
 import { buildTable } from '../../src/dataset/statistics-table.js';
@@ -497,7 +497,8 @@ describe('packing', () => {
     const [first] = dataset.all;
     const patches = Array.from({ length: 20 }, (_, k) => ({ ...first, id: `${first.id}${k}` }));
     let written: Promise<void> | undefined;
-    const job = { patches, bands: data.bands, statistics: null, pixels: null, known: new Map() };
+    const real = (patch: Patch): Patch => patch;
+    const job = { patches, real, bands: data.bands, statistics: null, pixels: null, known: new Map() };
     const onProgress = (): void => {
       written ??= changeBehindTheTimes(first.source.path);
     };
@@ -514,6 +515,7 @@ describe('packing', () => {
     }));
     const job = {
       patches,
+      real: (patch: Patch): Patch => patch,
       bands: data.bands,
       statistics: null,
       pixels: null,
