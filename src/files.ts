@@ -157,21 +157,38 @@ const writeWhole = async (path: string, write: (temporary: string) => Promise<Fi
   }
 };
 
+/** Characters that are written together. */
+const pieceLength = 65_536;
+
+/** Writes pieces, each where the one before it ended. */
+const writePieces = async (
+  file: FileHandle,
+  pieces: Iterable<string> | AsyncIterable<string>,
+): Promise<void> => {
+  let waiting = '';
+  for await (const piece of pieces) {
+    waiting += piece;
+    if (waiting.length < pieceLength) continue;
+    await file.writeFile(waiting);
+    waiting = '';
+  }
+  await file.writeFile(waiting);
+};
+
 /**
  * Writes a file, whole or piece by piece, so that a reader, also one after a power cut, sees the old content or the new, never a part. Creates the
  * folder. On failure the temporary file is removed and `path` is untouched.
  */
 export const writeAtomic = async (
   path: string,
-  data: string | Uint8Array | Iterable<string>,
+  data: string | Uint8Array | Iterable<string> | AsyncIterable<string>,
 ): Promise<void> => {
   await makeFolder(dirname(path));
   await writeWhole(path, async (temporary) => {
     const file = await open(temporary, 'wx');
     try {
-      const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
-      // each is written where the one before it ended
-      for (const piece of pieces) await file.writeFile(piece);
+      if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data);
+      else await writePieces(file, data);
       return file;
     } catch (error) {
       await file.close();

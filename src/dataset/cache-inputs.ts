@@ -1,8 +1,8 @@
-import { webcrypto } from 'node:crypto';
+import { createHash, webcrypto } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault, reason } from '../fault.js';
-import { digest, fileDigest, writeAtomic } from '../files.js';
+import { fileDigest, writeAtomic } from '../files.js';
 import { inOrder } from './in-order.js';
 
 /** What a file was when its contents were hashed. */
@@ -79,21 +79,22 @@ const pathOf = (folder: string): string => join(folder, 'inputs.json');
 
 /** The digest of all contents, in the order of their paths. */
 export const contentsDigest = (key: string, inputs: ReadonlyMap<string, Input>): string => {
-  const lines = [...inputs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, input]) => input.digest);
-  return digest([key, ...lines].join('\n'));
+  const hash = createHash('sha256').update(key);
+  for (const path of [...inputs.keys()].sort()) hash.update(`\n${inputs.get(path)?.digest}`);
+  return hash.digest('hex');
 };
 
 const isEntry = (value: unknown): value is [string, string, string] =>
   Array.isArray(value) && value.length === 3 && value.every((text) => typeof text === 'string');
 
 /**
- * The manifest of a folder; null where there is none of this version, or where it is not of exactly `files`, as after
- * damage.
+ * The manifest of a folder; null where there is none of this version, or where it is not of exactly `files` (which may
+ * name one more than once), as after damage.
  */
 export const readManifest = async (
   folder: string,
   key: string,
-  files: () => ReadonlySet<string>,
+  files: Iterable<string>,
 ): Promise<Manifest | null> => {
   try {
     const stored = JSON.parse(await readFile(pathOf(folder), 'utf8')) as {
@@ -108,22 +109,28 @@ export const readManifest = async (
         { identity, digest: contents },
       ]),
     );
-    const wanted = files();
-    if (inputs.size !== wanted.size || [...wanted].some((path) => !inputs.has(path))) return null;
+    const found = new Set<Input | undefined>();
+    for (const path of files) found.add(inputs.get(path));
+    if (found.size !== inputs.size || found.has(undefined)) return null;
     return { inputs, digest: contentsDigest(key, inputs) };
   } catch {
     return null;
   }
 };
 
-export const writeManifest = (folder: string, { inputs }: Manifest): Promise<void> =>
-  writeAtomic(
-    pathOf(folder),
-    JSON.stringify({
-      version,
-      inputs: [...inputs].map(([path, { identity, digest: contents }]) => [path, identity, contents]),
-    }),
-  );
+export const writeManifest = (folder: string, { inputs }: Manifest): Promise<void> => {
+  // in pieces: the text of all is of some megabytes
+  const pieces = function* (): Generator<string> {
+    yield `{"version":${version},"inputs":[`;
+    let between = '';
+    for (const [path, { identity, digest }] of inputs) {
+      yield between + JSON.stringify([path, identity, digest]);
+      between = ',';
+    }
+    yield ']}';
+  };
+  return writeAtomic(pathOf(folder), pieces());
+};
 
 /**
  * Brings a manifest up to date with the files: those of the same identity are taken as they are, others hashed again.
@@ -136,20 +143,21 @@ export const refreshManifest = async (
   manifest: Manifest,
   signal?: AbortSignal,
 ): Promise<{ manifest: Manifest; renewed: boolean }> => {
-  const inputs = new Map<string, Input>();
-  let renewed = false;
+  const changed = new Map<string, Input>();
   await inOrder(
-    [...manifest.inputs],
+    [...manifest.inputs.keys()],
     filesAtOnce,
-    async ([path, known]) => {
+    async (path) => {
+      const known = manifest.inputs.get(path);
       const { identity } = await identityOf(path);
-      return identity === known.identity ? known : inputOf(path, undefined);
+      return identity === known?.identity ? null : inputOf(path, undefined);
     },
-    async (input, [path, known]) => {
+    async (input, path) => {
       signal?.throwIfAborted();
-      renewed ||= input !== known;
-      inputs.set(path, input);
+      if (input) changed.set(path, input);
     },
   );
-  return { manifest: { inputs, digest: contentsDigest(key, inputs) }, renewed };
+  if (changed.size === 0) return { manifest, renewed: false };
+  const inputs = new Map([...manifest.inputs, ...changed]);
+  return { manifest: { inputs, digest: contentsDigest(key, inputs) }, renewed: true };
 };

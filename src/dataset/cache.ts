@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import type { DataSettings } from '../config/schema.js';
 import { Fault } from '../fault.js';
 import { digest, exists } from '../files.js';
@@ -65,16 +65,17 @@ export interface DatasetCache {
  * folders. The file itself may be a link; its contents tell it from another.
  */
 const realPaths = async (patches: readonly Patch[]): Promise<(patch: Patch) => Patch> => {
+  /** Real folders by those that are named, with the separator behind them. */
   const folders = new Map<string, string>();
   for (const { source, target, mask } of patches)
     for (const ref of [source, target, mask]) {
       const folder = ref && dirname(ref.path);
       if (folder === null || folders.has(folder)) continue;
       // a folder that is not there is told when its files are read
-      folders.set(folder, await realpath(folder).catch(() => resolve(folder)));
+      folders.set(folder, join(await realpath(folder).catch(() => resolve(folder)), sep));
     }
   const real = <Ref extends RasterRef | null>(ref: Ref): Ref =>
-    ref && { ...ref, path: join(folders.get(dirname(ref.path)) as string, basename(ref.path)) };
+    ref && { ...ref, path: `${folders.get(dirname(ref.path))}${basename(ref.path)}` };
   return (patch) => ({
     ...patch,
     source: real(patch.source),
@@ -166,11 +167,10 @@ const load = async (location: Location, contents: string, pixels: boolean): Prom
 
 /** The manifest as the files are now; null where nothing was built yet. */
 const current = async (location: Location, signal?: AbortSignal): Promise<Manifest | null> => {
-  const stored = await readManifest(
-    location.folder,
-    location.key,
-    () => new Set(location.patches.flatMap((patch) => filesOf(location.real(patch)))),
-  );
+  const files = function* (): Generator<string> {
+    for (const patch of location.patches) yield* filesOf(location.real(patch));
+  };
+  const stored = await readManifest(location.folder, location.key, files());
   if (!stored) return null;
   const { manifest, renewed } = await refreshManifest(location.key, stored, signal);
   // new times of unchanged contents: not worth a failure where the cache is read-only

@@ -56,6 +56,8 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
   const writer = job.pixels === null ? null : await createCacheFile(job.pixels, () => expected);
   const reader = patchReader(patches.length);
   const inputs = new Map<string, Input>();
+  /** Identities at first sight that `inputs` does not tell. */
+  const seen = new Map<string, string>();
   const hashing = new Map<string, Promise<void>>();
   const input = (path: string): Promise<void> => {
     if (inputs.has(path)) return Promise.resolve();
@@ -64,17 +66,18 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
       inputOf(path, known.get(path)).then((found) => {
         inputs.set(path, found);
         hashing.delete(path);
+        if (seen.get(path) === found.identity) seen.delete(path);
       });
     hashing.set(path, begun);
     return begun;
   };
 
   // the identity at first sight holds for the whole pass: windows of one raster are read at different times
-  const seen = new Map<string, string>();
   const unchanged = async (path: string): Promise<void> => {
     const { identity } = await identityOf(path);
-    if ((seen.get(path) ?? identity) !== identity) throw changedFault(path);
-    seen.set(path, identity);
+    const first = seen.get(path) ?? inputs.get(path)?.identity;
+    if (first === undefined || first === '') seen.set(path, identity);
+    else if (first !== identity) throw changedFault(path);
   };
 
   const read = async (listed: Patch): Promise<PackedPatch | null | Fault> => {

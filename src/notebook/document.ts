@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { Fault, reason } from '../fault.js';
 import { makeFolder, temporaryName, writeAtomic } from '../files.js';
 import type { MimeBundle } from './kernel-output.js';
+import type { PrintedText } from './printed-text.js';
 import type { Fields } from './wire.js';
 
 /** One output of a code cell, as nbformat 4 has it, with texts joined. */
@@ -30,6 +31,14 @@ export interface Notebook {
   nbformat_minor: number;
 }
 
+const printed = new WeakMap<CellOutput, PrintedText>();
+
+/** Says in what pieces the text of a stream is to be had: it is then not made as a whole to be written. */
+export const keepPrinted = (output: CellOutput, text: PrintedText): void => void printed.set(output, text);
+
+/** What {@link keepPrinted} kept. */
+export const printedOf = (output: CellOutput): PrintedText | undefined => printed.get(output);
+
 const isText = (mime: string): boolean =>
   mime.startsWith('text/') || mime === 'image/svg+xml' || mime === 'application/javascript';
 
@@ -43,11 +52,6 @@ const writtenBundle = (data: MimeBundle): MimeBundle =>
     ]),
   );
 
-const writtenOutput = (output: CellOutput): Fields => {
-  if (output.output_type === 'stream') return { ...output, text: lines(output.text) };
-  return output.output_type === 'error' ? { ...output } : { ...output, data: writtenBundle(output.data) };
-};
-
 /** A copy with the keys of every object in order, as Python's nbformat writes them. */
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted);
@@ -59,21 +63,57 @@ const sorted = (value: unknown): unknown => {
 const indented = (value: unknown, depth: number): string =>
   JSON.stringify(sorted(value), null, 1).replaceAll('\n', `\n${' '.repeat(depth)}`);
 
+const depthOfOutputs = 4;
+
+function* outputPieces(output: CellOutput): Generator<string> {
+  if (output.output_type !== 'stream') {
+    const written = 'data' in output ? { ...output, data: writtenBundle(output.data) } : output;
+    yield indented(written, depthOfOutputs);
+    return;
+  }
+  const { name, output_type } = output;
+  const [before, after] = indented({ name, output_type, text: [] }, depthOfOutputs).split(/(?<=\[)(?=\]\n)/);
+  const margin = `\n${' '.repeat(depthOfOutputs + 1)}`;
+  yield before;
+  let between = '';
+  for (const piece of printedOf(output)?.pieces() ?? [output.text]) {
+    const items = lines(piece).map((line) => `${margin} ${JSON.stringify(line)}`);
+    if (items.length === 0) continue;
+    yield between + items.join(',');
+    between = ',';
+  }
+  yield (between === '' ? '' : margin) + after;
+}
+
+/** A cell's text; that of its outputs, which may be large, is made as it is taken. */
+function* cellPieces(cell: Cell): Generator<string> {
+  const { outputs = [], ...rest } = cell;
+  const text = indented({ ...rest, source: lines(cell.source), ...(cell.outputs && { outputs: [] }) }, 2);
+  if (outputs.length === 0) {
+    yield text;
+    return;
+  }
+  // a line's end within a value is escaped: this is the cell's own list
+  const at = text.indexOf('\n   "outputs": []') + '\n   "outputs": ['.length;
+  yield text.slice(0, at);
+  const margin = `\n${' '.repeat(depthOfOutputs)}`;
+  for (const [index, output] of outputs.entries()) {
+    yield `${index > 0 ? ',' : ''}${margin}`;
+    yield* outputPieces(output);
+  }
+  yield `\n   ${text.slice(at)}`;
+}
+
 /**
- * The text of an .ipynb file, laid out as Jupyter lays it out: a diff shows what has changed and nothing else. In pieces, a
- * cell each, so that a notebook of many outputs is not in memory twice.
+ * The text of an .ipynb file, laid out as Jupyter lays it out: a diff shows what has changed and nothing else. In pieces, so
+ * that a notebook of many outputs is not in memory twice.
  */
 export function* notebookPieces({ cells, ...rest }: Notebook): Generator<string> {
   yield '{\n "cells": [';
-  for (const [index, cell] of cells.entries())
-    yield `${index > 0 ? ',' : ''}\n  ${indented(
-      {
-        ...cell,
-        source: lines(cell.source),
-        ...(cell.outputs ? { outputs: cell.outputs.map(writtenOutput) } : {}),
-      },
-      2,
-    )}`;
+  for (const [index, cell] of cells.entries()) {
+    yield `${index > 0 ? ',' : ''}\n  `;
+    yield* cellPieces(cell);
+  }
   // the others' names come after `cells`
   yield `${cells.length > 0 ? '\n ' : ''}],${indented(rest, 0).slice(1)}\n`;
 }

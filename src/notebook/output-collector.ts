@@ -1,6 +1,7 @@
-import type { CellOutput } from './document.js';
+import { type CellOutput, keepPrinted, printedOf } from './document.js';
 import type { KernelMessage } from './kernel-client.js';
 import type { MimeBundle } from './kernel-output.js';
+import { type PrintedText, printedText } from './printed-text.js';
 import type { Fields } from './wire.js';
 
 type Shown = Extract<CellOutput, { output_type: 'display_data' | 'execute_result' }>;
@@ -15,10 +16,17 @@ const settledLine = (line: string): string => {
 const settled = (text: string): string =>
   text.includes('\r') ? text.split('\n').map(settledLine).join('\n') : text;
 
-/** `text` after `before`; only the last line of `before` can still change. */
-const continued = (before: string, text: string): string => {
-  const start = before.lastIndexOf('\n') + 1;
-  return before.slice(0, start) + settled(before.slice(start) + text);
+/** A stream's output over its text, which is made when it is asked for; {@link printedOf} has it in pieces. */
+const streamOutput = (name: 'stdout' | 'stderr', printed: PrintedText): CellOutput => {
+  const output: CellOutput = {
+    output_type: 'stream',
+    name,
+    get text() {
+      return [...printed.pieces()].join('');
+    },
+  };
+  keepPrinted(output, printed);
+  return output;
 };
 
 /** Gathers the outputs of the cells of one notebook. */
@@ -51,11 +59,15 @@ export const collectOutputs = (): OutputCollector => {
         const name = content['name'] === 'stderr' ? 'stderr' : 'stdout';
         const text = String(content['text'] ?? '');
         const last = clearNext ? undefined : outputs.at(-1);
-        if (last?.output_type !== 'stream' || last.name !== name)
-          push({ output_type: 'stream', name, text: settled(text) });
+        const printed = last?.output_type === 'stream' && last.name === name ? printedOf(last) : undefined;
+        if (!printed) {
+          const begun = printedText();
+          begun.append(settled(text));
+          push(streamOutput(name, begun));
+        }
         // most texts are appended and no more: one line of 32 MiB arrives in many parts
-        else if (returned || text.includes('\r')) last.text = continued(last.text, text);
-        else last.text += text;
+        else if (returned || text.includes('\r')) printed.replaceLine(settled(printed.line() + text));
+        else printed.append(text);
         if (text !== '') returned = text.endsWith('\r');
       } else if (type === 'display_data' || type === 'update_display_data') {
         const id = (content['transient'] as Fields | undefined)?.['display_id'];
