@@ -7,8 +7,6 @@ export interface Acquisition {
   time: number;
   /** Share of the tile's seen part that is clear, 0 … 1; null where its source cannot say (a product name). */
   clear: number | null;
-  /** The item's id, or the product's name; `''` where there is none. */
-  id: string;
 }
 
 /** Outline of a tile, degrees: longitude and latitude, first point not repeated. */

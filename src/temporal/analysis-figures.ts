@@ -50,15 +50,22 @@ const titled = (text: string, { simulated }: Analysis): string =>
 
 const months = (analysis: Analysis): Figure => {
   const { period, sensors, statistics } = analysis;
-  const names = monthsOf(period).map(({ month }) => month);
-  const only = new Map([...sensors, 'several'].map((name) => [name, names.map(() => 0)]));
+  const inPeriod = monthsOf(period);
+  const names = inPeriod.map(({ month }) => month);
+  const seers = [...sensors, 'several'];
+  const only = new Map(seers.map((name) => [name, names.map(() => 0)]));
+  // by day of the period: 0 for nobody, else which of `seers`, counted from 1
+  const seen = new Uint16Array(period.to - period.from + 1);
   for (const bySet of statistics.values()) {
-    const seen = new Map<number, string>();
-    for (const sensor of sensors)
-      for (const day of bySet.get(sensor)!.clearDays) seen.set(day, seen.has(day) ? 'several' : sensor);
-    for (const [name, counted] of only) {
-      const days = [...seen].filter(([, who]) => who === name).map(([day]) => day);
-      const perMonth = countByMonth(Int32Array.from(days).sort(), period);
+    seen.fill(0);
+    for (const [index, sensor] of sensors.entries())
+      for (const day of bySet.get(sensor)!.clearDays)
+        seen[day - period.from] = seen[day - period.from] === 0 ? index + 1 : seers.length;
+    const days = seers.map((): number[] => []);
+    for (const [day, who] of seen.entries()) if (who > 0) days[who - 1].push(period.from + day);
+    for (const [who, name] of seers.entries()) {
+      const counted = only.get(name)!;
+      const perMonth = countByMonth(days[who], period, inPeriod);
       names.forEach((month, index) => {
         counted[index] += perMonth[month] / statistics.size;
       });
@@ -83,7 +90,7 @@ const ecdf = (analysis: Analysis): Figure => {
       .map((set) => set.join('+'))
       .map((set) => ({
         name: sensorLabel(set),
-        gaps: [...statistics.values()].flatMap((bySet) => gapsBetween(bySet.get(set)!.clearDays)),
+        gaps: [...statistics.values()].flatMap((bySet) => [...gapsBetween(bySet.get(set)!.clearDays)]),
         colour:
           sensors.length > 2 && set.includes('+') && set !== sensors.join('+')
             ? undefined

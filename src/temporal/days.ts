@@ -1,8 +1,11 @@
+import { remembered } from './remembered.js';
+
 /** Days are whole UTC days counted from 1970-01-01, so that gaps are differences and leap days need no care. */
 export const msPerDay = 86_400_000;
 
-const form =
-  /^(\d{4})[-/]?(\d{2})[-/]?(\d{2})(?:[T ](\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?)?$/i;
+const dayForm = /^(\d{4})[-/]?(\d{2})[-/]?(\d{2})$/;
+const clockForm =
+  /^(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?$/i;
 
 const offsetMinutes = (zone: string | undefined): number => {
   if (zone === undefined || zone.toUpperCase() === 'Z') return 0;
@@ -15,6 +18,25 @@ const daysIn = (year: number, month: number): number => {
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
 };
 
+/** The midnight of a date, ms UTC; NaN where there is no such day. */
+const midnightOf = remembered((text) => {
+  const match = dayForm.exec(text);
+  if (match === null) return Number.NaN;
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return Number.NaN;
+  return Date.UTC(year, month - 1, day);
+});
+
+/** A time of day with its zone as ms after the UTC midnight of its date; NaN where it is none. */
+const clockOf = (text: string): number => {
+  const match = clockForm.exec(text);
+  if (match === null) return Number.NaN;
+  const [hour, minute, second] = [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];
+  if (hour > 23 || minute > 59 || second > 60) return Number.NaN;
+  const fraction = match[4] === undefined ? 0 : Math.floor(Number(`0.${match[4]}`) * 1000);
+  return ((hour * 60 + minute - offsetMinutes(match[5])) * 60 + second) * 1000 + fraction;
+};
+
 /**
  * An ISO 8601 date or date-time (extended, basic, or with slashes as EarthExplorer writes it) as milliseconds UTC, or
  * null where it is none.
@@ -22,16 +44,11 @@ const daysIn = (year: number, month: number): number => {
  * Days that do not exist (2023-02-29) and hours beyond 23 are refused, where `Date.parse` would roll them over.
  */
 export const parseTime = (text: string): number | null => {
-  const match = form.exec(text.trim());
-  if (match === null) return null;
-  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
-  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return null;
-  const date = Date.UTC(year, month - 1, day);
-  if (match[4] === undefined) return date;
-  const [hour, minute, second] = [Number(match[4]), Number(match[5]), Number(match[6] ?? 0)];
-  if (hour > 23 || minute > 59 || second > 60) return null;
-  const fraction = match[7] === undefined ? 0 : Math.floor(Number(`0.${match[7]}`) * 1000);
-  return date + ((hour * 60 + minute - offsetMinutes(match[8])) * 60 + second) * 1000 + fraction;
+  const trimmed = text.trim();
+  const at = trimmed.search(/[T ]/i);
+  const time =
+    at < 0 ? midnightOf(trimmed) : midnightOf(trimmed.slice(0, at)) + clockOf(trimmed.slice(at + 1));
+  return Number.isNaN(time) ? null : time;
 };
 
 /** The UTC day that a time falls on. */

@@ -2,6 +2,7 @@ import type { Acquisition } from './acquisition.js';
 import { tileName } from './acquisition.js';
 import { dayOf, parseTime } from './days.js';
 import { readProductName } from './product-names.js';
+import { remembered } from './remembered.js';
 import { knownSensors, platformName } from './sensors.js';
 
 /** The raw values of one item, as texts; undefined where its source has no such value at all. */
@@ -35,19 +36,6 @@ export interface ReadContext {
   /** Items of the file at hand that are of sensors nobody asked for and the program does not know: how many of each. */
   others?: Map<string, number>;
 }
-
-/** What a function gave for a text, kept: a catalog writes the same few names on every line. */
-const remembered = <T>(of: (text: string) => T): ((text: string) => T) => {
-  const known = new Map<string, T>();
-  return (text) => {
-    let value = known.get(text);
-    if (value === undefined) {
-      value = of(text);
-      if (known.size < 100_000) known.set(text, value);
-    }
-    return value;
-  };
-};
 
 const tileOf = remembered(tileName);
 const platformOf = remembered((text) => platformName(text) ?? '');
@@ -140,5 +128,5 @@ export const readFields = (fields: Fields, where: () => string, context: ReadCon
   if (fields.nodata !== undefined) clear *= (100 - share(fields.nodata, 'nodata', 100, report)) / 100;
   if (!sound) return null;
   context.clouds?.push(cloud);
-  return { tile, platform: platform!, time: time as number, clear, id: fields.id ?? '' };
+  return { tile, platform: platform!, time: time as number, clear };
 };

@@ -108,28 +108,35 @@ export const gainTable = (
   const sets = sensorSets(sensors).map((set) => set.join('+'));
   const all = sensors.join('+');
   const tiles = [...statistics.values()];
-  return gainMeasures.map((measure) => {
+  const ratioSensors = sensors.length > 1 ? sensors : [];
+  const measured = gainMeasures.map((measure) => {
     const values = new Map(
       sets.map((set) => {
         const ofTile = tiles.map((bySet) => measure.of(bySet.get(set)!, period) ?? Number.NaN);
         return [set, Float64Array.from(ofTile)] as const;
       }),
     );
-    const ratioSensors = sensors.length > 1 ? sensors : [];
     const estimates = [
       ...sets.map((set) => (weight: ArrayLike<number>) => meanOf(values.get(set)!, weight)),
       ...ratioSensors.map((sensor) => ratioOf(values.get(all)!, values.get(sensor)!)),
     ];
-    const intervals = bootstrapTiles(tiles.length, estimates, options);
+    return { measure, values, estimates };
+  });
+  // the same tiles are drawn for every measure
+  const intervals = bootstrapTiles(
+    tiles.length,
+    measured.flatMap(({ estimates }) => estimates),
+    options,
+  );
+  return measured.map(({ measure, values, estimates }, index) => {
+    const own = intervals.slice(index * estimates.length, (index + 1) * estimates.length);
     return {
       measure,
-      means: Object.fromEntries(
-        sets.map((set, index) => [set, withInterval(intervals[index], values.get(set)!)]),
-      ),
+      means: Object.fromEntries(sets.map((set, at) => [set, withInterval(own[at], values.get(set)!)])),
       ratios: Object.fromEntries(
-        ratioSensors.map((sensor, index) => [
+        ratioSensors.map((sensor, at) => [
           sensor,
-          withInterval(intervals[sets.length + index], where(values.get(all)!, values.get(sensor)!)),
+          withInterval(own[sets.length + at], where(values.get(all)!, values.get(sensor)!)),
         ]),
       ),
       tiles: Object.fromEntries(sets.map((set) => [set, countOf(values.get(set)!)])),

@@ -20,8 +20,11 @@ export interface GapStatistics {
 }
 
 /** Lengths of the gaps between consecutive days; `days` ascending without repetition. */
-export const gapsBetween = (days: ArrayLike<number>): number[] =>
-  Array.from({ length: Math.max(0, days.length - 1) }, (_, index) => days[index + 1] - days[index]);
+export const gapsBetween = (days: ArrayLike<number>): Float64Array => {
+  const gaps = new Float64Array(Math.max(0, days.length - 1));
+  for (let index = 0; index < gaps.length; index++) gaps[index] = days[index + 1] - days[index];
+  return gaps;
+};
 
 /**
  * The days with the period's first and last day as boundaries (FORCE's convention: an interval that begins or ends
@@ -42,7 +45,7 @@ export const gapStatistics = (days: ArrayLike<number>): GapStatistics => {
     const none = { min: null, mean: null, median: null, max: null, std: null, longest: null };
     return { count, ...none, quantiles: gapQuantiles.map(() => null) };
   }
-  const sorted = Float64Array.from(gaps).sort();
+  const sorted = gaps.slice().sort();
   const mean = (days[days.length - 1] - days[0]) / count;
   const squares = gaps.reduce((sum, gap) => sum + (gap - mean) ** 2, 0);
   const at = gaps.indexOf(sorted[count - 1]);

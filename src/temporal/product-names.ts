@@ -114,7 +114,7 @@ export const readProductName = (path: string): Named | string | null => {
     if (match === null) continue;
     const { tile, platform, time } = read(match);
     if (time === null) return `date: ${name}; no such day or time`;
-    return { tile: tileName(tile), platform, time, clear: null, id: name };
+    return { tile: tileName(tile), platform, time, clear: null };
   }
   return null;
 };

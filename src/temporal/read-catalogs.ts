@@ -1,8 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { syntheticMarker } from '../dataset/synth/marker.js';
-import { Fault, reason } from '../fault.js';
-import { isDeeperThan } from '../json-depth.js';
+import { Fault } from '../fault.js';
 import { type Catalog, joinCatalogs } from './acquisition.js';
 import { type AssignedColumns, assignColumns, type ColumnRequest } from './columns.js';
 import { gridPlaces } from './common-grid.js';
@@ -12,41 +11,11 @@ import { readNames } from './read-names.js';
 import { readPaperLayout } from './read-paper-layout.js';
 import { readStac } from './read-stac.js';
 import { knownSensors } from './sensors.js';
+import { joinPieces, textPieces } from './text-pieces.js';
 
 const nothing = (): Catalog => ({ acquisitions: [], outlines: new Map(), simulated: false, notes: [] });
 
-/** Every line of newline-delimited JSON, or the one document. */
-const parseJson = (text: string, file: string, lines: boolean, context: ReadContext): unknown => {
-  const parse = (part: string, where: string): unknown => {
-    try {
-      return JSON.parse(part) as unknown;
-    } catch (error) {
-      context.faults.push(`${where}: not whole JSON (${reason(error)}); fetch the file again`);
-      return undefined;
-    }
-  };
-  if (!lines) return parse(text, file);
-  return text
-    .split('\n')
-    .map((line, index) => (line.trim() === '' ? undefined : parse(line, `${file} line ${index + 1}`)))
-    .filter((item) => item !== undefined);
-};
-
-/** The text of a file: UTF-8, or the encoding of Chinese Windows where its first line reads as Chinese. */
-const readText = async (path: string, context: ReadContext): Promise<string | null> => {
-  const bytes = await readFile(path);
-  for (const encoding of ['utf-8', 'gb18030'])
-    try {
-      const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
-      if (encoding === 'utf-8' || /\p{Script=Han}/u.test(text.split('\n', 1)[0])) return text;
-    } catch {
-      // the next one
-    }
-  context.faults.push(`${path}: not UTF-8 text; give STAC JSON, CSV or a list of product names`);
-  return null;
-};
-
-/** What a text is, by its name and its beginning. */
+/** What a file is, by its name and the beginning of its text. */
 const kindOf = (path: string, text: string): 'json' | 'lines' | 'csv' | 'names' => {
   const extension = extname(path).toLowerCase();
   if (['.ndjson', '.jsonl', '.geojsonl'].includes(extension)) return 'lines';
@@ -108,21 +77,32 @@ const readOne = async (path: string, columns: AssignedColumns, context: ReadCont
     return nothing();
   }
   if (found.isDirectory()) return readPaperLayout(path, context);
-  const text = await readText(path, context);
-  if (text === null) return nothing();
-  if (text.trim() === '') {
+  const rest = textPieces(path);
+  const head = (await rest.next()).value ?? '';
+  if (head.trim() === '') {
+    await rest.return();
     context.faults.push(`${path}: the catalog holds no items; give one with at least one acquisition`);
     return nothing();
   }
-  const kind = kindOf(path, text);
-  if (kind === 'csv') return readCsv(text, path, columns, context);
-  if (kind === 'names') return readNames(text, path, context);
-  const document = parseJson(text, path, kind === 'lines', context);
-  if (isDeeperThan(100, document)) {
-    context.faults.push(`${path}: values lie in more than 100 others; give STAC items`);
+  const pieces = (async function* () {
+    yield head;
+    yield* rest;
+  })();
+  const kind = kindOf(path, head);
+  if (kind === 'csv') return readCsv(pieces, path, columns, context);
+  if (kind === 'names') return readNames(await joinPieces(pieces), path, context);
+  return readStac(pieces, path, kind === 'lines', columns, context);
+};
+
+/** The catalog of a file; what makes the file unreadable is left in `context.faults`. */
+const readSound = async (path: string, columns: AssignedColumns, context: ReadContext): Promise<Catalog> => {
+  try {
+    return await readOne(path, columns, context);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    context.faults.push(...error.faults);
     return nothing();
   }
-  return document === undefined ? nothing() : readStac(document, path, columns, context);
 };
 
 /** What marks the data of a folder as synthetic; undefined where nothing does. */
@@ -175,7 +155,7 @@ export const readCatalogs = async (
     context.clouds = [];
     context.percent = assigned[index].mapping.cloud !== undefined;
     context.others = new Map();
-    const catalog = await marked(path, await readOne(path, assigned[index], context));
+    const catalog = await marked(path, await readSound(path, assigned[index], context));
     const notes = [
       ...catalog.notes,
       ...tellFractions(path, catalog, context),

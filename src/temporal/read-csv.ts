@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream';
 import Papa from 'papaparse';
+import { Fault } from '../fault.js';
 import type { Acquisition, Catalog, Outline } from './acquisition.js';
 import {
   type AssignedColumns,
@@ -91,65 +93,96 @@ const resolve = (
   return { readers, taken };
 };
 
+/** What one row of the file says; its cells as they are written. */
+type ReadRow = (row: readonly string[], line: number) => void;
+
+/** A row that a quote never closed would hold the rest of the file. */
+const longestRow = 1 << 24;
+
+/** Rows of CSV text, with the line on which each begins, as a quoted cell may hold several. Resolves when all are read. */
+const eachRow = async (
+  pieces: AsyncIterable<string>,
+  file: string,
+  read: ReadRow,
+  report: (fault: string) => void,
+): Promise<void> => {
+  let line = 1;
+  let [given, taken] = [0, 0];
+  const bounded = async function* (): AsyncGenerator<string> {
+    for await (const piece of pieces) {
+      given += piece.length;
+      if (given - taken > longestRow)
+        throw new Fault(`${file} line ${line}: a row of more than 16 MB; close its quotes`);
+      yield piece;
+    }
+  };
+  await new Promise<void>((resolve, reject) => {
+    Papa.parse<string[]>(Readable.from(bounded()), {
+      chunk: ({ data, errors, meta }) => {
+        taken = meta.cursor;
+        const problems = new Map(
+          errors.filter(({ type }) => type === 'Quotes').map(({ row, message }) => [row, message]),
+        );
+        for (const [index, row] of data.entries()) {
+          const here = line;
+          line += 1;
+          for (const cell of row) if (cell.includes('\n')) line += cell.split('\n').length - 1;
+          if (row.length === 1 && row[0].trim() === '') continue;
+          const problem = problems.get(index);
+          if (problem === undefined) read(row, here);
+          else report(`${file} line ${here}: ${problem.toLowerCase()}; mend the row`);
+        }
+      },
+      complete: () => resolve(),
+      error: reject,
+    });
+  });
+};
+
 /**
  * Reads acquisitions from CSV text with a header. Columns are taken by their names, {@link knownColumns}, unless `columns`
  * names others; a product's name in an id column tells what has no column. A column `simulated` marks a catalog of the
  * simulator.
  * Faults are left in `context.faults`, each with its line.
  */
-export const readCsv = (
-  text: string,
+export const readCsv = async (
+  pieces: AsyncIterable<string>,
   file: string,
   columns: AssignedColumns,
   context: ReadContext,
-): Catalog => {
+): Promise<Catalog> => {
   const acquisitions: Acquisition[] = [];
   const outlines = new Map<string, Outline>();
   const notes: string[] = [];
+  const before = context.faults.length;
   let header: string[] | null = null;
   let readers: Readers = {};
   let footprint: ReturnType<typeof footprintReader> = null;
   let simulatedColumn = -1;
   let usable = true;
+  let rows = 0;
   let simulated = false;
-  // the parser counts characters; lines are counted here, as a quoted field may hold several
-  let line = 1;
-  let counted = 0;
-  const source = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-  const lineBreak = Papa.parse(source, { preview: 1 }).meta.linebreak;
-  const step = (
-    row: string[],
-    cursor: number,
-    problems: readonly { message: string }[],
-    stop: () => void,
-  ): void => {
-    const here = line;
-    for (let at = source.indexOf('\n', counted); at >= 0 && at < cursor; at = source.indexOf('\n', at + 1))
-      line += 1;
-    counted = cursor;
-    if (row.length === 1 && row[0].trim() === '') return;
-    if (problems.length > 0) {
-      context.faults.push(`${file} line ${here}: ${problems[0].message.toLowerCase()}; mend the row`);
-      return;
-    }
+  const readHeader = (row: readonly string[]): void => {
+    header = row.map((name) => name.trim());
+    const resolved = resolve(file, header, columns, context.faults);
+    readers = resolved.readers;
+    footprint = columns.mapping.bbox
+      ? (cells) => textOutline(readers.bbox?.(cells) ?? '')
+      : footprintReader(header);
+    if (resolved.taken.length > 0) notes.push(`${file}: columns taken by name: ${resolved.taken.join(', ')}`);
+    simulatedColumn = header.indexOf('simulated');
+    usable = context.faults.length === before;
+  };
+  const readRow = (row: readonly string[], line: number): void => {
     if (header === null) {
-      header = row.map((name) => name.trim());
-      const before = context.faults.length;
-      const resolved = resolve(file, header, columns, context.faults);
-      readers = resolved.readers;
-      footprint = columns.mapping.bbox
-        ? (cells) => textOutline(readers.bbox?.(cells) ?? '')
-        : footprintReader(header);
-      if (resolved.taken.length > 0)
-        notes.push(`${file}: columns taken by name: ${resolved.taken.join(', ')}`);
-      simulatedColumn = header.indexOf('simulated');
-      usable = context.faults.length === before;
-      if (!usable) stop();
+      readHeader(row);
       return;
     }
+    if (!usable) return;
+    rows += 1;
     if (row.length !== header.length) {
       context.faults.push(
-        `${file} line ${here}: ${row.length} columns where the header has ${header.length}; mend the row`,
+        `${file} line ${line}: ${row.length} columns where the header has ${header.length}; mend the row`,
       );
       return;
     }
@@ -165,7 +198,7 @@ export const readCsv = (
         nodata: readers.nodata?.(row),
         id: readers.id?.(row),
       },
-      () => `${file} line ${here}`,
+      () => `${file} line ${line}`,
       context,
     );
     if (acquisition === null) return;
@@ -176,17 +209,8 @@ export const readCsv = (
       if (outline) outlines.set(acquisition.tile, outline);
     }
   };
-  Papa.parse<string[]>(source, {
-    newline: lineBreak as '\n' | '\r\n' | '\r',
-    step: (result, parser) =>
-      step(
-        result.data,
-        result.meta.cursor,
-        result.errors.filter(({ type }) => type === 'Quotes'),
-        () => parser.abort(),
-      ),
-  });
-  if (usable && (header === null || (acquisitions.length === 0 && line <= 2 && context.faults.length === 0)))
+  await eachRow(pieces, file, readRow, (fault) => context.faults.push(fault));
+  if (rows === 0 && context.faults.length === before)
     context.faults.push(`${file}: the catalog holds no items; give one with at least one acquisition`);
   return { acquisitions, outlines, simulated, notes };
 };

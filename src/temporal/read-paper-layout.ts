@@ -42,7 +42,6 @@ export const readPaperLayout = async (root: string, context: ReadContext): Promi
             platform,
             time,
             clear: null,
-            id: `${match[1]}_${match[2]}`,
           });
         }
       }

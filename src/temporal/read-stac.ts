@@ -1,3 +1,4 @@
+import { Fault, reason } from '../fault.js';
 import type { Acquisition, Catalog, Outline } from './acquisition.js';
 import {
   type AssignedColumns,
@@ -9,6 +10,7 @@ import {
 } from './columns.js';
 import { type Fields, type ReadContext, readFields } from './fields.js';
 import { boxOutline, geometryOutline, textOutline } from './footprint.js';
+import { type ItemPlace, readJsonItems } from './json-items.js';
 
 type Json = { readonly [key: string]: unknown };
 
@@ -78,15 +80,14 @@ const odataItem = (product: Json): Json => {
 };
 
 /** The items of whatever a STAC search was saved as: a collection of features, one item, or a list of pages. */
-const itemsOf = (document: unknown): unknown[] | null => {
+const itemsOf = (document: unknown, within = 0): unknown[] | null => {
   if (Array.isArray(document)) {
-    const pages = document.map(itemsOf);
+    const pages = within > 100 ? [null] : document.map((page) => itemsOf(page, within + 1));
     return pages.includes(null) ? null : pages.flatMap((page) => page ?? []);
   }
   if (!isObject(document)) return null;
   if (document['type'] === 'Feature') return [document];
-  if (Array.isArray(document['value']) && !Array.isArray(document['features']))
-    return document['value'].map((one) => (isObject(one) && one['ContentDate'] ? odataItem(one) : one));
+  if (Array.isArray(document['value']) && !Array.isArray(document['features'])) return document['value'];
   return Array.isArray(document['features']) ? document['features'] : null;
 };
 
@@ -106,33 +107,76 @@ const hasNextPage = (document: unknown): boolean =>
     (Array.isArray(document['links']) &&
       document['links'].some((link) => isObject(link) && link['rel'] === 'next')));
 
+/** What is read of a file's JSON: `read` gets each item, or each page where the file is a list of them. */
+type ReadDocument = (read: (value: unknown, place: ItemPlace) => void) => Promise<unknown>;
+
+/** One JSON document. */
+const wholeDocument =
+  (pieces: AsyncIterable<string>, file: string): ReadDocument =>
+  async (read) => {
+    try {
+      return await readJsonItems(pieces, read);
+    } catch (error) {
+      if (error instanceof SyntaxError)
+        throw new Fault(`${file}: not whole JSON (${reason(error)}); fetch the file again`);
+      if (error instanceof RangeError) throw new Fault(`${file}: ${error.message}; give STAC items`);
+      throw error;
+    }
+  };
+
+/** A document on each line. */
+const documentOfLines =
+  (pieces: AsyncIterable<string>, file: string, context: ReadContext): ReadDocument =>
+  async (read) => {
+    let [rest, line] = ['', 0];
+    const readLine = (text: string): void => {
+      line += 1;
+      if (text.trim() === '') return;
+      try {
+        read(JSON.parse(text) as unknown, 'list');
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+        context.faults.push(`${file} line ${line}: not whole JSON (${reason(error)}); fetch the file again`);
+      }
+    };
+    for await (const piece of pieces) {
+      const lines = piece.split('\n');
+      lines[0] = rest + lines[0];
+      rest = lines.pop()!;
+      lines.forEach(readLine);
+    }
+    readLine(rest);
+    return [];
+  };
+
 /**
- * Reads STAC items (an ItemCollection, any FeatureCollection of items, one item, a list of these; Copernicus' OData too)
- * from parsed JSON. Properties are taken by their names, {@link knownColumns}; a product's name tells what they lack.
- * A mapping meant for this file reads other properties. Faults are left in `context.faults` with the item's id.
+ * Reads STAC items (an ItemCollection, any FeatureCollection of items, one item, a list of these, one a line;
+ * Copernicus' OData too). Properties are taken by their names, {@link knownColumns}; a product's name tells what they
+ * lack. A mapping meant for this file reads other properties. Faults are left in `context.faults` with the item's id.
  */
-export const readStac = (
-  document: unknown,
+export const readStac = async (
+  pieces: AsyncIterable<string>,
   file: string,
+  lines: boolean,
   columns: AssignedColumns,
   context: ReadContext,
-): Catalog => {
+): Promise<Catalog> => {
   const acquisitions: Acquisition[] = [];
   const outlines = new Map<string, Outline>();
   const notes: string[] = [];
   let simulated = false;
-  const items = itemsOf(document);
-  if (items === null)
-    context.faults.push(`${file}: not STAC items; give an ItemCollection or FeatureCollection`);
-  else if (items.length === 0)
-    context.faults.push(`${file}: the catalog holds no items; give one with at least one acquisition`);
-  items?.forEach((item, index) => {
+  const before = context.faults.length;
+  let count = 0;
+  let known = true;
+  const readItem = (found: unknown): void => {
+    count += 1;
+    const item = isObject(found) && found['ContentDate'] ? odataItem(found) : found;
     const properties = isObject(item) ? item['properties'] : undefined;
     if (!isObject(item) || !isObject(properties)) {
-      context.faults.push(`${file} item ${index + 1}: no properties; give STAC items`);
+      context.faults.push(`${file} item ${count}: no properties; give STAC items`);
       return;
     }
-    const where = `${file} item ${text(item['id']) ?? index + 1}`;
+    const where = `${file} item ${text(item['id']) ?? count}`;
     const acquisition = readFields(fieldsOf(item, properties, columns), () => where, context);
     if (acquisition === null) return;
     acquisitions.push(acquisition);
@@ -144,13 +188,23 @@ export const readStac = (
         boxOutline(bbox);
       if (outline) outlines.set(acquisition.tile, outline);
     }
-  });
+  };
+  const readPage = (page: unknown): void => {
+    const items = itemsOf(page);
+    if (items === null) known = false;
+    else items.forEach(readItem);
+  };
+  const readDocument = lines ? documentOfLines(pieces, file, context) : wholeDocument(pieces, file);
+  const document = await readDocument((value, place) => (place === 'list' ? readPage : readItem)(value));
+  if (isObject(document) && document['type'] === 'Feature') readItem(document);
+  else if (!Array.isArray(document) && itemsOf(document) === null) known = false;
+  if (!known) context.faults.push(`${file}: not STAC items; give an ItemCollection or FeatureCollection`);
+  else if (count === 0 && context.faults.length === before)
+    context.faults.push(`${file}: the catalog holds no items; give one with at least one acquisition`);
   const matched = matchedOf(document);
-  if (items && matched !== null && matched > items.length)
-    notes.push(
-      `${file}: ${items.length} of ${matched} matched items; the other pages must be among the catalogs`,
-    );
-  else if (items && matched === null && hasNextPage(document))
+  if (matched !== null && matched > count)
+    notes.push(`${file}: ${count} of ${matched} matched items; the other pages must be among the catalogs`);
+  else if (matched === null && hasNextPage(document))
     notes.push(`${file}: it has a link to a next page; that must be among the catalogs`);
   return { acquisitions, outlines, simulated, notes };
 };

@@ -142,7 +142,6 @@ export const simulateCatalog = (places: readonly Place[], options: SimulationOpt
         platform,
         time,
         clear: 1 - cloud[dayOf(time) - period.from],
-        id: `simulated_${platform}_${place.tile}_${new Date(time).toISOString().slice(0, 10)}`,
       }));
   });
   return {
@@ -153,19 +152,14 @@ export const simulateCatalog = (places: readonly Place[], options: SimulationOpt
   };
 };
 
-/** A catalog as CSV of our own columns; the column `simulated` carries the label on. */
-export const catalogCsv = ({ acquisitions, simulated }: Catalog): string =>
+/** A simulated catalog as CSV of our own columns; the column `simulated` carries the label on. */
+export const catalogCsv = ({ acquisitions }: Catalog): string =>
   [
-    `tile,sensor,datetime,clear_fraction,id${simulated ? ',simulated' : ''}`,
-    ...acquisitions.map(({ tile, platform, time, clear, id }) =>
-      [
-        tile,
-        platform,
-        new Date(time).toISOString(),
-        clear?.toFixed(4) ?? '',
-        id,
-        ...(simulated ? ['true'] : []),
-      ].join(','),
-    ),
+    'tile,sensor,datetime,clear_fraction,id,simulated',
+    ...acquisitions.map(({ tile, platform, time, clear }) => {
+      const datetime = new Date(time).toISOString();
+      const id = `simulated_${platform}_${tile}_${datetime.slice(0, 10)}`;
+      return [tile, platform, datetime, clear?.toFixed(4) ?? '', id, 'true'].join(',');
+    }),
     '',
   ].join('\n');

@@ -44,7 +44,7 @@ describe('what the explorer counts', () => {
 
   it('lets no gap reach from one season into the next', () => {
     const at = (text: string) => ({
-      ...{ tile: 'A', platform: 's2a', time: parseTime(text)!, clear: 1, id: '' },
+      ...{ tile: 'A', platform: 's2a', time: parseTime(text)!, clear: 1 },
     });
     const days = ['2023-01-10', '2023-11-05', '2023-12-01', '2024-01-20', '2024-06-01', '2024-12-25'];
     const catalog: Catalog = {
@@ -197,7 +197,7 @@ describe.skipIf(findChromium() === undefined)('the explorer in a browser', { tim
   it('shows names of catalogs as text', async () => {
     const tile = '<img src=x onerror=document.title=1>';
     const acquisitions = [1, 4, 9].map((at) => ({
-      ...{ tile, platform: 's2a', time: at * 86_400_000, clear: null, id: '' },
+      ...{ tile, platform: 's2a', time: at * 86_400_000, clear: null },
     }));
     const bundle = await exploreTemporal({
       ...{ acquisitions, outlines: new Map(), simulated: false, notes: [] },

@@ -202,17 +202,17 @@ describe('CSV', () => {
     [
       'STAC, with WRS path and row',
       'id,datetime,platform,landsat:wrs_path,landsat:wrs_row,eo:cloud_cover\nx,2024-11-27T17:37:29Z,landsat-8,33,032,25\n',
-      { tile: '033-032', platform: 'landsat-8', clear: 0.75, id: 'x' },
+      { tile: '033-032', platform: 'landsat-8', clear: 0.75 },
     ],
     [
       'EarthExplorer',
       'Landsat Product Identifier L2,WRS Path,WRS Row,Date Acquired,Satellite,Scene Cloud Cover L1\ny,033,032,2024/11/27,9,50\n',
-      { tile: '033-032', platform: 'landsat-9', clear: 0.5, id: 'y' },
+      { tile: '033-032', platform: 'landsat-9', clear: 0.5 },
     ],
     [
       'CNSA',
       'SceneID,SatelliteID,SensorID,ScenePath,SceneRow,ReceiveTime,CloudPercent\n1,GF1,WFV2,12,87,2020-07-01 11:20:30,10\n',
-      { tile: '12-87', platform: 'gf1', clear: 0.9, id: '1' },
+      { tile: '12-87', platform: 'gf1', clear: 0.9 },
     ],
     [
       'EarthExplorer, of Sentinel-2',

@@ -36,7 +36,7 @@ it('writes tables, figures and one page, each of which says that the acquisition
 
 it('gives no interval for a mean that one tile alone has a value for', () => {
   const of = (tile: string, platform: string, day: number) => ({
-    ...{ tile, platform, time: day * 86_400_000, clear: 1, id: '' },
+    ...{ tile, platform, time: day * 86_400_000, clear: 1 },
   });
   const acquisitions = [0, 3, 8].flatMap((day) => [
     of('13TDE', 's2a', day),

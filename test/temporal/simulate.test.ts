@@ -1,12 +1,13 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Papa from 'papaparse';
 import { describe, expect, it } from 'vitest';
 import { analyse } from '../../src/temporal/analyse.js';
 import { sceneCloud, zonalCloud } from '../../src/temporal/cloud-climate.js';
-import { parseColumns } from '../../src/temporal/columns.js';
 import { dayOf, dayText, parseTime } from '../../src/temporal/days.js';
-import { readCsv } from '../../src/temporal/read-csv.js';
+import { readCatalogs } from '../../src/temporal/read-catalogs.js';
 import { catalogCsv, mgrsPlaces, simulateCatalog } from '../../src/temporal/simulate.js';
 
 const day = (text: string) => dayOf(parseTime(text)!);
@@ -66,18 +67,14 @@ describe('the simulator', () => {
     expect(north).toBeGreaterThan(middle);
   });
 
-  it('gives the same for the same seed, and carries its label through a file', () => {
+  it('gives the same for the same seed, and carries its label through a file', async () => {
     const make = (seed: number) => catalogCsv(simulateCatalog(mgrsPlaces(['13TDE']), { period, seed }));
     expect(make(1)).toBe(make(1));
     expect(make(1)).not.toBe(make(2));
-    const context = { named: [], faults: [] };
-    const catalog = readCsv(
-      make(1),
-      'x.csv',
-      { mapping: parseColumns('tile=tile').mapping, named: true },
-      context,
-    );
-    expect(context.faults).toEqual([]);
+    const folder = await mkdtemp(join(tmpdir(), 'simulated-'));
+    await writeFile(join(folder, 'x.csv'), make(1));
+    const catalog = await readCatalogs([join(folder, 'x.csv')]);
+    await rm(folder, { recursive: true });
     expect(catalog.simulated).toBe(true);
     expect(() => mgrsPlaces(['13TDE', 'Paris', '99XYZ'])).toThrow(/tile: Paris.*\n.*99XYZ/);
   });

@@ -16,7 +16,6 @@ const image = (minutes: number, clear: number | null): Acquisition => ({
   platform: 's2a',
   time: origin * msPerDay + minutes * 60_000,
   clear,
-  id: '',
 });
 const images = fc.array(
   fc.record({ minutes: fc.integer({ min: 0, max: 200 * 1440 }), clear: fc.integer({ min: 0, max: 100 }) }),
