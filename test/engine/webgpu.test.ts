@@ -146,7 +146,7 @@ describe('patches on the device', { timeout: 300_000 }, () => {
     delete process.env['BANDALIGN_DEVICE_MEMORY'];
   });
 
-  const { patches, bandMax, ...inputs } = makeCase(12, [4, 4, 16, 12], 32);
+  const { patches, bandMax, ...inputs } = makeCase(12, [4, 4, 16, 12], 256);
   const bytes = 4 * 4 * 16 * 12;
 
   /** Two epochs of the same two batches: what was read in each, and the errors. */
@@ -164,7 +164,7 @@ describe('patches on the device', { timeout: 300_000 }, () => {
         read.push(planned.map((rows) => [...rows]));
         for (const rows of batches) {
           const resident = await store.batch(rows, async () => planned.shift()!.map((row) => patches[row]));
-          const lut = inputs.lut.subarray(0, 2 * 4 * 32);
+          const lut = inputs.lut.subarray(0, 2 * 4 * 256);
           errors.push(await card.pixelError({ ...inputs, lut, bandMax, patches: resident }));
         }
       }
@@ -221,7 +221,7 @@ test('a lost device is a fault that says how to go on, and is opened anew', {
   timeout: 300_000,
 }, async (context) => {
   if (refused !== null) return context.skip(refused);
-  const given = makeCase(5, [2, 4, 20, 20], 16);
+  const given = makeCase(5, [2, 2, 20, 20], 16);
   const before = await card.pixelError(given);
   loseDevice();
   await expect(card.pixelError(given)).rejects.toThrow(

@@ -1,6 +1,7 @@
 import { Fault } from '../../fault.js';
 import { type GpuBuffer, type GpuDevice, type GpuPass, type GpuPipeline, usage } from './device.js';
 import type { Chunk } from './patches.js';
+import { pipelineOf } from './pipelines.js';
 import { errorPass, errorSlots, errorSum } from './shaders/error-pass.js';
 import { gradientPass, weightColumns, weightsSum } from './shaders/gradient-pass.js';
 import { momentSlots, momentsPass, momentsSum } from './shaders/moments-pass.js';
@@ -26,26 +27,13 @@ const passNames = Object.keys(passes) as PassName[];
 
 type Pipelines = Record<PassName, GpuPipeline>;
 
-const compiled = new WeakMap<GpuDevice, Map<string, Promise<Pipelines>>>();
-
-const compile = async (device: GpuDevice, shape: ShaderShape): Promise<Pipelines> => {
+/** The passes of a shape. */
+const pipelinesFor = async (device: GpuDevice, shape: ShaderShape): Promise<Pipelines> => {
   const made = passNames.map(async (name) => {
-    const label = `bandalign ${name}`;
-    const module = device.createShaderModule({ label, code: passes[name].text(shape) });
-    const compute = { module, entryPoint: 'main' };
-    return [name, await device.createComputePipelineAsync({ label, layout: 'auto', compute })] as const;
+    const code = passes[name].text(shape);
+    return [name, await pipelineOf(device, { label: `bandalign ${name}`, code, layout: 'auto' })] as const;
   });
   return Object.fromEntries(await Promise.all(made)) as Pipelines;
-};
-
-/** The passes of a shape, compiled once a device. */
-const pipelinesFor = (device: GpuDevice, shape: ShaderShape): Promise<Pipelines> => {
-  const known = compiled.get(device) ?? new Map<string, Promise<Pipelines>>();
-  compiled.set(device, known);
-  const key = JSON.stringify(shape);
-  const found = known.get(key) ?? compile(device, shape);
-  known.set(key, found);
-  return found;
 };
 
 /** Tiles that a workgroup goes through: fewer units leave fewer sums behind, more fill a card. */

@@ -20,6 +20,7 @@ import {
   usage,
 } from './device.js';
 import type { Chunk, ResidentPatch } from './patches.js';
+import { pipelineOf } from './pipelines.js';
 import { openPixelPasses } from './pixel-passes.js';
 import { batchBytes, batchWriter } from './shaders/batch.js';
 import {
@@ -62,7 +63,10 @@ const opener = (device: GpuDevice) => {
       })),
     });
     return {
-      pipelines: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      layout: {
+        name: entries.map(([binding, [, type]]) => `${binding} ${type}`).join(),
+        made: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      },
       group: device.createBindGroup({
         layout,
         entries: entries.map(([binding, [buffer]]) => ({ binding: Number(binding), resource: { buffer } })),
@@ -74,14 +78,12 @@ const opener = (device: GpuDevice) => {
     bindings: Bindings,
     kernels: readonly { label: string; code: string; groups: (samples: number) => number }[],
   ): Promise<Recorded[]> => {
-    const { pipelines, group } = layouts(bindings);
+    const { layout, group } = layouts(bindings);
     return Promise.all(
-      kernels.map(async ({ label, code, groups }) => {
-        const module = device.createShaderModule({ label, code });
-        const compute = { module, entryPoint: 'main' };
-        const pipeline = await device.createComputePipelineAsync({ label, layout: pipelines, compute });
-        return { label, pipeline, group, groups };
-      }),
+      kernels.map(async ({ label, code, groups }) => ({
+        ...{ label, group, groups },
+        pipeline: await pipelineOf(device, { label, code, layout }),
+      })),
     );
   };
 };
