@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { jupyterPath } from '../../src/notebook/kernelspec.js';
 import { packageRoot } from '../../src/notebook/package-root.js';
 import { findChromium, startChromium } from '../chromium.js';
@@ -16,26 +16,20 @@ if (jupyter !== '' && !existsSync(jupyter))
   throw new Error(`BANDALIGN_TEST_JUPYTER: ${jupyter} does not exist`);
 const browser = findChromium();
 
-/** A JupyterLab on a folder inside the checkout, as notebooks of users lie in theirs, and a page of it. */
-const inJupyterLab = async (
-  cells: readonly (string | CellSketch)[],
-  use: (page: Page, folder: string, address: string) => Promise<void>,
-  front: 'lab' | 'notebook' = 'lab',
-): Promise<void> => {
-  const folder = join(packageRoot, '.services', `lab-${process.pid}-${Math.random().toString(36).slice(2)}`);
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'package.json'), '{ "name": "lab", "type": "module" }');
-  await writeNotebookFile(folder, 'lab.ipynb', cells);
+/** A JupyterLab on a folder inside the checkout, as notebooks of users lie in theirs, and a browser. */
+const startJupyterLab = async () => {
+  const root = join(packageRoot, '.services', `lab-${process.pid}-${Math.random().toString(36).slice(2)}`);
+  await mkdir(root, { recursive: true });
   const server = spawn(
     jupyter,
     [
       ...[
-        front,
+        'lab',
         '--no-browser',
         '--allow-root',
         '--ip=127.0.0.1',
         '--port=0',
-        `--ServerApp.root_dir=${folder}`,
+        `--ServerApp.root_dir=${root}`,
       ],
       ...['--IdentityProvider.token=', '--ServerApp.password=', '--LabApp.expose_app_in_browser=True'],
       '--LabApp.news_url=',
@@ -44,49 +38,26 @@ const inJupyterLab = async (
       env: {
         ...process.env,
         JUPYTER_PATH: jupyterPath,
-        JUPYTER_CONFIG_DIR: join(folder, 'config'),
-        JUPYTER_DATA_DIR: join(folder, 'data'),
-        JUPYTER_RUNTIME_DIR: join(folder, 'runtime'),
-        JUPYTERLAB_SETTINGS_DIR: join(folder, 'settings'),
-        JUPYTERLAB_WORKSPACES_DIR: join(folder, 'workspaces'),
+        JUPYTER_CONFIG_DIR: join(root, 'config'),
+        JUPYTER_DATA_DIR: join(root, 'data'),
+        JUPYTER_RUNTIME_DIR: join(root, 'runtime'),
+        JUPYTERLAB_SETTINGS_DIR: join(root, 'settings'),
+        JUPYTERLAB_WORKSPACES_DIR: join(root, 'workspaces'),
       },
       stdio: ['ignore', 'ignore', 'pipe'],
     },
   );
-  const running = await startChromium();
-  const page = await running.newPage({ viewport: { width: 1200, height: 1000 } });
-  try {
-    const address = await new Promise<string>((resolve, reject) => {
-      let said = '';
-      server.stderr.on('data', (chunk: Buffer) => {
-        said += chunk.toString('utf8');
-        const found = /http:\/\/127\.0\.0\.1:\d+\//.exec(said);
-        if (found) resolve(found[0]);
-      });
-      server.once('exit', () => reject(new Error(said)));
+  const address = await new Promise<string>((resolve, reject) => {
+    let said = '';
+    server.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8');
+      const found = /http:\/\/127\.0\.0\.1:\d+\//.exec(said);
+      if (found) resolve(found[0]);
     });
-    page.setDefaultTimeout(60_000);
-    // it names its address before it listens
-    await expect
-      .poll(
-        () =>
-          page
-            .goto(`${address}${front === 'lab' ? 'lab/tree' : 'notebooks'}/lab.ipynb`)
-            .then(Boolean, () => false),
-        { timeout: 60_000 },
-      )
-      .toBe(true);
-    if (front === 'notebook') {
-      await use(page, folder, address);
-      return;
-    }
-    await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor();
-    // idle it says, too, while there is no kernel yet: JupyterLab then asks for one when cells are run
-    await page.locator('#jp-main-statusbar', { hasText: 'TypeScript (bandalign) | Idle' }).waitFor();
-    await use(page, folder, address);
-  } finally {
-    const images = process.env['BANDALIGN_TEST_SCREENSHOTS'];
-    if (images) await page.screenshot({ path: join(images, `jupyterlab-${Date.now()}.png`) }).catch(() => {});
+    server.once('exit', () => reject(new Error(said)));
+  });
+  const running = await startChromium();
+  const end = async (): Promise<void> => {
     await running.close();
     server.kill('SIGTERM');
     // a server that is just starting a kernel may not listen
@@ -95,7 +66,46 @@ const inJupyterLab = async (
       server.exitCode === null && server.signalCode === null ? server.once('exit', resolve) : resolve(null),
     );
     clearTimeout(last);
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    await rm(root, { recursive: true, force: true, maxRetries: 5 });
+  };
+  return { root, address, running, end };
+};
+
+let lab: Awaited<ReturnType<typeof startJupyterLab>>;
+let places = 0;
+
+/** A folder of its own in the JupyterLab, with a notebook, and a page of it; `addressOf` gives those of other notebooks. */
+const inJupyterLab = async (
+  cells: readonly (string | CellSketch)[],
+  use: (page: Page, folder: string, addressOf: (notebook: string) => string) => Promise<void>,
+  front: 'lab' | 'notebook' = 'lab',
+): Promise<void> => {
+  const { root, address, running } = lab;
+  const place = `place-${places++}`;
+  const folder = join(root, place);
+  await mkdir(folder);
+  await writeFile(join(folder, 'package.json'), '{ "name": "lab", "type": "module" }');
+  await writeNotebookFile(folder, 'lab.ipynb', cells);
+  // a workspace of its own: what other tests had open stays away
+  const addressOf = (notebook: string): string =>
+    `${address}${front === 'lab' ? `lab/workspaces/${place}/tree` : 'notebooks'}/${place}/${notebook}`;
+  const page = await running.newPage({ viewport: { width: 1200, height: 1000 } });
+  try {
+    page.setDefaultTimeout(60_000);
+    // it names its address before it listens
+    await expect
+      .poll(() => page.goto(addressOf('lab.ipynb')).then(Boolean, () => false), { timeout: 60_000 })
+      .toBe(true);
+    if (front === 'lab') {
+      await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor();
+      // idle it says, too, while there is no kernel yet: JupyterLab then asks for one when cells are run
+      await page.locator('#jp-main-statusbar', { hasText: 'TypeScript (bandalign) | Idle' }).waitFor();
+    }
+    await use(page, folder, addressOf);
+  } finally {
+    const images = process.env['BANDALIGN_TEST_SCREENSHOTS'];
+    if (images) await page.screenshot({ path: join(images, `jupyterlab-${Date.now()}.png`) }).catch(() => {});
+    await page.close();
   }
 };
 
@@ -119,6 +129,10 @@ describe.skipIf(jupyter === '' || browser === undefined)(
   { timeout: 300_000 },
   () => {
     requireBuild();
+    beforeAll(async () => {
+      lab = await startJupyterLab();
+      return lab.end;
+    });
 
     it('is worked in: modules edited, the notebook saved, packages installed, cells interrupted', async () =>
       inJupyterLab(
@@ -210,7 +224,7 @@ describe.skipIf(jupyter === '' || browser === undefined)(
         [
           `import { display } from '${join(packageRoot, 'dist/notebook/display.js')}';\ndisplay(${JSON.stringify(slider)});`,
         ],
-        async (page, folder, address) => {
+        async (page, folder, addressOf) => {
           await runCell(page, 0);
           const plot = output(page, 0).locator('.js-plotly-plot');
           await plot.locator('.bars path').first().waitFor();
@@ -232,7 +246,7 @@ describe.skipIf(jupyter === '' || browser === undefined)(
           // from elsewhere it comes untrusted
           const text = await readFile(join(folder, 'lab.ipynb'), 'utf8');
           await writeFile(join(folder, 'foreign.ipynb'), text.replaceAll('Counts', 'Foreign'));
-          await page.goto(`${address}lab/tree/foreign.ipynb?reset`);
+          await page.goto(addressOf('foreign.ipynb?reset'));
           const image = page.locator('.jp-OutputArea-output img');
           await image.waitFor();
           expect(
@@ -251,7 +265,7 @@ describe.skipIf(jupyter === '' || browser === undefined)(
 const period = periodOf('2024-01-01', '2024-03-31');
 display(exploreTemporal(simulateCatalog(mgrsPlaces(['13TDE', '13TEE']), { period })));`,
         ],
-        async (page, folder, address) => {
+        async (page, folder, addressOf) => {
           await runCell(page, 0);
           const explorer = output(page, 0).locator('.bandalign-explorer');
           await explorer.locator('.numbers tbody tr').first().waitFor();
@@ -272,7 +286,7 @@ display(exploreTemporal(simulateCatalog(mgrsPlaces(['13TDE', '13TEE']), { period
             .toContain('data-bandalign-explorer');
           const text = await readFile(join(folder, 'lab.ipynb'), 'utf8');
           await writeFile(join(folder, 'foreign.ipynb'), text.replaceAll('is a place seen', 'is it seen'));
-          await page.goto(`${address}lab/tree/foreign.ipynb?reset`);
+          await page.goto(addressOf('foreign.ipynb?reset'));
           await page.locator('.jp-OutputArea-output img').first().waitFor();
           expect(await page.locator('.bandalign-explorer .panel').count()).toBe(0);
         },

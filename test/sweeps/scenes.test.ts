@@ -91,7 +91,7 @@ describe('a list of scenes', () => {
   }, 120_000);
 
   it('starts a killed process again, lets only one process at a list, and stops on SIGTERM', async () => {
-    const folder = await scenePlace(3, 2600);
+    const folder = await scenePlace(1, 2600);
     const list = bandalign(folder, listWords());
     const end = Date.now() + 30_000;
     while (workers(folder).length === 0 && Date.now() < end) await pause(50);
