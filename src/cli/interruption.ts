@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { Fault } from '../fault.js';
 
 /** How long work may take to end by itself after the first signal, ms; what starts after it still ends within a second. */
-const patience = 700;
+const patience = 600;
 /** The same for a process that another of ours waits for, which has to end in its turn. */
 const workersPatience = 400;
 /** How long the process may take to exit when it is told to, ms. */
@@ -12,6 +12,14 @@ const exitPatience = 250;
 
 /** The function of the main thread that the watch calls, as a property of `globalThis`. */
 const endName = 'bandalign.end';
+
+/** Both ways in which the end of a command is asked for. */
+export interface Interruption {
+  /** Aborted by the first Ctrl-C or SIGTERM. */
+  signal: AbortSignal;
+  /** Resolves when signals are heard. Before, they end the process at once: nothing should be begun that then needs an end. */
+  heard: Promise<void>;
+}
 
 /** What is seen of Node's own wrapper of a signal. */
 interface SignalWrap {
@@ -53,30 +61,28 @@ const watch = (signals: readonly number[], wait: number, exitWait: number, name:
  * Listens for Ctrl-C and SIGTERM. The first one aborts the signal that is returned; the second ends the process, and so does
  * the first after a moment, whatever the process is at: files under their final names are whole at any time.
  *
- * @param remedy what the person can do then: `--resume continues`
+ * @param remedy what the person can do then: `--resume continues`; asked when the signal comes
  */
-export const interruption = (remedy: string): AbortSignal => {
+export const interruption = (remedy: () => string): Interruption => {
   const controller = new AbortController();
-  const fault = new Fault(`interrupted: stopped by signal; ${remedy}`, 1);
+  const fault = (): Fault => new Fault(`interrupted: stopped by signal; ${remedy()}`, 1);
   const names = ['SIGINT', 'SIGTERM'] as const;
   const hear = (): void => {
     if (controller.signal.aborted) process.exit(130);
     process.stderr.write('\nbandalign: interrupted; finishing the current step (again to stop at once)\n');
-    controller.abort(fault);
-  };
-  const listen = (): void => {
-    for (const name of names) process.on(name, hear);
+    controller.abort(fault());
   };
   Object.assign(globalThis, {
     [Symbol.for(endName)]: () => {
+      const { message, exitCode } = fault();
       try {
-        writeSync(2, `\nbandalign: ${fault.message}\n`);
+        writeSync(2, `\nbandalign: ${message}\n`);
         // Node would tell of a debugger here
         closeSync(2);
       } catch {
         // nobody reads it
       }
-      process.exit(fault.exitCode);
+      process.exit(exitCode);
     },
   });
   const wait = process.send ? workersPatience : patience;
@@ -88,10 +94,16 @@ export const interruption = (remedy: string): AbortSignal => {
     env: {},
     resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
   });
-  thread.unref();
-  // until somebody hears them wherever the main thread is, signals end the process at once
-  thread.once('message', listen);
-  // a Node without the wrapper: the main thread hears signals as long as it turns
-  thread.once('error', listen);
-  return controller.signal;
+  const heard = new Promise<void>((resolve) => {
+    const listen = (): void => {
+      for (const name of names) process.on(name, hear);
+      thread.unref();
+      resolve();
+    };
+    // until somebody hears them wherever the main thread is, signals end the process at once
+    thread.once('message', listen);
+    // a Node without the wrapper: the main thread hears signals as long as it turns
+    thread.once('error', listen);
+  });
+  return { signal: controller.signal, heard };
 };

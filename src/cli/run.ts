@@ -37,6 +37,10 @@ const main = async (): Promise<void> => {
         return await emit(await helpFor(words, commands));
       throw unknownCommand(argv, commands);
     }
+    const wantsHelp = hasOption(argv, '--help') || hasOption(argv, '-h');
+    let remedy = 'nothing more is done';
+    // its thread starts while the command is loaded
+    const interrupted = wantsHelp ? undefined : interruption(() => remedy);
     const { command } = await commands[path]();
     const { values, positionals } = parseCall(
       command,
@@ -70,14 +74,11 @@ const main = async (): Promise<void> => {
       },
       progress: progress?.show ?? ignoreProgress,
       commands,
-      signal: interruption(
-        'resume' in (command.options ?? {})
-          ? '--resume continues'
-          : values['list'] === undefined
-            ? 'nothing more is done'
-            : 'the same call goes on',
-      ),
+      signal: interrupted?.signal ?? new AbortController().signal,
     };
+    if ('resume' in (command.options ?? {})) remedy = '--resume continues';
+    else if (values['list'] !== undefined) remedy = 'the same call goes on';
+    await interrupted?.heard;
     await command.run(call);
     await Promise.all(pending);
     process.exit(process.exitCode ?? 0);

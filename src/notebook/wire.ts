@@ -68,7 +68,8 @@ export const decode = (key: string, frames: readonly Buffer[]): WireMessage => {
   const at = frames.findIndex((frame) => frame.toString('latin1') === delimiter);
   if (at < 0 || frames.length < at + 6) throw new Error('wire: not a Jupyter message');
   const parts = frames.slice(at + 2, at + 6);
-  const [sent, computed] = [frames[at + 1], Buffer.from(signature(key, frames.slice(at + 2)))];
+  // what follows the four parts, the buffers of widgets, is not signed
+  const [sent, computed] = [frames[at + 1], Buffer.from(signature(key, parts))];
   if (sent.length !== computed.length || !timingSafeEqual(sent, computed))
     throw new Error('wire: wrong signature');
   const [header, parent, metadata, content] = parts.map(

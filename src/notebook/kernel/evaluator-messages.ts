@@ -8,7 +8,7 @@ export type EvaluatorQuestion =
 
 /** What the kernel asks its evaluator process. */
 export type EvaluatorRequest = { id: number } & (
-  | { type: 'execute'; code: string; count: number; allowInput: boolean }
+  | { type: 'execute'; code: string; count: number; allowInput: boolean; expressions: Record<string, string> }
   | { type: 'input'; line: string }
   | EvaluatorQuestion
 );
@@ -33,7 +33,8 @@ export type EvaluatorEvent =
   /** The cell wants a line; a blocking one is answered on its own channel, as the thread reads nothing else meanwhile. */
   | { type: 'input'; prompt: string; blocking: boolean }
   | { type: 'reply'; id: number; content: Fields }
-  | { type: 'executed'; id: number; error?: CellError }
+  /** `expressions`: a bundle or an error for each that the front end wanted of a cell that ran. */
+  | { type: 'executed'; id: number; error?: CellError; expressions?: Fields }
   | { type: 'exit'; code: number };
 
 /** File descriptors of the evaluator beyond the standard three. */

@@ -53,6 +53,14 @@ export const startEvaluator = ({ onEvent, onRaw, onEnd }: EvaluatorListener): Ev
       detached: true,
     },
   );
+  /** Ends the process, if it is there, and whatever its cells have started. */
+  const kill = (): void => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL');
+    } catch {
+      child.kill('SIGKILL'); // no groups, or nothing left
+    }
+  };
   let exited: number | undefined;
   let said = '';
   const [, stdout, stderr, events, requests, interrupts, input] = child.stdio as unknown as [
@@ -88,6 +96,7 @@ export const startEvaluator = ({ onEvent, onRaw, onEnd }: EvaluatorListener): Ev
   };
   child.on('error', (error) => end(() => error.message));
   child.on('exit', (code, signal) => {
+    kill();
     const why = (): string => whyEnded(code, signal, exited, said);
     child.on('close', () => end(why));
     setTimeout(() => end(why), 500); // a process that a cell started may hold the streams open
@@ -96,6 +105,6 @@ export const startEvaluator = ({ onEvent, onRaw, onEnd }: EvaluatorListener): Ev
     send: (request) => void requests.write(`${JSON.stringify(request)}\n`),
     answerInput: (value) => void input.write(`${JSON.stringify({ value })}\n`),
     interrupt: (id) => void interrupts.write(`${id}\n`),
-    kill: () => void child.kill('SIGKILL'),
+    kill,
   };
 };

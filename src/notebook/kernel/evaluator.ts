@@ -19,8 +19,14 @@ import {
 import { explainIpython } from './ipython-syntax.js';
 import { prepareModules } from './module-loading.js';
 import { orderedOutput } from './ordered-output.js';
-import { startTslab } from './tslab.js';
+import { type PreparedCell, startTslab } from './tslab.js';
 import { slots } from './watchdog.js';
+
+type Cell = Omit<Extract<EvaluatorRequest, { type: 'execute' }>, 'id' | 'type'>;
+interface CellEnd {
+  error?: CellError;
+  expressions?: Fields;
+}
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
@@ -45,6 +51,10 @@ const evaluate = (): void => {
   const folder = process.cwd();
   const root = projectRoot(folder);
   process.chdir(root);
+  // before the compiler is loaded, which takes a second: the kernel may end meanwhile
+  const state = new Int32Array(new SharedArrayBuffer(20));
+  const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), { workerData: state.buffer });
+  watchdog.unref();
   const outputs = orderedOutput(send);
   const capture =
     (name: 'stdout' | 'stderr') =>
@@ -69,10 +79,6 @@ const evaluate = (): void => {
   const modules = prepareModules(root, runner.modules);
   const tslabGlobal = (globalThis as unknown as { __tslab__: Fields }).__tslab__;
   tslabGlobal['import'] = modules.importDynamically;
-
-  const state = new Int32Array(new SharedArrayBuffer(20));
-  const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), { workerData: state.buffer });
-  watchdog.unref();
 
   let controller = new AbortController();
   let running: { count: number; stray?: CellError; stop: (error: CellError) => void } | undefined;
@@ -105,28 +111,46 @@ const evaluate = (): void => {
   process.on('unhandledRejection', onStray);
   process.on('exit', (code) => send({ type: 'exit', code }));
 
-  /** Runs a cell to its end; the error it ended with, if any. */
-  const runCell = async (
-    id: number,
+  /** Runs what was compiled of `code`, and waits for its last expression. */
+  const valueAfter = async (
+    cell: PreparedCell,
     code: string,
     count: number,
-    allowInput: boolean,
-  ): Promise<CellError | undefined> => {
+  ): Promise<{ error: CellError } | { error?: undefined; value: unknown }> => {
+    const { ok, diagnostics, thrown, last } = await cell.run();
+    if (diagnostics.length > 0) return { error: describeDiagnostics(diagnostics, code) };
+    if (!ok) return { error: describeThrown(thrown?.value, runner.cells, root, count) };
+    return { value: await last };
+  };
+
+  /** What a front end wants to know beside a cell's outputs. */
+  const evaluateExpression = async (code: string): Promise<Fields> => {
+    const asked = async (): Promise<CellError | Fields> => {
+      const { error, ...found } = await valueAfter(runner.prepare(code, 0), code, 0);
+      if (error) return error;
+      const { value } = found as { value: unknown };
+      return { data: (await bundleOf(value)) ?? { 'text/plain': textOf(value) }, metadata: {} };
+    };
+    const answer = await asked().catch((thrown: unknown) => describeThrown(thrown, runner.cells, root, 0));
+    return { status: 'ename' in answer ? 'error' : 'ok', ...answer };
+  };
+
+  /** Runs a cell to its end: the error it ended with, or what was asked beside it. */
+  const runCell = async (id: number, { code, count, allowInput, expressions }: Cell): Promise<CellEnd> => {
     const foreign = explainIpython(code);
-    if (foreign) return foreign;
+    if (foreign) return { error: foreign };
     await new Promise(setImmediate); // a compilation that is cut takes its callers with it, but not `execute`
     const cell = runner.prepare(code, count);
     Atomics.store(state, slots.cuttable, 0); // Node's loader, unlike the compiler, is not made anew
     for (const warning of cell.warnings) outputs.write('stderr', `warning: ${warning}\n`);
     await modules.preload(cell.imports);
-    if (running?.count !== count) return undefined; // interrupted while imports were loaded
-    if (Atomics.load(state, slots.unwanted) === id) return interruption(); // while it was compiled
+    if (running?.count !== count) return {}; // interrupted while imports were loaded
+    if (Atomics.load(state, slots.unwanted) === id) return { error: interruption() }; // while it was compiled
     Atomics.store(state, slots.cuttable, 1);
     input.begin(allowInput);
-    const { ok, diagnostics, thrown, last } = await cell.run();
-    if (diagnostics.length > 0) return describeDiagnostics(diagnostics, code);
-    if (!ok) return describeThrown(thrown?.value, runner.cells, root, count);
-    const value: unknown = await last;
+    const ran = await valueAfter(cell, code, count);
+    if (ran.error) return ran;
+    const { value } = ran;
     if (value !== undefined && value !== null) {
       const bundle = bundleOf(value);
       if (bundle === undefined) outputs.result({ 'text/plain': textOf(value) });
@@ -136,35 +160,34 @@ const evaluate = (): void => {
     await outputs.finish();
     // rejections that nobody handles are told apart after the microtasks of this turn
     await new Promise(setImmediate);
-    return undefined;
+    const values: Fields = {};
+    for (const [name, expression] of Object.entries(expressions))
+      values[name] = await evaluateExpression(expression);
+    return { expressions: values };
   };
 
-  const execute = async (
-    id: number,
-    code: string,
-    count: number,
-    allowInput: boolean,
-  ): Promise<CellError | undefined> => {
+  const execute = async (id: number, cell: Cell): Promise<CellEnd> => {
+    const { count, allowInput } = cell;
     controller = new AbortController();
     lastCount = count;
     watched = allowInput || process.env['BANDALIGN_LIVE_FIGURES'] === '1'; // who can be asked is there
     outputs.begin();
-    const stopped = new Promise<CellError>((resolve) => {
-      running = { count, stop: resolve };
+    const stopped = new Promise<CellEnd>((resolve) => {
+      running = { count, stop: (error) => resolve({ error }) };
     });
     Atomics.store(state, slots.cell, id);
     Atomics.store(state, slots.cuttable, 1);
     // whatever is thrown on the way, by the compiler, a module or the display of a value, is the cell's error
-    const ended = runCell(id, code, count, allowInput).catch((error: unknown) =>
-      describeThrown(error, runner.cells, root, count),
-    );
-    let failure: CellError | undefined;
+    const ended = runCell(id, cell).catch((thrown: unknown) => ({
+      error: describeThrown(thrown, runner.cells, root, count),
+    }));
+    let end: CellEnd = {};
     try {
-      failure = await Promise.race([stopped, ended]);
-      return failure;
+      end = await Promise.race([stopped, ended]);
+      return end;
     } finally {
       running = undefined;
-      input.end(failure !== undefined);
+      input.end(end.error !== undefined);
       Atomics.store(state, slots.cuttable, 0);
       Atomics.store(state, slots.cell, 0);
       Atomics.store(state, slots.ended, id);
@@ -181,8 +204,7 @@ const evaluate = (): void => {
   };
   const handle = async (request: EvaluatorRequest): Promise<void> => {
     if (request.type === 'execute') {
-      const error = await execute(request.id, request.code, request.count, request.allowInput);
-      return send({ type: 'executed', id: request.id, error });
+      return send({ type: 'executed', id: request.id, ...(await execute(request.id, request)) });
     }
     if (request.type === 'input') return input.receive(request.line);
     let content: Fields = {};

@@ -22,4 +22,6 @@ export const kernelInfo = (): Fields => ({
   },
   banner: `TypeScript ${versionOf('typescript')} for bandalign (tslab ${versionOf('tslab')}, Node ${process.version})`,
   help_links: [],
+  debugger: false,
+  supported_features: [],
 });

@@ -51,7 +51,8 @@ export const languageAnswers = (
   const isComplete = async ({ content }: WireMessage): Promise<Fields> => {
     const found = await ask({ type: 'is-complete', code: text(content['code']) });
     if (found?.['completed'] === undefined) return { status: 'unknown' };
-    return found['completed'] ? { status: 'complete' } : { status: 'incomplete', indent: found['indent'] };
+    if (!found['completed']) return { status: 'incomplete', indent: found['indent'] };
+    return { status: found['valid'] ? 'complete' : 'invalid' };
   };
 
   return { complete_request: complete, inspect_request: inspect, is_complete_request: isComplete };

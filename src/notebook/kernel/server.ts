@@ -8,6 +8,12 @@ import { languageAnswers, text } from './language-answers.js';
 import { bindSockets, type Channel } from './sockets.js';
 import { joinStreams } from './stream-joiner.js';
 
+/** The fields of `value` that are texts, where it has any. */
+const textsIn = (value: unknown): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(value ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+
 /** How long an interrupted cell may take to end before its process is replaced, milliseconds. */
 const interruptPatience = 8000;
 
@@ -31,7 +37,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
   const queue: Execution[] = [];
   const answers = new Map<number, (content: Fields | undefined) => void>();
   let current: (Execution & { id: number; count: number }) | undefined;
-  /** The last cell that ran: what is printed after its end still belongs to it. */
+  /** The last cell that ran and was not silent: what is printed after its end still belongs to it. */
   let lastRequest: WireMessage | undefined;
   let evaluator: EvaluatorProcess | undefined;
   let evaluatorReady = false;
@@ -56,19 +62,19 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
       }),
     answerInput,
   );
+  /** Publishes what a cell gives out, unless it was to be silent. */
+  const output = (type: string, content: Fields, parent: WireMessage | undefined): void => {
+    if (parent?.content['silent'] !== true) sockets.publish(type, content, parent);
+  };
   const printed = joinStreams((name, said) =>
-    sockets.publish('stream', { name, text: said }, current?.request ?? lastRequest),
+    output('stream', { name, text: said }, current?.request ?? lastRequest),
   );
   const status = (state: string, parent: WireMessage | undefined): void =>
     sockets.publish('status', { execution_state: state }, parent);
   const show = (error: CellError, parent: WireMessage | undefined): void =>
-    sockets.publish(
-      'error',
-      { ename: error.ename, evalue: error.evalue, traceback: error.traceback },
-      parent,
-    );
+    output('error', { ename: error.ename, evalue: error.evalue, traceback: error.traceback }, parent);
 
-  const finish = (error: CellError | undefined): void => {
+  const finish = (error: CellError | undefined, expressions: Fields = {}): void => {
     if (!current) return;
     const { channel, request, count } = current;
     current = undefined;
@@ -91,7 +97,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
       sockets.reply(channel, request, {
         status: 'ok',
         execution_count: count,
-        user_expressions: {},
+        user_expressions: expressions,
         payload: [],
       });
     status('idle', request);
@@ -114,7 +120,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
     printed.flush();
     const parent = current?.request ?? lastRequest;
     if (event.type === 'display')
-      sockets.publish(
+      output(
         event.update ? 'update_display_data' : 'display_data',
         {
           data: event.data,
@@ -124,7 +130,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
         parent,
       );
     else if (event.type === 'result')
-      sockets.publish(
+      output(
         'execute_result',
         { data: event.data, metadata: event.metadata, execution_count: current?.count ?? executionCount },
         parent,
@@ -135,7 +141,7 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
       if (current) sockets.askInput(current.request, event.prompt);
       else answerInput(undefined);
     } else if (event.type === 'executed') {
-      if (event.id === current?.id) finish(event.error);
+      if (event.id === current?.id) finish(event.error, event.expressions);
     } else if (event.type === 'reply') {
       answers.get(event.id)?.(event.content);
       answers.delete(event.id);
@@ -180,16 +186,18 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
     if (!next) return;
     const { content } = next.request;
     const silent = content['silent'] === true;
-    const count = silent ? executionCount : ++executionCount;
+    const isCounted = !silent && content['store_history'] !== false;
+    const count = isCounted ? ++executionCount : executionCount;
     const code = text(content['code']);
     current = { ...next, id: nextId++, count };
-    lastRequest = next.request;
+    if (!silent) lastRequest = next.request;
     status('busy', next.request);
-    if (!silent) sockets.publish('execute_input', { code, execution_count: count }, next.request);
-    // a silent cell has no number; its negative one keeps it apart from the numbered ones
+    output('execute_input', { code, execution_count: count }, next.request);
     start().send({
-      ...{ id: current.id, type: 'execute', code, count: silent ? -current.id : count },
+      // a cell that is not counted has no number; its negative one keeps it apart from the numbered ones
+      ...{ id: current.id, type: 'execute', code, count: isCounted ? count : -current.id },
       allowInput: content['allow_stdin'] === true,
+      expressions: textsIn(content['user_expressions']),
     });
   };
 
@@ -233,16 +241,26 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
     shutdown_request: ({ content }) => ({ status: 'ok', restart: content['restart'] === true }),
   };
 
+  /** Messages that nobody waits for an answer to. */
+  const notices: Record<string, (request: WireMessage) => void> = {
+    // there are no widgets here: whoever opens one is told that it is closed
+    comm_open: (request) =>
+      sockets.publish('comm_close', { comm_id: text(request.content['comm_id']), data: {} }, request),
+    comm_msg: () => {},
+    comm_close: () => {},
+  };
+
   const receive = async (channel: Channel, request: WireMessage): Promise<void> => {
     const type = request.header.msg_type;
     if (type === 'execute_request') {
       queue.push({ channel, request });
       return runNext();
     }
-    const respond = simple[type];
-    if (!respond) return; // comms and the debugger are not offered; kernel_info says so
+    // no debugger, no subshells: kernel_info says so, and their requests get no reply
+    if (!Object.hasOwn(simple, type) && !Object.hasOwn(notices, type)) return;
     status('busy', request);
-    sockets.reply(channel, request, await respond(request));
+    if (Object.hasOwn(notices, type)) notices[type](request);
+    else sockets.reply(channel, request, await simple[type](request));
     status('idle', request);
     if (type === 'shutdown_request') await shutdown();
   };

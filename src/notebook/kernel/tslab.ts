@@ -86,7 +86,8 @@ export interface CellRunner {
   interrupt: () => void;
   inspect: (source: string, position: number) => string | undefined;
   complete: (source: string, position: number) => { start: number; end: number; candidates: Candidate[] };
-  isComplete: (source: string) => { completed: boolean; indent?: string };
+  /** `valid` is false where no more text would make it a cell. */
+  isComplete: (source: string) => { completed: boolean; valid: boolean; indent?: string };
   /** Compiled cells by count, for the reading of stacks. */
   cells: ReadonlyMap<number, CompiledCell>;
   modules: CompiledModules;
@@ -210,12 +211,14 @@ export const startTslab = (
   );
 
   // a name for each cell's code: frames of a stack then say which cell they are of; and no `breakOnSigint`, as the
-  // watchdog interrupts
+  // watchdog interrupts. A function, as Node 20 keeps every vm.Script for ever (1.3 KB of each cell)
   const runInThisContext = vm.runInThisContext;
   let runningFile = cellFile(0);
+  const runCode = (code: string): unknown =>
+    vm.compileFunction(`return ${code}`, [], { filename: runningFile, columnOffset: -'return '.length })();
   vm.runInThisContext = (code, options) =>
     /^\((async )?function\(exports, require\) \{ /.test(code) && typeof options === 'object'
-      ? runInThisContext(code, { filename: runningFile })
+      ? runCode(code)
       : runInThisContext(code, options);
 
   const importsOf = (code: string): string[] =>
@@ -266,6 +269,13 @@ export const startTslab = (
   };
 
   const fromRoot = importsBeside(typescript, root, folder);
+  const loader = fromTslab.cache[fromTslab.resolve('tslab/dist/executor.js')];
+  const ownImports = loader?.children.length ?? 0;
+  /** tslab would keep every earlier state of a module that was loaded anew, and something of every cell that awaits. */
+  const forgetRun = (): void => {
+    loader?.children.splice(ownImports);
+    executor.interrupt(); // nothing runs: what waits for an interrupt is let go
+  };
   const execute = async (source: string, result: ConvertResult): Promise<boolean> => {
     converted = result;
     const finished = executor.execute(source);
@@ -287,6 +297,7 @@ export const startTslab = (
       const current = outcome;
       runningFile = cellFile(count);
       const ok = await execute(source, { ...result, sideOutputs: undefined });
+      forgetRun();
       if (ok && result.diagnostics.length === 0) declarations = result.declOutput ?? '';
       if (/@browser\b/.test(source) && /^\s*\/\*\*/.test(source) && current.diagnostics.length === 0)
         current.diagnostics.push(browserCell);
@@ -331,7 +342,11 @@ export const startTslab = (
       return info && load('inspect').printQuickInfo(info);
     },
     complete,
-    isComplete: load('converter').isCompleteCode,
+    isComplete: (source) => {
+      const { completed, indent } = load('converter').isCompleteCode(source);
+      const faults = typescript.transpileModule(source, { reportDiagnostics: true }).diagnostics ?? [];
+      return { completed, valid: !completed || faults.length === 0, indent };
+    },
     modules: {
       compiledFile: (specifier, from) => {
         const path = findModule(specifier, from)?.resolvedFileName;

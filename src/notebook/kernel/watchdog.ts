@@ -17,7 +17,7 @@ const patience = 300;
  * A thread beside the one that runs cells. It stays awake while a cell computes: on a word from the kernel it
  * interrupts the cell, first by a message, which reaches every pending await, then by ending whatever JavaScript runs,
  * which reaches loops, after an await too. (Signals would not do: node:vm breaks only a script's first, synchronous part
- * and drops signals that arrive as it starts.) When the kernel is gone, so is this process.
+ * and drops signals that arrive as it starts.) When the kernel is gone, so are this process and its children.
  */
 const watch = (state: Int32Array): void => {
   const terminate = (): void => {
@@ -40,7 +40,7 @@ const watch = (state: Int32Array): void => {
   };
   const line = new Socket({ fd: channels.interrupts, readable: true, writable: false });
   line.on('data', lineReader<number>(interrupt));
-  const die = (): void => void process.kill(process.pid, 'SIGKILL');
+  const die = (): void => void process.kill(0, 'SIGKILL'); // the group: what cells have started, too
   line.on('end', die).on('error', die);
 };
 
