@@ -1,14 +1,17 @@
 import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeGeoTiff } from '../../src/raster/write-geotiff.js';
 import { requireBuild } from '../sweeps/built-sweep.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const main = here('../../dist/cli/main.js');
 const data = here('../fixtures/parity/data');
+const weights = here('../fixtures/parity/reference/epochs_0.pth');
 
 let folder: string;
 beforeAll(async () => {
@@ -31,12 +34,14 @@ const sayWhenAtWork = (): Promise<string[]> =>
     `import fs from 'node:fs';
      import { syncBuiltinESMExports } from 'node:module';
      const { open, readFile } = fs.promises;
+     const { createReadStream } = fs;
      let left = 5;
      const tell = (path) => {
-       left -= /[.]csv$/.test(path) ? 5 : /[.]tif$/.test(path) ? 1 : 0;
+       left -= /[.](csv|ipynb|jsonl)$/.test(path) ? 5 : /[.]tif$/.test(path) ? 1 : 0;
        if (left <= 0 && left > -5) process._rawDebug('at work');
      };
      fs.promises.open = (path, ...words) => { tell(String(path)); return open(path, ...words); };
+     fs.createReadStream = (path, ...words) => { tell(String(path)); return createReadStream(path, ...words); };
      fs.promises.readFile = (path, ...words) => { tell(String(path)); return readFile(path, ...words); };
      syncBuiltinESMExports();`,
   );
@@ -49,7 +54,28 @@ interface Ended {
   seconds: number;
 }
 
-/** Runs `bandalign`, and sends a signal when it has said `when`, or after a time. */
+let calls = 0;
+
+/** Processes that live with `variable` in their environment: children in whatever group, too. Linux tells of them. */
+const livingWith = (variable: string): string[] => {
+  if (process.platform !== 'linux') return [];
+  const read = (id: string, name: string): string => {
+    try {
+      return readFileSync(`/proc/${id}/${name}`, 'latin1');
+    } catch {
+      return ''; // it has ended
+    }
+  };
+  return readdirSync('/proc')
+    .filter((id) => read(id, 'environ').split('\0').includes(variable))
+    .map((id) => read(id, 'cmdline').replaceAll('\0', ' '))
+    .filter((words) => words !== '');
+};
+
+/** What the process has said, or done by now; or a time, ms. */
+type When = RegExp | number | (() => boolean);
+
+/** Runs `bandalign`, and sends a signal when the moment has come. */
 const interrupted = async (
   words: readonly string[],
   {
@@ -57,11 +83,17 @@ const interrupted = async (
     name = 'SIGTERM',
     node = [],
     cache = 'cache',
-  }: { when: RegExp | number; name?: NodeJS.Signals; node?: string[]; cache?: string },
+    env = {},
+  }: { when: When; name?: NodeJS.Signals; node?: string[]; cache?: string; env?: NodeJS.ProcessEnv },
 ): Promise<Ended> => {
+  const mark = `${process.pid}-${++calls}`;
   const child = spawn(process.execPath, [...node, main, ...words], {
     cwd: folder,
-    env: { ...process.env, BANDALIGN_CACHE: join(folder, cache), MLFLOW_TRACKING_URI: '' },
+    env: {
+      ...process.env,
+      ...{ BANDALIGN_CACHE: join(folder, cache), MLFLOW_TRACKING_URI: '', BANDALIGN_TEST_MARK: mark },
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -79,11 +111,14 @@ const interrupted = async (
   child.stderr.on('data', hear);
   child.stdout.on('data', hear);
   if (typeof when === 'number') setTimeout(send, when);
+  const look = typeof when === 'function' ? setInterval(() => (when() ? send() : undefined), 20) : undefined;
   const [code, signal] = await new Promise<[number | null, string | null]>((done) =>
     child.on('close', (...end) => done(end)),
   );
+  clearInterval(look);
   expect(sent, `it ended before the signal: ${stderr}`).toBeDefined();
   const seconds = (performance.now() - sent!) / 1000;
+  await expect.poll(() => livingWith(`BANDALIGN_TEST_MARK=${mark}`), { timeout: 500 }).toEqual([]);
   // nothing of its group lives on
   expect(() => process.kill(-child.pid!, 0), stderr).toThrow();
   return { code, signal, stderr, seconds };
@@ -148,7 +183,35 @@ describe('SIGTERM and Ctrl-C', () => {
     expect(await new Promise((done) => again.on('close', done))).toBe(0);
   });
 
-  test.each([
+  const inBackground = { BANDALIGN_THREADS: '1' };
+  const deaf = (): Promise<string[]> =>
+    preload(
+      'deaf',
+      `import fs from 'node:fs';
+       import { syncBuiltinESMExports } from 'node:module';
+       const { open } = fs.promises;
+       fs.promises.open = async (...words) => {
+         if (String(words[0]).includes('metrics.jsonl')) {
+           fs.writeFileSync(${JSON.stringify(join(tmpdir(), `bandalign-deaf-${process.pid}`))}, '');
+           for (;;) Math.random();
+         }
+         return open(...words);
+       };
+       syncBuiltinESMExports();`,
+    );
+  const stood = join(tmpdir(), `bandalign-deaf-${process.pid}`);
+  afterAll(() => rm(stood, { force: true }));
+
+  interface More {
+    env?: NodeJS.ProcessEnv;
+    /** Modules that children load first, too. */
+    inChildren?: () => Promise<string[]>;
+    /** A second call goes on, to its end, and this is then there. */
+    makes?: string;
+    again?: string[];
+  }
+  const apply = ['apply', 'scene.tif', '--weights', weights, '--boa-offset', '0', '--out'];
+  const table: [what: string, words: string[], when: When, more?: More][] = [
     [
       'a long training',
       ['train', 'unet-lut', '--data', data, '--tag', 'long', '--set', 'train.epochs=100000'],
@@ -163,17 +226,46 @@ describe('SIGTERM and Ctrl-C', () => {
     ['checking', ['dataset', 'check', 'large'], /at work/],
     ['drawing a dataset', ['dataset', 'synth', 'drawn', '--tiles', '3000'], /drawing/],
     ['a sweep', ['sweep', 'sweep.ts', '--data', data], /starting|training|small/],
-    ['a catalog', ['temporal', 'catalog.csv', '--out', 'report'], /at work/],
+    [
+      'a sweep whose trials hear nothing',
+      ['sweep', 'deaf.ts', '--data', data, '--jobs', '2'],
+      () => existsSync(stood),
+      { inChildren: deaf, again: ['--resume'], makes: 'outputs/deaf/experiment-s1/result.json' },
+    ],
+    [
+      'the whole comparison',
+      [...'reproduce --data large --no-notebooks'.split(' '), '--results', 'res'],
+      /rows|packing/,
+    ],
+    [
+      'comparing runs',
+      ['runs', 'compare', '--output-dir', 'runs', '--statistics', '--draws', '100000000'],
+      /at work/,
+    ],
+    ['aligning a scene', [...apply, 'aligned.tif'], /histogram/, { makes: 'aligned.tif' }],
+    ['aligning a scene in one thread', [...apply, 'one.tif'], /aligning/, { env: inBackground }],
+    ['a catalog', ['temporal', 'catalog.csv', '--out', 'report'], /at work/, { makes: 'report/report.html' }],
+    [
+      'a page',
+      ['notebook', 'export', 'large.ipynb', '--out', 'page.html'],
+      /at work/,
+      { makes: 'page.html' },
+    ],
+    ['a kernel that starts', ['notebook', 'run', 'endless.ipynb', '--out', 'out.ipynb'], /at work/],
     ['a cell without end', ['notebook', 'run', 'endless.ipynb', '--out', 'out.ipynb'], 4000],
-  ] as [string, string[], RegExp | number][])(
+    ['a program that a cell runs', ['notebook', 'run', 'sleeping.ipynb', '--out', 'out.ipynb'], 4000],
+  ];
+  test.each(table)(
     'end %s within a second',
-    async (what, words, when) => {
+    async (what, words, when, { env = {}, inChildren, again = [], makes } = {}) => {
       await prepare();
       // what another case has packed would be no work
       const cache = `cache of ${what}`;
+      const options = (await inChildren?.()) ?? [];
       const { code, stderr, seconds } = await interrupted(words, {
         when,
         cache,
+        env: options.length > 0 ? { ...env, NODE_OPTIONS: options.join(' ') } : env,
         node: await sayWhenAtWork(),
       });
       // null: it was ended before it had begun
@@ -181,26 +273,63 @@ describe('SIGTERM and Ctrl-C', () => {
       expect(seconds, `${what}: ${stderr}`).toBeLessThan(most);
       const names = await readdir(folder, { recursive: true });
       expect(names.filter((name) => /\.tmp$|\.partial|lock$/.test(name))).toEqual([]);
+      if (makes === undefined) return;
+      expect(existsSync(join(folder, makes))).toBe(false);
+      expect(await finished([...words, ...again])).toBe(0);
+      expect(existsSync(join(folder, makes))).toBe(true);
     },
-    120_000,
+    180_000,
   );
 });
+
+/** Exit status of a call that nobody interrupts. */
+const finished = (words: readonly string[]): Promise<number | null> => {
+  const child = spawn(process.execPath, [main, ...words], {
+    cwd: folder,
+    env: { ...process.env, BANDALIGN_CACHE: join(folder, 'cache'), MLFLOW_TRACKING_URI: '' },
+    stdio: 'ignore',
+  });
+  return new Promise((done) => child.on('close', done));
+};
+
+const notebook = (sources: readonly string[]): string =>
+  JSON.stringify({
+    nbformat: 4,
+    nbformat_minor: 5,
+    metadata: { kernelspec: { name: 'bandalign', display_name: 'x', language: 'typescript' } },
+    cells: sources.map((source, k) => ({
+      cell_type: 'code',
+      id: `c${k}`,
+      metadata: {},
+      execution_count: null,
+      outputs: [{ output_type: 'stream', name: 'stdout', text: `${k}\n`.repeat(source.length) }],
+      source,
+    })),
+  });
 
 let prepared: Promise<void> | undefined;
 /** What the long commands work on. */
 const prepare = (): Promise<void> => {
   prepared ??= (async () => {
-    const synth = spawn(
-      process.execPath,
-      [main, ...['dataset', 'synth', 'large', '--tiles', '120', '--size', '128', '--quiet']],
-      { cwd: folder, stdio: 'ignore' },
-    );
-    expect(await new Promise((done) => synth.on('close', done))).toBe(0);
+    const synth = ['dataset', 'synth', 'large', '--tiles', '120', '--size', '128', '--quiet'];
+    expect(await finished(synth)).toBe(0);
+    for (const model of ['identity', 'global-lut'])
+      expect(await finished(['train', model, '--data', data, '--tag', model, '--output-dir', 'runs'])).toBe(
+        0,
+      );
+    const band = Uint16Array.from({ length: 3000 * 3000 }, (_, i) => 300 + ((i * 7) % 2900));
+    await writeGeoTiff(join(folder, 'scene.tif'), {
+      ...{ width: 3000, height: 3000, bands: [band, band, band, band], nodata: 0 },
+    });
     await writeFile(
       join(folder, 'sweep.ts'),
       `export default { name: 'small', base: { model: { kind: 'unet-lut' }, train: { epochs: 100000 } }, grid: {}, seeds: [1, 2] };\n`,
     );
-    const rows = Array.from({ length: 60_000 }, (_, k) => {
+    await writeFile(
+      join(folder, 'deaf.ts'),
+      `export default { name: 'deaf', base: { model: { kind: 'unet-lut' }, train: { epochs: 2 } }, grid: {}, seeds: [1, 2] };\n`,
+    );
+    const rows = Array.from({ length: 200_000 }, (_, k) => {
       const day = new Date(Date.UTC(2019, 0, 1 + (k % 1500))).toISOString().slice(0, 10);
       return `s${k},${31 + (k % 25)}TDE,${k % 2 === 0 ? 's2' : 'gf1'},${day}T10:00:00Z,${(k % 97) / 97}`;
     });
@@ -208,24 +337,15 @@ const prepare = (): Promise<void> => {
       join(folder, 'catalog.csv'),
       `id,tile,sensor,datetime,clear_fraction\n${rows.join('\n')}\n`,
     );
+    await writeFile(join(folder, 'endless.ipynb'), notebook(['for (;;) {}']));
     await writeFile(
-      join(folder, 'endless.ipynb'),
-      JSON.stringify({
-        nbformat: 4,
-        nbformat_minor: 5,
-        metadata: { kernelspec: { name: 'bandalign', display_name: 'x', language: 'typescript' } },
-        cells: [
-          {
-            cell_type: 'code',
-            id: 'a',
-            metadata: {},
-            execution_count: null,
-            outputs: [],
-            source: 'for (;;) {}',
-          },
-        ],
-      }),
+      join(folder, 'sleeping.ipynb'),
+      notebook(['import { spawnSync } from "node:child_process"; spawnSync("sleep", ["60"]);']),
     );
+    const cells = Array.from({ length: 2000 }, (_, k) =>
+      `const tile${k} = { id: ${k} }; // ${'x'.repeat(60)}\n`.repeat(40),
+    );
+    await writeFile(join(folder, 'large.ipynb'), notebook(cells));
   })();
   return prepared;
 };
