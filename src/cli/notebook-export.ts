@@ -2,8 +2,7 @@ import { basename, join } from 'node:path';
 import { chosen } from '../config/spelling.js';
 import { Fault } from '../fault.js';
 import { writeAtomic } from '../files.js';
-import type { Notebook } from '../notebook/document.js';
-import type { PageLink } from '../notebook/export/html-page.js';
+import type { Outline } from '../notebook/export/outline.js';
 import type { Command } from './command.js';
 
 const pageName = (notebook: string, format: string): string => `${basename(notebook, '.ipynb')}.${format}`;
@@ -44,28 +43,21 @@ export const command: Command = {
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) throw new Fault(`notebooks: two become ${twice}; export them into two folders`);
     const { exportNotebook } = await import('../notebook/export/export-notebook.js');
-    const { indexPage, searchableText } = await import('../notebook/export/index-page.js');
-    const { notebookTitle } = await import('../notebook/export/cell-parts.js');
-    const { readNotebook } = await import('../notebook/read-notebook.js');
-    let only: Notebook | undefined;
-    // one at a time is in memory: its outputs may be many
-    const links: (PageLink & { text: string })[] = [];
-    for (const [index, word] of words.entries()) {
-      const content = await readNotebook(word);
-      if (words.length === 1) only = content;
-      const title = notebookTitle(content.cells, basename(word, '.ipynb'));
-      links.push({ notebook: basename(word), page: names[index], title, text: searchableText(content) });
-    }
+    const { indexPage } = await import('../notebook/export/index-page.js');
+    const { outlineOf } = await import('../notebook/export/outline.js');
+    const outlines: Outline[] = [];
+    for (const word of words) outlines.push(await outlineOf(word));
+    const links = words.map((word, index) => {
+      const { title, text } = outlines[index];
+      return { notebook: basename(word), page: names[index], title, text };
+    });
     const pages: { notebook: string; files: string[] }[] = [];
     for (const [index, notebook] of words.entries()) {
       progress({ stage: 'export', done: index, total: words.length, unit: 'notebooks' });
-      const content = only ?? (await readNotebook(notebook));
-      const codes = content.cells.filter((cell) => cell.cell_type === 'code');
-      // tools that clean notebooks drop the counts and keep the outputs
-      if (codes.length > 0 && codes.every((cell) => cell.execution_count == null && !cell.outputs?.length))
-        note(`${notebook}: it was not run; the page has no outputs`);
+      const outline = outlines[index];
+      if (!outline.wasRun) note(`${notebook}: it was not run; the page has no outputs`);
       const files = await exportNotebook(notebook, single ? out : join(out, names[index]), {
-        ...{ code, pages: links, notebook: content },
+        ...{ code, pages: links, outline },
       });
       pages.push({ notebook, files });
       print(files[0]);

@@ -5,7 +5,7 @@ import { writeAtomic } from '../files.js';
 import { notebookTitle } from '../notebook/export/cell-parts.js';
 import { pageStyle } from '../notebook/export/page-style.js';
 import { markdownRenderer } from '../notebook/export/render-markdown.js';
-import { readNotebook } from '../notebook/read-notebook.js';
+import { readNotebook, withoutOutputs } from '../notebook/read-notebook.js';
 
 /** What each figure of `results/` shows, in the order of the page; others come after them by name. */
 const captions: Record<string, string> = {
@@ -51,7 +51,7 @@ export const writeIndex = async (results: string, notebooks: readonly string[]):
       .map((file) => ({ file, page: `${basename(file, '.ipynb')}.html` }))
       .filter(({ page }) => names.includes(page))
       .map(async ({ file, page }) => {
-        const title = notebookTitle((await readNotebook(file)).cells, page);
+        const title = notebookTitle((await readNotebook(file, withoutOutputs)).cells, page);
         return `<li><a href="${encodeURI(page)}">${escapeHtml(title)}</a></li>`;
       }),
   );

@@ -16,7 +16,7 @@ import { kernelOutput, type MimeBundle } from './kernel-output.js';
 const libraries = new Map<string, Promise<string>>();
 
 /** plotly.js for the traces of these figures, gzipped, as base64: 0.7 MB. */
-export const packedPlotly = (figures: readonly PlainFigure[]): Promise<string> => {
+export const packedPlotly = (figures: readonly Pick<PlainFigure, 'data'>[]): Promise<string> => {
   const path = plotlyScript(figures);
   const found = libraries.get(path) ?? readFile(path).then((bytes) => gzipSync(bytes).toString('base64'));
   libraries.set(path, found);

@@ -146,15 +146,20 @@ const splitCells = (onList: () => void, onCell: (text: string) => void) => {
 /**
  * Reads a notebook of nbformat 4 from pieces of its file, a cell at a time: its text is never in memory as a whole. Cells of
  * minor versions before 5 get stable ids.
+ * @param keep what is held of a cell until the end; by default all
  * @throws Fault on anything else
  */
-export const notebookParser = (name: string): { feed: (bytes: Buffer) => void; end: () => Notebook } => {
-  let cells: Cell[] = [];
-  let faults: string[] = [];
+export const notebookParser = (
+  name: string,
+  keep: (cell: Cell) => Cell = (cell) => cell,
+): { feed: (bytes: Buffer) => void; end: () => Notebook } => {
+  const cells: Cell[] = [];
+  const faults: string[] = [];
+  const taken = new Set<string>();
+  let lists = 0;
   let areCells = true;
   let isDeep = false;
   let wrong: unknown;
-  let taken = new Set<string>();
   const parsed = (text: string): unknown => {
     const value: unknown = JSON.parse(text);
     isDeep ||= isDeeperThan(deepest, value);
@@ -168,10 +173,10 @@ export const notebookParser = (name: string): { feed: (bytes: Buffer) => void; e
     const fault = faultOf(value);
     if (fault !== undefined)
       faults.push(`notebook: ${name}: cell ${index + faults.length + 1}: ${fault}; mend the file`);
-    else cells.push(readCell(value, index, taken));
+    else cells.push(keep(readCell(value, index, taken)));
   };
   const onList = (): void => {
-    [cells, faults, areCells, taken] = [[], [], true, new Set()];
+    lists += 1;
   };
   const { feed, end } = splitCells(onList, onCell);
   return {
@@ -199,6 +204,7 @@ export const notebookParser = (name: string): { feed: (bytes: Buffer) => void; e
         throw new Fault(
           `notebook: ${name}: nbformat ${String((raw as Fields | null)?.['nbformat'])}; convert it to nbformat 4 (jupyter nbconvert --to notebook)`,
         );
+      if (lists > 1) throw new Fault(`notebook: ${name}: it has ${lists} lists of cells; keep one of them`);
       if (!areCells || !Array.isArray(raw['cells']) || raw['cells'].length > 0)
         throw new Fault(
           `notebook: ${name}: its cells are no list of code, markdown and raw cells; mend the file`,

@@ -104,16 +104,51 @@ export const parseQuarto = (text: string): Notebook => {
   return notebookOf(parts);
 };
 
-/** Reads a notebook: `.ipynb`, a `.ts` file in percent format, or a Quarto document (`.qmd`). Throws a Fault on others. */
-export const readNotebook = async (path: string): Promise<Notebook> => {
+/** A cell as it is held where its outputs, which may be large, are of no more use. */
+export const withoutOutputs = (cell: Cell): Cell => (cell.outputs ? { ...cell, outputs: [] } : cell);
+
+/**
+ * The cells of a notebook, one after the other: `.ipynb`, a `.ts` file in percent format, or a Quarto document (`.qmd`). No
+ * more than one with its outputs is in memory. Throws a Fault on others, at the latest after the last cell.
+ *
+ * @returns the notebook without its outputs
+ */
+export async function* notebookCells(path: string): AsyncGenerator<Cell, Notebook> {
   const parseText = /\.[cm]?ts$/.test(path) ? parsePercent : path.endsWith('.qmd') ? parseQuarto : null;
   try {
-    if (parseText) return parseText(await readFile(path, 'utf8'));
-    const parser = notebookParser(path);
-    for await (const bytes of createReadStream(path, { highWaterMark: 2 ** 20 }))
+    if (parseText) {
+      const notebook = parseText(await readFile(path, 'utf8'));
+      yield* notebook.cells;
+      return notebook;
+    }
+    const read: Cell[] = [];
+    const parser = notebookParser(path, (cell) => {
+      read.push(cell);
+      return withoutOutputs(cell);
+    });
+    for await (const bytes of createReadStream(path, { highWaterMark: 2 ** 20 })) {
       parser.feed(bytes as Buffer);
+      for (let cell = read.shift(); cell; cell = read.shift()) yield cell;
+    }
     return parser.end();
   } catch (error) {
     throw error instanceof Fault ? error : new Fault(`notebook: ${path}: ${reason(error)}; check the path`);
+  }
+}
+
+/**
+ * Reads a notebook as {@link notebookCells} does.
+ * @param keep what is held of a cell; by default all
+ */
+export const readNotebook = async (
+  path: string,
+  keep: (cell: Cell) => Cell = (cell) => cell,
+): Promise<Notebook> => {
+  const cells: Cell[] = [];
+  const reading = notebookCells(path);
+  for (;;) {
+    const next = await reading.next();
+    if (next.done) return { ...next.value, cells };
+    cells.push(keep(next.value));
   }
 };

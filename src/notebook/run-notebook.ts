@@ -7,7 +7,7 @@ import { keeperOf } from './keeper.js';
 import { startKernel } from './kernel-client.js';
 import { collectOutputs } from './output-collector.js';
 import { injectParameters } from './parameters.js';
-import { readNotebook } from './read-notebook.js';
+import { readNotebook, withoutOutputs } from './read-notebook.js';
 import { runCell } from './run-cell.js';
 import type { Fields } from './wire.js';
 
@@ -73,7 +73,7 @@ const cleared = (notebook: Notebook): Notebook => ({
 
 /** A notebook without outputs, which may be many: nothing holds those of its file. */
 const freshCopy = async (path: string): Promise<Notebook> => {
-  const original = await readNotebook(path);
+  const original = await readNotebook(path, withoutOutputs);
   checkLanguage(original, path);
   return cleared(original);
 };

@@ -8,7 +8,6 @@ import { inspectPatch } from '../../src/dataset/read-patch.js';
 import { readStatistics } from '../../src/dataset/statistics-file.js';
 import { resolveExperiment } from '../../src/experiments/experiment.js';
 import { Fault } from '../../src/fault.js';
-import { readNotebook } from '../../src/notebook/read-notebook.js';
 import { readManifest } from '../../src/sweeps/manifest.js';
 import { readSceneManifest } from '../../src/sweeps/scene-manifest.js';
 import { readCatalogs } from '../../src/temporal/read-catalogs.js';
@@ -260,7 +259,10 @@ export const readers: Record<string, Reader> = {
   notebook: {
     read: async (path) => {
       const { htmlPage } = await import('../../src/notebook/export/html-page.js');
-      return [...(await htmlPage(await readNotebook(path), path))].join('');
+      const { outlineOf } = await import('../../src/notebook/export/outline.js');
+      let page = '';
+      for await (const piece of htmlPage(path, await outlineOf(path))) page += piece;
+      return page;
     },
     seeds: texts('notebook.ipynb', notebookText),
   },

@@ -81,6 +81,13 @@ describe('notebook files', () => {
   });
 });
 
+it('a file with two lists of cells is refused: a reader cannot know which is meant', () => {
+  const text = '{"nbformat": 4, "metadata": {}, "cells": [], "cells": []}';
+  expect(() => parseNotebook(text, 'n.ipynb')).toThrow(
+    'notebook: n.ipynb: it has 2 lists of cells; keep one of them',
+  );
+});
+
 describe('collected outputs', () => {
   const collect = (...messages: [string, object][]): CellOutput[] => {
     const outputs: CellOutput[] = [];
@@ -118,6 +125,28 @@ describe('collected outputs', () => {
     const [line] = collect(...Array.from({ length: 512 }, () => print(part)), print('\n'));
     expect(line.output_type === 'stream' && line.text.length).toBe(32 * 2 ** 20 + 1);
     expect(performance.now() - begun).toBeLessThan(5000);
+  });
+
+  it('are written as they were printed: long texts, empty ones, halves of characters', () => {
+    for (const printed of ['', '\n', 'no end', 'é\n\ud83d\n', `${'ä 10 %\n'.repeat(30_000)}\ud83d`]) {
+      const outputs = collect(print(printed.slice(0, 70_000)), print(printed.slice(70_000)));
+      const [text, whole] = [
+        outputs,
+        [{ output_type: 'stream' as const, name: 'stdout' as const, text: printed }],
+      ].map((made) =>
+        notebookText({
+          cells: [
+            { cell_type: 'code', id: 'a', metadata: {}, source: '', outputs: made, execution_count: 1 },
+          ],
+          metadata: {},
+          nbformat: 4,
+          nbformat_minor: 5,
+        }),
+      );
+      expect(text).toBe(whole);
+      expect(parseNotebook(text, 'n').cells[0].outputs).toMatchObject([{ text: printed }]);
+      expect(JSON.stringify(JSON.parse(text), null, 1)).toBe(text.trimEnd());
+    }
   });
 
   it('clear at once, or with the next output', () => {

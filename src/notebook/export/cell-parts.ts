@@ -1,9 +1,10 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { extname, resolve, sep } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import type { PlainFigure } from '../../figures/static/plain-figure.js';
 import { explorerMime, isExplorerData } from '../../figures/temporal/explorer.js';
 import type { ExplorerData } from '../../figures/temporal/explorer-counts.js';
-import { type Cell, type CellOutput, cellTags } from '../document.js';
+import { type Cell, type CellOutput, cellTags, type Notebook } from '../document.js';
 import type { MimeBundle } from '../kernel-output.js';
 
 /** What of a cell its reader sees; tags as nbconvert and Jupyter Book use them. */
@@ -143,3 +144,21 @@ export const notebookTitle = (cells: readonly Cell[], fallback: string): string 
   }
   return fallback;
 };
+
+/** What of cells can be searched for: narration, code that is shown, printed text. */
+export const searchableText = ({ cells }: Pick<Notebook, 'cells'>): string =>
+  cells
+    .filter((cell) => !cellTags(cell).some((tag) => /^remove[-_]cell$/.test(tag)))
+    .flatMap((cell) => [
+      cell.source,
+      ...(cell.outputs ?? []).map((output) =>
+        output.output_type === 'stream' ? output.text.slice(0, 2000) : '',
+      ),
+    ])
+    .map((text) =>
+      stripVTControlCharacters(text)
+        .replace(/[#*`$|<>\s]+/g, ' ')
+        .trim(),
+    )
+    .filter(Boolean)
+    .join(' ');

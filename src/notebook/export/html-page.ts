@@ -6,17 +6,12 @@ import { figureTitle } from '../../figures/static/plain-figure.js';
 import { explorerCode, explorerHtml } from '../../figures/temporal/explorer.js';
 import { defaultConfig } from '../../figures/theme.js';
 import { escapeHtml } from '../data-table.js';
-import type { Cell, CellOutput, Notebook } from '../document.js';
+import type { Cell, CellOutput } from '../document.js';
 import { packedPlotly, scriptJson, unpackScript } from '../figure-bundle.js';
-import {
-  type ChosenForm,
-  chooseForm,
-  embeddedImage,
-  notebookTitle,
-  rawForm,
-  visibleParts,
-} from './cell-parts.js';
+import { notebookCells } from '../read-notebook.js';
+import { type ChosenForm, chooseForm, embeddedImage, rawForm, visibleParts } from './cell-parts.js';
 import { highlight } from './highlight.js';
+import type { Outline } from './outline.js';
 import { pageStyle } from './page-style.js';
 import { type Heading, markdownRenderer } from './render-markdown.js';
 import { type Addresses, sanitise } from './sanitise.js';
@@ -102,8 +97,20 @@ const figureHtml = (
   ].join('');
 };
 
-const preformatted = (text: string, kind: string): string =>
-  `<pre class="${kind}" tabindex="0">${escapeHtml(stripVTControlCharacters(text))}</pre>`;
+/** Characters of a text that are made ready together. */
+const pieceLength = 65_536;
+
+/** Long texts in pieces of whole lines, within which the codes of terminals end. */
+function* preformatted(text: string, kind: string): Generator<string> {
+  yield `<pre class="${kind}" tabindex="0">`;
+  for (let start = 0; start < text.length; ) {
+    const line = text.indexOf('\n', start + pieceLength);
+    const end = line < 0 ? text.length : line + 1;
+    yield escapeHtml(stripVTControlCharacters(text.slice(start, end)));
+    start = end;
+  }
+  yield '</pre>';
+}
 
 /** Chapters with their sections, where there are enough to choose from. */
 const contents = (headings: readonly Heading[]): string => {
@@ -125,10 +132,6 @@ const contents = (headings: readonly Heading[]): string => {
   return `<nav aria-label="Contents"><ol>${items.join('')}</ol></nav>`;
 };
 
-/** What a page draws of a cell's outputs. */
-const visibleForms = (cell: Cell): (ChosenForm | undefined)[] =>
-  visibleParts(cell).outputs.flatMap((output) => ('data' in output ? [chooseForm(output.data)] : []));
-
 /** Links to the pages before and after this one, and to all of them. */
 const neighbours = (pages: readonly PageLink[], notebook: string): string => {
   const at = pages.findIndex((one) => one.notebook === notebook);
@@ -145,18 +148,18 @@ const neighbours = (pages: readonly PageLink[], notebook: string): string => {
  * code in colour, tables, interactive figures over still images, plotly inlined once, packed, where there are figures. Scripts in
  * the notebook's own HTML are taken out, and the page's policy would not run them.
  * @param path the notebook's file: images beside it are embedded, its name serves where it has no title
- * @returns the page's text in pieces, to be taken once: they go as they are taken
+ * @param outline what was read of it before
+ * @returns the page's text in pieces: cells are read again as they are taken
  */
-export const htmlPage = async (
-  notebook: Notebook,
+export async function* htmlPage(
   path: string,
+  { title, cells, figures, explored }: Outline,
   { code = 'show', pages = [] }: PageOptions = {},
-): Promise<Iterable<string>> => {
+): AsyncGenerator<string> {
   const name = basename(path, '.ipynb');
-  const title = notebookTitle(notebook.cells, name);
   const folder = dirname(path);
   const headings: Heading[] = [];
-  let cellOfImages: Cell = notebook.cells[0];
+  let cellOfImages = cells[0];
   let drawn = 0;
   let documents = 0;
   const addresses: Addresses = {
@@ -172,13 +175,13 @@ export const htmlPage = async (
   };
   const render = markdownRenderer(addresses);
 
-  const outputHtml = (output: CellOutput): string => {
+  const outputHtml = (output: CellOutput): Iterable<string> => {
     if (output.output_type === 'stream')
       return preformatted(output.text, output.name === 'stderr' ? 'text stderr' : 'text');
     if (output.output_type === 'error') return preformatted(output.traceback.join('\n'), 'error');
     const form = chooseForm(output.data);
     const text = output.data['text/plain'];
-    return form === undefined ? '' : formHtml(form, typeof text === 'string' ? text : undefined);
+    return form === undefined ? [] : [formHtml(form, typeof text === 'string' ? text : undefined)];
   };
   const formHtml = (form: ChosenForm, text: string | undefined): string => {
     if (form.kind === 'figure') {
@@ -207,39 +210,47 @@ export const htmlPage = async (
       return `<div class="markdown">${render(form.text).html}</div>`;
     return form.kind === 'note'
       ? `<p class="note">[${escapeHtml(form.text)}]</p>`
-      : preformatted(form.text, 'text');
+      : [...preformatted(form.text, 'text')].join('');
   };
 
-  const cellHtml = (cell: Cell): string => {
+  const narrationHtml = (cell: Cell): string => {
+    if (!visibleParts(cell).source) return '';
+    cellOfImages = cell;
+    if (cell.cell_type === 'raw') return `<section>${formHtml(rawForm(cell), undefined)}</section>`;
+    const { html, headings: found } = render(cell.source);
+    headings.push(...found);
+    return `<section class="markdown">${html}</section>`;
+  };
+  const codeHtml = function* (cell: Cell): Generator<string> {
     const { source, folded, outputs } = visibleParts(cell);
     cellOfImages = cell;
-    if (cell.cell_type === 'raw')
-      return source ? `<section>${formHtml(rawForm(cell), undefined)}</section>` : '';
-    if (cell.cell_type === 'markdown') {
-      if (!source) return '';
-      const { html, headings: found } = render(cell.source);
-      headings.push(...found);
-      return `<section class="markdown">${html}</section>`;
-    }
     const label = Number.isSafeInteger(cell.execution_count) ? `code [${cell.execution_count}]` : 'code';
-    const parts = [
-      source && code !== 'none'
-        ? `<details class="source"${folded || code === 'fold' ? '' : ' open'}><summary>${label}</summary><pre tabindex="0"><code>${highlight(cell.source, 'typescript')}</code></pre></details>`
-        : '',
-      ...outputs.map(outputHtml),
-    ].filter(Boolean);
-    return parts.length === 0
-      ? ''
-      : `<section class="cell" aria-label="${label}">${parts.join('\n')}</section>`;
+    let between = `<section class="cell" aria-label="${label}">`;
+    const parts = function* (): Generator<Iterable<string>> {
+      if (source && code !== 'none')
+        yield [
+          `<details class="source"${folded || code === 'fold' ? '' : ' open'}><summary>${label}</summary><pre tabindex="0"><code>${highlight(cell.source, 'typescript')}</code></pre></details>`,
+        ];
+      for (const output of outputs) yield outputHtml(output);
+    };
+    let isEmpty = true;
+    for (const part of parts()) {
+      for (const piece of part) {
+        if (piece === '') continue;
+        yield between + piece;
+        [between, isEmpty] = ['', false];
+      }
+      if (!isEmpty) between = '\n';
+    }
+    if (!isEmpty) yield '</section>';
   };
 
   // narration first, as the contents stand before it; outputs, which may be large, when their piece is taken
   const narration = new Map(
-    notebook.cells.filter(({ cell_type: kind }) => kind !== 'code').map((cell) => [cell, cellHtml(cell)]),
+    cells
+      .filter(({ cell_type: kind }) => kind !== 'code')
+      .map((cell): [string, string] => [cell.id, narrationHtml(cell)]),
   );
-  const shown = notebook.cells.flatMap(visibleForms);
-  const figures = shown.flatMap((form) => (form?.kind === 'figure' ? [form.figure] : []));
-  const explored = shown.some((form) => form?.kind === 'explorer');
   const nav = contents(headings);
   // the contents follow the title where there is one
   const head = nav === '' ? '' : `${searchField}\n${nav}`;
@@ -278,15 +289,17 @@ ${scripts.map((script) => `<script>${script}</script>`).join('\n')}
 </body>
 </html>
 `;
-  return (function* () {
-    yield start;
-    let between = '';
-    for (const cell of notebook.cells) {
-      const html = narration.get(cell) ?? cellHtml(cell);
-      if (html === '') continue;
-      yield `${between}${html}`;
-      between = '\n';
+  yield start;
+  let isFirst = true;
+  for await (const cell of notebookCells(path)) {
+    let between: string = isFirst ? '' : '\n';
+    const pieces: Iterable<string> =
+      cell.cell_type === 'code' ? codeHtml(cell) : [narration.get(cell.id) ?? ''];
+    for (const piece of pieces) {
+      if (piece === '') continue;
+      yield between + piece;
+      [between, isFirst] = ['', false];
     }
-    yield end;
-  })();
-};
+  }
+  yield end;
+}

@@ -1,6 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
 import { escapeHtml } from '../data-table.js';
-import { cellTags, type Notebook } from '../document.js';
 import { scriptJson } from '../figure-bundle.js';
 import { type PageLink, policy } from './html-page.js';
 import { pageStyle } from './page-style.js';
@@ -22,25 +20,7 @@ document.querySelector('input').addEventListener('input', ({ target }) => {
   document.querySelector('output').textContent = words.length ? shown + ' of ' + items.length + ' pages' : '';
 });`;
 
-/** What of a notebook can be searched for: narration, code that is shown, printed text. */
-export const searchableText = ({ cells }: Notebook): string =>
-  cells
-    .filter((cell) => !cellTags(cell).some((tag) => /^remove[-_]cell$/.test(tag)))
-    .flatMap((cell) => [
-      cell.source,
-      ...(cell.outputs ?? []).map((output) =>
-        output.output_type === 'stream' ? output.text.slice(0, 2000) : '',
-      ),
-    ])
-    .map((text) =>
-      stripVTControlCharacters(text)
-        .replace(/[#*`$|<>\s]+/g, ' ')
-        .trim(),
-    )
-    .filter(Boolean)
-    .join(' ');
-
-/** A page that lists others and searches their texts ({@link searchableText}), in the reader's browser alone. */
+/** A page that lists others and searches their texts (`searchableText`), in the reader's browser alone. */
 export const indexPage = (pages: readonly (PageLink & { text: string })[]): string => `<!doctype html>
 <html lang="en">
 <head>

@@ -3,16 +3,10 @@ import { stripVTControlCharacters } from 'node:util';
 import { reason } from '../../fault.js';
 import { figureTitle } from '../../figures/static/plain-figure.js';
 import { renderFigure } from '../../figures/static/render-figure.js';
-import type { Cell, CellOutput, Notebook } from '../document.js';
+import type { Cell, CellOutput } from '../document.js';
+import { notebookCells } from '../read-notebook.js';
 import { type ChosenForm, chooseForm, embeddedImage, rawForm, visibleParts } from './cell-parts.js';
 import { missingImage, sanitise } from './sanitise.js';
-
-export interface MarkdownPage {
-  /** The page's text in pieces, to be taken in order: those of what was printed are made as they are taken. */
-  pieces: Iterable<string>;
-  /** Images by their path relative to the page. */
-  images: Map<string, Uint8Array>;
-}
 
 const extensionOf = (mime: string): string =>
   mime.replace('image/', '').replace('jpeg', 'jpg').replace('svg+xml', 'svg');
@@ -29,19 +23,23 @@ const fenced = (code: string, language: string): string => {
  * images that its narration shows are taken along.
  * @param path the notebook's file
  * @param page path of the page: images go to `<name>_files/` beside it
+ * @param write writes an image, by its path relative to the page, before the text that names it
+ * @returns the page's text in pieces: cells are read as they are taken
  */
-export const markdownPage = async (
-  notebook: Notebook,
+export async function* markdownPage(
   path: string,
   page: string,
+  write: (path: string, bytes: Uint8Array) => Promise<void>,
   code: 'show' | 'fold' | 'none' = 'show',
-): Promise<MarkdownPage> => {
-  const images = new Map<string, Uint8Array>();
+): AsyncGenerator<string> {
+  let images: { path: string; bytes: Uint8Array }[] = [];
+  let count = 0;
   const folder = `${basename(page).replace(/\.[^.]*$/, '')}_files`;
   const kept = (cell: Cell, bytes: Uint8Array, extension: string): string => {
     const name = cell.id.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 64);
-    const path = `${folder}/${name}-${images.size + 1}.${extension}`;
-    images.set(path, bytes);
+    count += 1;
+    const path = `${folder}/${name}-${count}.${extension}`;
+    images.push({ path, bytes });
     return path;
   };
   const image = (cell: Cell, bytes: Uint8Array, extension: string, title: string): string =>
@@ -60,9 +58,8 @@ export const markdownPage = async (
       return `*${title}: no image (${reason(error)})*`;
     }
   };
-  /** Printed text as it stands; what is drawn, with its images kept. */
-  const outputText = async (cell: Cell, output: CellOutput): Promise<string | (() => string)> => {
-    if (output.output_type === 'stream') return () => fenced(stripVTControlCharacters(output.text), 'text');
+  const outputText = async (cell: Cell, output: CellOutput): Promise<string> => {
+    if (output.output_type === 'stream') return fenced(stripVTControlCharacters(output.text), 'text');
     if (output.output_type === 'error')
       return fenced(stripVTControlCharacters(output.traceback.join('\n')), 'text');
     const form = chooseForm(output.data);
@@ -103,23 +100,23 @@ export const markdownPage = async (
         return source === '' || /^https?:/i.test(source) ? tag : saved(source, attribute('alt'));
       });
   };
-  const parts: (string | (() => string))[] = [];
-  for (const cell of notebook.cells) {
+  const cellParts = async function* (cell: Cell): AsyncGenerator<string> {
     const { source, outputs } = visibleParts(cell);
     if (cell.cell_type === 'raw') {
-      if (source) parts.push(await formText(cell, rawForm(cell)));
-      continue;
+      if (source) yield await formText(cell, rawForm(cell));
+      return;
     }
     if (source && !(cell.cell_type === 'code' && code === 'none'))
-      parts.push(cell.cell_type === 'code' ? fenced(cell.source, 'typescript') : narration(cell));
-    for (const output of outputs) parts.push(await outputText(cell, output));
-  }
-  const pieces = function* (): Generator<string> {
-    let between = '';
-    for (const part of parts.filter((part) => part !== '')) {
-      yield `${between}${typeof part === 'string' ? part : part()}\n`;
+      yield cell.cell_type === 'code' ? fenced(cell.source, 'typescript') : narration(cell);
+    for (const output of outputs) yield await outputText(cell, output);
+  };
+  let between = '';
+  for await (const cell of notebookCells(path))
+    for await (const part of cellParts(cell)) {
+      for (const { path: name, bytes } of images) await write(name, bytes);
+      images = [];
+      if (part === '') continue;
+      yield `${between}${part}\n`;
       between = '\n';
     }
-  };
-  return { pieces: pieces(), images };
-};
+}
