@@ -13,6 +13,12 @@ const placeOf = (tile: string): readonly [lon: number, lat: number] | null => {
   return lat > 90 || lon > 180 ? null : [match[1] === 'W' ? -lon : lon, match[3] === 'S' ? -lat : lat];
 };
 
+/** A scene's middle, degrees, in the same form: to a tenth of a degree. */
+export const placeName = ([lon, lat]: readonly [lon: number, lat: number]): string => {
+  const east = lon - 360 * Math.round(lon / 360);
+  return `${east < 0 ? 'W' : 'E'}${Math.abs(east).toFixed(1)}_${lat < 0 ? 'S' : 'N'}${Math.abs(lat).toFixed(1)}`;
+};
+
 /** Every acquisition of a tile that `tilesOf` maps, once for each tile there; others as they are. */
 const moved = (
   acquisitions: readonly Acquisition[],
@@ -21,27 +27,35 @@ const moved = (
   acquisitions.flatMap((image) => tilesOf(image)?.map((tile) => ({ ...image, tile })) ?? [image]);
 
 /**
- * Scenes that are listed by their middle alone (GF-1 level 1A) are counted for the MGRS tiles that they cover: a middle
- * lies a few kilometres elsewhere at each pass and is no tile.
+ * Scenes that have no tile (GF-1 level 1A) are counted for the MGRS tiles that they cover, by their footprint or as a square
+ * around their middle: a middle lies a few kilometres elsewhere at each pass and is no tile.
  */
 export const gridPlaces = (catalog: Catalog): Catalog => {
   const tiles = new Map<string, string[]>();
-  let scenes = 0;
+  let [middles, footprints] = [0, 0];
   for (const { tile } of catalog.acquisitions) {
     const place = placeOf(tile);
     if (place === null) continue;
-    scenes += 1;
-    if (!tiles.has(tile)) tiles.set(tile, mgrsTilesUnder(squareOutline(place, wfvSceneKm)));
+    const outline = catalog.outlines.get(tile);
+    if (outline) footprints += 1;
+    else middles += 1;
+    if (!tiles.has(tile)) tiles.set(tile, mgrsTilesUnder(outline ?? squareOutline(place, wfvSceneKm)));
   }
-  if (scenes === 0) return catalog;
+  if (tiles.size === 0) return catalog;
+  const notes = [...catalog.notes];
+  if (middles > 0)
+    notes.push(
+      `${middles} scenes named by their middle are counted on the MGRS grid: for each tile whose middle lies within ${wfvSceneKm / 2} km of the scene's`,
+    );
+  if (footprints > 0)
+    notes.push(
+      `${footprints} scenes without a tile are counted on the MGRS grid: for each tile whose middle their footprint covers`,
+    );
   return {
     ...catalog,
     acquisitions: moved(catalog.acquisitions, ({ tile }) => tiles.get(tile) ?? null),
     outlines: new Map([...catalog.outlines].filter(([tile]) => !tiles.has(tile))),
-    notes: [
-      ...catalog.notes,
-      `${scenes} scenes named by their middle are counted on the MGRS grid: for each tile whose middle lies within ${wfvSceneKm / 2} km of the scene's`,
-    ],
+    notes,
   };
 };
 

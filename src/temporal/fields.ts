@@ -20,6 +20,8 @@ export interface Fields {
   /** Percent. */
   nodata?: string;
   id?: string;
+  /** The scene's middle, which stands for the tile where none is named: see `gridPlaces`. */
+  place?: () => string | null;
   /** Texts of which one may be a product's name, which tells what other fields lack; `id` by default. */
   names?: readonly string[];
 }
@@ -100,7 +102,7 @@ export const readFields = (fields: Fields, where: () => string, context: ReadCon
     sound = false;
     context.faults.push(`${where()}: ${fault}`);
   };
-  const tile = isBlank(fields.tile) ? (told?.tile ?? '') : tileOf(fields.tile!);
+  const tile = isBlank(fields.tile) ? (told?.tile ?? fields.place?.() ?? '') : tileOf(fields.tile!);
   if (tile === '') report('tile is absent; name the column or property that holds it');
   if (platform === null)
     report(

@@ -58,18 +58,18 @@ export const squareOutline = ([lon, lat]: Point, sideKm: number): Outline => {
 
 const corner = (latitude: string, longitude: string): readonly [string, string] => [longitude, latitude];
 
-/** Columns of the four corners in turn, or of the middle, as EarthExplorer and CNSA write them. */
+/** Columns of the four corners in turn, as EarthExplorer and CNSA write them. */
 const cornerColumns = [
   ['Upper Left', 'Upper Right', 'Lower Right', 'Lower Left'].map((at) =>
     corner(`Corner ${at} Latitude`, `Corner ${at} Longitude`),
   ),
   ['TopLeft', 'TopRight', 'BottomRight', 'BottomLeft'].map((at) => corner(`${at}Latitude`, `${at}Longitude`)),
 ];
-const middleColumns = [
-  corner('CenterLatitude', 'CenterLongitude'),
-  corner('SceneCenterLat', 'SceneCenterLong'),
-  corner('中心纬度', '中心经度'),
-];
+/** Columns of a scene's middle in any spelling: `CenterLatitude`, `scene_centre_lat`, `SceneCenterLat`, `中心纬度`. */
+const middleForms = {
+  lon: /^(?:scene)?cent(?:er|re)lon(?:g|gitude)?$|^中心点?经度$/i,
+  lat: /^(?:scene)?cent(?:er|re)lat(?:itude)?$|^中心点?纬度$/i,
+};
 const textColumns = ['geometry', 'Footprint', 'GeoFootprint', 'wkt', '.geo', 'bbox'];
 
 /** A GF-1 or GF-6 WFV scene is about this wide and high, km. */
@@ -77,6 +77,23 @@ export const wfvSceneKm = 200;
 
 const finite = (text: string | undefined): number =>
   text === undefined || text.trim() === '' ? Number.NaN : Number(text);
+
+/** How the middle of a row's scene is read from its header's columns, and which these are; null where they have none. */
+export const middleReader = (
+  header: readonly string[],
+): { read: (row: readonly string[]) => Point | null; columns: string[] } | null => {
+  const at = [middleForms.lon, middleForms.lat].map((form) =>
+    header.findIndex((column) => form.test(column.replace(/[\s_-]/g, ''))),
+  );
+  if (at.includes(-1)) return null;
+  return {
+    read: (row) => {
+      const point = at.map((index) => finite(row[index]));
+      return isPlace(point) ? point : null;
+    },
+    columns: at.map((index) => header[index]),
+  };
+};
 
 /** How the footprint of a row is read from its header's columns; null where they have none. */
 export const footprintReader = (
@@ -91,11 +108,12 @@ export const footprintReader = (
   if (corners) return (row) => ring(corners.map((names) => numbers(row, names)));
   const written = textColumns.find((name) => at(name) >= 0);
   if (written !== undefined) return (row) => textOutline(row[at(written)]);
-  const middle = middleColumns.find(has);
-  if (middle)
-    return (row) => {
-      const point = numbers(row, middle);
-      return isPlace(point) ? squareOutline(point, wfvSceneKm) : null;
-    };
-  return null;
+  const middle = middleReader(header);
+  return (
+    middle &&
+    ((row) => {
+      const point = middle.read(row);
+      return point && squareOutline(point, wfvSceneKm);
+    })
+  );
 };

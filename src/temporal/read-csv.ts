@@ -11,8 +11,10 @@ import {
   type Role,
   roles,
 } from './columns.js';
+import { placeName } from './common-grid.js';
 import { type ReadContext, readFields } from './fields.js';
-import { footprintReader, textOutline } from './footprint.js';
+import { footprintReader, middleReader, textOutline } from './footprint.js';
+import { centreOf } from './mgrs-tile.js';
 
 type Reader = (row: readonly string[]) => string;
 
@@ -53,6 +55,7 @@ const resolve = (
   file: string,
   header: readonly string[],
   { mapping }: AssignedColumns,
+  hasFootprint: boolean,
   faults: string[],
 ): { readers: Readers; taken: string[] } => {
   const readers: Readers = {};
@@ -79,11 +82,14 @@ const resolve = (
     if (role === 'cloud' || known.columns[0].toLowerCase() !== knownColumns[role][0][0])
       taken.push(`${role}=${known.columns.join('+')}`);
   }
-  // a product's name tells the rest
+  // a product's name tells the rest, and a footprint the place
   const missing: string[] = readers.id
     ? []
     : (['tile', 'sensor', 'datetime'] as const).filter(
-        (role) => readers[role] === undefined && !(role === 'datetime' && readers.start && readers.end),
+        (role) =>
+          readers[role] === undefined &&
+          !(role === 'tile' && hasFootprint) &&
+          !(role === 'datetime' && readers.start && readers.end),
       );
   if (!readers.clear && !readers.cloud) missing.push('cloud');
   for (const role of missing)
@@ -158,17 +164,35 @@ export const readCsv = async (
   let header: string[] | null = null;
   let readers: Readers = {};
   let footprint: ReturnType<typeof footprintReader> = null;
+  let place: ((row: readonly string[]) => string | null) | null = null;
   let simulatedColumn = -1;
   let usable = true;
   let rows = 0;
   let simulated = false;
+  /** Rows without a tile go by their middle: as columns tell it, else that of their footprint. */
+  const placeFrom = (names: readonly string[], taken: string[]): void => {
+    const [outlineOf, middle] = [footprint, middleReader(names)];
+    if (middle) {
+      footprint = null;
+      taken.push(`place=${middle.columns.join('+')}`);
+      place = (cells) => {
+        const point = middle.read(cells);
+        return point && placeName(point);
+      };
+    } else if (outlineOf)
+      place = (cells) => {
+        const outline = outlineOf(cells);
+        return outline && placeName(centreOf(outline));
+      };
+  };
   const readHeader = (row: readonly string[]): void => {
     header = row.map((name) => name.trim());
-    const resolved = resolve(file, header, columns, context.faults);
-    readers = resolved.readers;
     footprint = columns.mapping.bbox
       ? (cells) => textOutline(readers.bbox?.(cells) ?? '')
       : footprintReader(header);
+    const resolved = resolve(file, header, columns, footprint !== null, context.faults);
+    readers = resolved.readers;
+    if (!readers.tile) placeFrom(header, resolved.taken);
     if (resolved.taken.length > 0) notes.push(`${file}: columns taken by name: ${resolved.taken.join(', ')}`);
     simulatedColumn = header.indexOf('simulated');
     usable = context.faults.length === before;
@@ -197,6 +221,7 @@ export const readCsv = async (
         cloud: readers.cloud?.(row),
         nodata: readers.nodata?.(row),
         id: readers.id?.(row),
+        place: () => place?.(row) ?? null,
       },
       () => `${file} line ${line}`,
       context,

@@ -8,9 +8,11 @@ import {
   knownColumns,
   type Role,
 } from './columns.js';
+import { placeName } from './common-grid.js';
 import { type Fields, type ReadContext, readFields } from './fields.js';
 import { boxOutline, geometryOutline, textOutline } from './footprint.js';
 import { type ItemPlace, readJsonItems } from './json-items.js';
+import { centreOf } from './mgrs-tile.js';
 
 type Json = { readonly [key: string]: unknown };
 
@@ -64,6 +66,9 @@ const fieldsOf = (item: Json, properties: Json, { mapping, named }: AssignedColu
     names: [id, ...nameProperties.map((key) => text(properties[key]) ?? '')],
   };
 };
+
+const outlineOf = ({ geometry, bbox }: Json): Outline | null =>
+  (typeof geometry === 'string' ? textOutline(geometry) : geometryOutline(geometry)) ?? boxOutline(bbox);
 
 /** A product of Copernicus' OData as an item: its attributes are its properties, its name the id. */
 const odataItem = (product: Json): Json => {
@@ -177,15 +182,17 @@ export const readStac = async (
       return;
     }
     const where = `${file} item ${text(item['id']) ?? count}`;
-    const acquisition = readFields(fieldsOf(item, properties, columns), () => where, context);
+    const place = (): string | null => {
+      const outline = outlineOf(item);
+      return outline && placeName(centreOf(outline));
+    };
+    const fields = { ...fieldsOf(item, properties, columns), place };
+    const acquisition = readFields(fields, () => where, context);
     if (acquisition === null) return;
     acquisitions.push(acquisition);
     if (properties['simulated'] === true) simulated = true;
     if (!outlines.has(acquisition.tile)) {
-      const { geometry, bbox } = item;
-      const outline =
-        (typeof geometry === 'string' ? textOutline(geometry) : geometryOutline(geometry)) ??
-        boxOutline(bbox);
+      const outline = outlineOf(item);
       if (outline) outlines.set(acquisition.tile, outline);
     }
   };

@@ -426,8 +426,67 @@ describe('other ways to list acquisitions', () => {
     const catalog = await readCatalogs([await write('l1a.txt', scenes.join('\n'))]);
     expect(catalog.notes.join()).toContain('4 scenes named by their middle are counted on the MGRS grid');
     const { statistics } = analyse(catalog);
-    // 50TLK reaches from 114.65 to 115.9 E, 38.8 to 39.8 N: every scene covers its middle
+    // 50TLK reaches from 114.65 to 115.9 E, 39.65 to 40.65 N: every scene covers its middle
     expect(statistics.get('50TLK')!.get('gf1')).toMatchObject({ n: 4, gaps: { min: 4, max: 4 } });
+  });
+
+  it.each([
+    ['CNSA', 'SceneID,SatelliteID,SensorID,ReceiveTime,CloudPercent,CenterLongitude,CenterLatitude'],
+    ['CNSA in Chinese', '产品号,卫星,传感器,采集时间,云量,中心经度,中心纬度'],
+    ['other spellings', 'scene,SatelliteID,SensorID,date,cloud_cover,scene_centre_lon,Scene Centre Lat'],
+  ])('counts a table of centres (%s) on the MGRS grid with no option', async (name, header) => {
+    const rows = [
+      '7001,GF1,WFV1,2018-08-01 11:20:30,10,114.913,39.689',
+      '7002,GF1,WFV1,2018-08-05 11:20:30,80,115.046,39.701',
+      '7003,GF1,WFV1,2018-08-09 11:20:30,0,115.108,39.764',
+    ];
+    const catalog = await readCatalogs([await write(`${name}.csv`, [header, ...rows, ''].join('\n'))]);
+    expect(catalog.notes.join()).toContain('3 scenes named by their middle are counted on the MGRS grid');
+    expect(catalog.notes.join()).toContain('place=');
+    const { statistics } = analyse(catalog);
+    // the middle of 50TLK, 115.3 E, 40.1 N, lies 42 to 60 km from these
+    expect(statistics.get('50TLK')!.get('gf1')).toMatchObject({ n: 3, nClear: 2, gaps: { min: 8, max: 8 } });
+    const names = ['E114.9_N39.7', 'E115.0_N39.7', 'E115.1_N39.8'].map(
+      (place, index) => `GF1_WFV1_${place}_2018080${1 + 4 * index}_L1A0003413393`,
+    );
+    const named = await readCatalogs([await write('names.txt', names.join('\n'))]);
+    expect(new Set(catalog.acquisitions.map(({ tile }) => tile))).toEqual(
+      new Set(named.acquisitions.map(({ tile }) => tile)),
+    );
+  });
+
+  it('counts scenes that have a footprint and no tile for the MGRS tiles beneath it', async () => {
+    const header = [
+      'SatelliteID,SensorID,ReceiveTime,CloudPercent',
+      ...['TopLeft', 'TopRight', 'BottomRight', 'BottomLeft'].map((at) => `${at}Latitude,${at}Longitude`),
+    ].join(',');
+    // around the middle of 50SLJ (115.3 E, 39.2 N) alone
+    const [west, east, south, north] = [114.8, 115.7, 38.9, 39.7];
+    const corners = [north, west, north, east, south, east, south, west].join(',');
+    const table = await write('corners.csv', `${header}\nGF1,WFV1,2018-08-01,10,${corners}\n`);
+    const item = {
+      ...{ type: 'Feature', id: 'scene 7', bbox: [west, south, east, north] },
+      properties: { datetime: '2018-08-05T03:00:00Z', platform: 'GF1', 'eo:cloud_cover': 20 },
+    };
+    const items = await write(
+      'footprints.json',
+      JSON.stringify({ type: 'FeatureCollection', features: [item] }),
+    );
+    const { acquisitions, notes } = await readCatalogs([table, items]);
+    expect(acquisitions).toMatchObject([
+      { tile: '50SLJ', clear: 0.9 },
+      { tile: '50SLJ', clear: 0.8 },
+    ]);
+    expect(notes.join()).toContain('2 scenes without a tile are counted on the MGRS grid');
+  });
+
+  it('refuses a centre that is no place', async () => {
+    const header = 'SatelliteID,ReceiveTime,CloudPercent,CenterLongitude,CenterLatitude';
+    const path = await write('nowhere.csv', `${header}\nGF1,2018-08-01,10,115,139.7\nGF1,2018-08-02,10,,\n`);
+    expect(await faultsOf(readCatalogs([path]))).toEqual([
+      expect.stringMatching(/^nowhere.csv line 2: tile is absent/),
+      expect.stringMatching(/^nowhere.csv line 3: tile is absent/),
+    ]);
   });
 
   it('brings sensors that are listed on grids of their own onto one', async () => {
