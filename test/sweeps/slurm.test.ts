@@ -202,7 +202,7 @@ describe.skipIf(!wanted)('a real Slurm', () => {
 
   it('goes on from the checkpoint after the time limit was near, and after a worker was killed', async () => {
     const folder = await sweepPlace();
-    const set = ['--set', 'train.epochs=400', '--seeds', '1', '--slurm', 'perJob=1'];
+    const set = ['--set', 'train.epochs=200', '--seeds', '1', '--slurm', 'perJob=1'];
     const sweep = bandalign(folder, sweepWords('--executor', 'slurm', ...set), env);
     const log = () => readFile(join(folder, 'outputs/small/tv-off-s1/metrics.jsonl'), 'utf8').catch(() => '');
     await until(async () => (await log()).split('\n').length > 10);
@@ -219,7 +219,7 @@ describe.skipIf(!wanted)('a real Slurm', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line).epoch);
-    expect(epochs).toEqual(Array.from({ length: 400 }, (_, i) => i + 1));
+    expect(epochs).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
   }, 180_000);
 
   it('aligns a list of scenes as the local executor does, also when it was killed in the middle', async () => {
