@@ -159,9 +159,9 @@ describe.skipIf(!realServer)('a server that is killed', () => {
       for (const end = Date.now() + 1000 * seconds; Date.now() < end; await sleep(40))
         await logEpochs(folder, ++epoch, epoch);
     };
-    await train(4);
+    await train(2);
     await server.kill();
-    await train(4);
+    await train(2);
     await Promise.all([server.start(), train(6)]);
     await server.kill();
     await Promise.all([server.start(), train(6)]);
