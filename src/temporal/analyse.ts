@@ -55,11 +55,26 @@ const sensorsThere = (platforms: ReadonlySet<string>, named: readonly string[]):
   });
 };
 
+/** Every value that acquisitions have of a field. */
+const valuesOf = ({ acquisitions }: Catalog, field: 'tile' | 'platform'): Set<string> => {
+  const values = new Set<string>();
+  for (const image of acquisitions) values.add(image[field]);
+  return values;
+};
+
+/** Platforms that no sensor counts. */
+const uncounted = (catalog: Catalog, sensors: readonly string[]): Set<string> =>
+  new Set(
+    [...valuesOf(catalog, 'platform')].filter(
+      (platform) => !sensors.some((sensor) => counts(sensor, platform)),
+    ),
+  );
+
 const chooseSensors = (
   catalog: Catalog,
   { sensors: wanted = [], named = [] }: Pick<AnalysisOptions, 'sensors' | 'named'>,
 ): string[] => {
-  const platforms = new Set(catalog.acquisitions.map(({ platform }) => platform));
+  const platforms = valuesOf(catalog, 'platform');
   if (wanted.length === 0) return sensorsThere(platforms, named);
   const faults = wanted
     .filter((sensor) => ![...platforms].some((platform) => counts(sensor, platform)))
@@ -132,7 +147,6 @@ const chooseTiles = (
   { tiles: wanted = [], extent }: AnalysisOptions,
 ): Catalog => {
   const gridded = onCommonGrid(catalog, sensors);
-  const tilesOf = ({ acquisitions }: Catalog): Set<string> => new Set(acquisitions.map(({ tile }) => tile));
   const only = (from: Catalog, keep: ReadonlySet<string>): Catalog => ({
     ...from,
     acquisitions: from.acquisitions.filter(({ tile }) => keep.has(tile)),
@@ -140,11 +154,11 @@ const chooseTiles = (
   if (wanted.length > 0) {
     // a tile of a sensor's own grid is counted as it is listed
     const from = [gridded, catalog].find((one) => {
-      const there = tilesOf(one);
+      const there = valuesOf(one, 'tile');
       return wanted.every((tile) => there.has(tile));
     });
     if (from) return only(from, new Set(wanted));
-    const there = tilesOf(gridded);
+    const there = valuesOf(gridded, 'tile');
     throw new Fault(
       wanted
         .filter((tile) => !there.has(tile))
@@ -156,16 +170,9 @@ const chooseTiles = (
   }
   if (extent === 'whole' || sensors.length < 2) return gridded;
   const common = commonTiles(gridded.acquisitions, sensors);
-  const all = tilesOf(
-    only(
-      gridded,
-      new Set(
-        gridded.acquisitions
-          .filter(({ platform }) => sensors.some((sensor) => counts(sensor, platform)))
-          .map(({ tile }) => tile),
-      ),
-    ),
-  );
+  const others = uncounted(gridded, sensors);
+  const all = new Set<string>();
+  for (const { tile, platform } of gridded.acquisitions) if (!others.has(platform)) all.add(tile);
   if (common.size === all.size) return gridded;
   const notes = [
     ...gridded.notes,
@@ -204,12 +211,12 @@ export const analyse = (catalog: Catalog, options: AnalysisOptions = {}): Analys
   const period = choosePeriod(series, sensors, options, notes);
   const statistics = tileStatistics(series, sensors, period, threshold);
   let gain: Gain[] | null = null;
-  const others = kept.acquisitions.filter(
-    ({ platform }) => !sensors.some((sensor) => counts(sensor, platform)),
-  );
-  if (others.length > 0) {
-    const names = [...new Set(others.map(({ platform }) => platform))].sort().join(', ');
-    notes.push(`${others.length} acquisitions of sensors not asked for are left out: ${names}`);
+  const others = uncounted(kept, sensors);
+  if (others.size > 0) {
+    const left = kept.acquisitions.filter(({ platform }) => others.has(platform)).length;
+    notes.push(
+      `${left} acquisitions of sensors not asked for are left out: ${[...others].sort().join(', ')}`,
+    );
   }
   for (const sensor of sensors) {
     const lacking = [...series.values()].filter((bySensor) => bySensor.get(sensor)!.days.length === 0).length;

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { Fault } from '../fault.js';
 
-const pieceBytes = 1 << 18;
+const pieceBytes = 1 << 16;
 
 /** UTF-8, or the encoding of Chinese Windows where the first line reads as Chinese in it; null for neither. */
 const decoderOf = (bytes: Uint8Array): TextDecoder | null => {
@@ -18,7 +18,7 @@ const decoderOf = (bytes: Uint8Array): TextDecoder | null => {
 };
 
 /**
- * The text of a file in pieces of 256 KB, so that a catalog of any size is never in memory whole; a byte order mark is
+ * The text of a file in pieces of 64 KB, so that a catalog of any size is never in memory whole; a byte order mark is
  * left out.
  * @throws Fault for a file that is no text
  */
