@@ -192,6 +192,23 @@ describe('a page of somebody else’s notebook', () => {
   });
   const bad = '"><meta http-equiv="refresh" content="0;url=http://away"><img src="';
 
+  it('names a figure that is none, and goes on', async () =>
+    inFolder(async (folder) => {
+      const figures = [{}, { data: [null] }, { data: {} }, { data: [], layout: [] }];
+      for (const kind of ['html', 'md']) {
+        const page = await pageOf(
+          folder,
+          figures.map((figure, index) =>
+            shown({ 'application/vnd.plotly.v1+json': figure }, { id: `a${index}` }),
+          ),
+          kind,
+        );
+        expect(
+          page.match(/an output of type application\/vnd\.plotly\.v1\+json: not shown here/g),
+        ).toHaveLength(4);
+      }
+    }));
+
   it('has nothing in it but what its fields are for', async () =>
     inFolder(async (folder) => {
       const figure = { data: [], layout: { title: { text: bad } } };

@@ -54,18 +54,24 @@ const named = (mime: string): string => {
   return mime === 'application/javascript' ? 'a script' : `an output of type ${mime}`;
 };
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Has a figure of a notebook that anyone may have written what a page takes for granted? */
+const isFigure = (value: unknown): value is PlainFigure =>
+  isObject(value) &&
+  Array.isArray(value['data']) &&
+  value['data'].every(isObject) &&
+  (value['layout'] === undefined || isObject(value['layout']));
+
 /** The richest form of `data`: interactive figure, table, narration, drawing, picture, text; else a note that names it. */
 export const chooseForm = (data: MimeBundle): ChosenForm | undefined => {
   const text = (mime: string): string | undefined => {
     const value = data[mime];
     return typeof value === 'string' ? value : undefined;
   };
-  if (typeof data[plotlyMime] === 'object' && data[plotlyMime] !== null)
-    return {
-      kind: 'figure',
-      figure: data[plotlyMime] as PlainFigure,
-      png: base64Of(data['image/png']),
-    };
+  const figure = data[plotlyMime];
+  if (isFigure(figure)) return { kind: 'figure', figure, png: base64Of(data['image/png']) };
   if (isExplorerData(data[explorerMime]))
     return { kind: 'explorer', data: data[explorerMime], png: base64Of(data['image/png']) };
   for (const [mime, kind] of [
