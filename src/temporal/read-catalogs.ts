@@ -78,20 +78,24 @@ const readOne = async (path: string, columns: AssignedColumns, context: ReadCont
   }
   if (found.isDirectory()) return readPaperLayout(path, context);
   const rest = textPieces(path);
-  const head = (await rest.next()).value ?? '';
-  if (head.trim() === '') {
+  try {
+    const head = (await rest.next()).value ?? '';
+    if (head.trim() === '') {
+      context.faults.push(`${path}: the catalog holds no items; give one with at least one acquisition`);
+      return nothing();
+    }
+    const pieces = (async function* () {
+      yield head;
+      yield* rest;
+    })();
+    const kind = kindOf(path, head);
+    if (kind === 'csv') return await readCsv(pieces, path, columns, context);
+    if (kind === 'names') return readNames(await joinPieces(pieces), path, context);
+    return await readStac(pieces, path, kind === 'lines', columns, context);
+  } finally {
+    // the file is closed also where its first piece was enough
     await rest.return();
-    context.faults.push(`${path}: the catalog holds no items; give one with at least one acquisition`);
-    return nothing();
   }
-  const pieces = (async function* () {
-    yield head;
-    yield* rest;
-  })();
-  const kind = kindOf(path, head);
-  if (kind === 'csv') return readCsv(pieces, path, columns, context);
-  if (kind === 'names') return readNames(await joinPieces(pieces), path, context);
-  return readStac(pieces, path, kind === 'lines', columns, context);
 };
 
 /** The catalog of a file; what makes the file unreadable is left in `context.faults`. */
@@ -101,6 +105,9 @@ const readSound = async (path: string, columns: AssignedColumns, context: ReadCo
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     context.faults.push(...error.faults);
+    // what was read until then is no part of the catalog
+    context.clouds = [];
+    context.others = new Map();
     return nothing();
   }
 };
