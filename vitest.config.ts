@@ -31,7 +31,7 @@ const longest = [
   'notebook/kernel-soak',
 ];
 
-/** What takes minutes without a service: kills, faults at many calls, every command of the documents. */
+/** What takes longest without a service: kills, faults at many calls, every command of the documents, whole trainings. */
 const long = [
   'guide/documents',
   'cli/interruption',
@@ -41,6 +41,15 @@ const long = [
   'faults/faults',
   'sweeps/scenes',
   'cli/reproduce',
+  'training/parity',
+  'notebook/run-notebook',
+  'notebook/kernel-soak',
+  'guide/extending',
+  'scenes/apply-scene',
+  'scenes/faults',
+  'dataset/cache',
+  'tracking/sync',
+  'cli/backends',
 ];
 
 class LongestFirst extends BaseSequencer {
@@ -58,7 +67,7 @@ export default defineConfig(({ mode }) => {
   const isQuick = mode === 'quick' && process.env['BANDALIGN_TEST_LONG'] !== '1';
   if (isQuick)
     process.stderr.write(
-      `left out, as they take minutes: ${long.join(', ')}; BANDALIGN_TEST_LONG=1 runs them\n`,
+      `left out, as they take longest: ${long.join(', ')}; BANDALIGN_TEST_LONG=1 runs them\n`,
     );
   return {
     test: {
