@@ -50,6 +50,8 @@ const long = [
   'dataset/cache',
   'tracking/sync',
   'cli/backends',
+  'models/kernels',
+  'notebook/kernel-project',
 ];
 
 class LongestFirst extends BaseSequencer {
