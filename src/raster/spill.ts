@@ -22,12 +22,16 @@ export const writeAll = async (file: FileHandle, bytes: Uint8Array, at: number):
 
 /**
  * A spill file named `path`. Where the system allows it, its name is removed at once: the space is then freed
- * however the process ends.
+ * however the process ends. Elsewhere `close` removes it.
  */
 export const openSpill = async (path: string): Promise<Spill> => {
   const file = await open(path, 'wx+', 0o600);
-  const nameless = process.platform !== 'win32';
-  if (nameless) await rm(path, { force: true });
+  const isNamed =
+    process.platform === 'win32' ||
+    (await rm(path, { force: true }).then(
+      () => false,
+      () => true,
+    ));
   const spill: Spill = {
     size: 0,
     append: async (bytes) => {
@@ -45,7 +49,7 @@ export const openSpill = async (path: string): Promise<Spill> => {
     },
     close: async () => {
       await file.close();
-      if (!nameless) await rm(path, { force: true });
+      if (isNamed) await rm(path, { force: true });
     },
   };
   return spill;
