@@ -146,7 +146,7 @@ export const testWhole = (name: string, folder: () => string, { make, grows }: W
         expect(await contentsOf(at), where).toEqual(wanted);
       }
     },
-    // every call of a sweep takes an hour
+    // every call of a sweep takes longer than ten minutes
     everyCall ? 10_000_000 : 600_000,
   );
 };
