@@ -31,13 +31,12 @@ const main = async (): Promise<void> => {
   let progress: ProgressDisplay | undefined;
   try {
     const path = pathIn(argv, commands);
+    const wantsHelp = hasOption(argv, '--help') || hasOption(argv, '-h');
     if (path === undefined) {
       const words = argv.filter((word) => !word.startsWith('-'));
-      if (argv.length === 0 || hasOption(argv, '--help') || hasOption(argv, '-h'))
-        return await emit(await helpFor(words, commands));
+      if (argv.length === 0 || wantsHelp) return await emit(await helpFor(words, commands));
       throw unknownCommand(argv, commands);
     }
-    const wantsHelp = hasOption(argv, '--help') || hasOption(argv, '-h');
     let remedy = 'nothing more is done';
     // its thread starts while the command is loaded
     const interrupted = wantsHelp ? undefined : interruption(() => remedy);

@@ -76,7 +76,7 @@ export const packPatches = async (job: PackJob): Promise<Packed> => {
   const unchanged = async (path: string): Promise<void> => {
     const { identity } = await identityOf(path);
     const first = seen.get(path) ?? inputs.get(path)?.identity;
-    if (first === undefined || first === '') seen.set(path, identity);
+    if (first === undefined) seen.set(path, identity);
     else if (first !== identity) throw changedFault(path);
   };
 

@@ -3,7 +3,7 @@ import { digest } from '../files.js';
 import { isDeeperThan } from '../json-depth.js';
 import type { Cell, CellOutput, Notebook } from './document.js';
 import type { MimeBundle } from './kernel-output.js';
-import type { Fields } from './wire.js';
+import { type Fields, isFields } from './wire.js';
 
 const joined = (value: unknown): string =>
   Array.isArray(value) ? value.join('') : typeof value === 'string' ? value : '';
@@ -43,15 +43,12 @@ const readOutput = (output: Fields): CellOutput => {
     : { output_type: 'display_data', ...shown };
 };
 
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** What is wrong with a cell beyond its kind, for the reader of a notebook that another program wrote. */
 const faultOf = ({ cell_type, outputs, metadata }: Fields): string | undefined => {
-  if (metadata !== undefined && !isObject(metadata)) return 'its metadata are no object';
+  if (metadata !== undefined && !isFields(metadata)) return 'its metadata are no object';
   if (cell_type !== 'code' || outputs === undefined) return undefined;
   if (!Array.isArray(outputs)) return 'its outputs are no list';
-  const index = outputs.findIndex((output) => !isObject(output) || typeof output['output_type'] !== 'string');
+  const index = outputs.findIndex((output) => !isFields(output) || typeof output['output_type'] !== 'string');
   return index < 0 ? undefined : `its output ${index + 1} has no output_type`;
 };
 

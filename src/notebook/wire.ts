@@ -3,6 +3,10 @@ import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 /** Content of a message, and anything else that is a JSON object of unknown fields. */
 export type Fields = Record<string, unknown>;
 
+/** Is it an object of JSON, no list? */
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 export interface Header {
   msg_id: string;
   session: string;

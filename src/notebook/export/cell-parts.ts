@@ -6,6 +6,7 @@ import { explorerMime, isExplorerData } from '../../figures/temporal/explorer.js
 import type { ExplorerData } from '../../figures/temporal/explorer-counts.js';
 import { type Cell, type CellOutput, cellTags, type Notebook } from '../document.js';
 import type { MimeBundle } from '../kernel-output.js';
+import { isFields } from '../wire.js';
 
 /** What of a cell its reader sees; tags as nbconvert and Jupyter Book use them. */
 export const visibleParts = (cell: Cell): { source: boolean; folded: boolean; outputs: CellOutput[] } => {
@@ -54,15 +55,12 @@ const named = (mime: string): string => {
   return mime === 'application/javascript' ? 'a script' : `an output of type ${mime}`;
 };
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Has a figure of a notebook that anyone may have written what a page takes for granted? */
 const isFigure = (value: unknown): value is PlainFigure =>
-  isObject(value) &&
+  isFields(value) &&
   Array.isArray(value['data']) &&
-  value['data'].every(isObject) &&
-  (value['layout'] === undefined || isObject(value['layout']));
+  value['data'].every(isFields) &&
+  (value['layout'] === undefined || isFields(value['layout']));
 
 /** The richest form of `data`: interactive figure, table, narration, drawing, picture, text; else a note that names it. */
 export const chooseForm = (data: MimeBundle): ChosenForm | undefined => {

@@ -126,9 +126,9 @@ const evaluate = (): void => {
   /** What a front end wants to know beside a cell's outputs. */
   const evaluateExpression = async (code: string): Promise<Fields> => {
     const asked = async (): Promise<CellError | Fields> => {
-      const { error, ...found } = await valueAfter(runner.prepare(code, 0), code, 0);
-      if (error) return error;
-      const { value } = found as { value: unknown };
+      const ran = await valueAfter(runner.prepare(code, 0), code, 0);
+      if (ran.error) return ran.error;
+      const { value } = ran;
       return { data: (await bundleOf(value)) ?? { 'text/plain': textOf(value) }, metadata: {} };
     };
     const answer = await asked().catch((thrown: unknown) => describeThrown(thrown, runner.cells, root, 0));

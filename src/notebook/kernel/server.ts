@@ -229,7 +229,8 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
     process.exit(0);
   };
 
-  const simple: Record<string, (request: WireMessage) => Fields | Promise<Fields>> = {
+  /** What requests are replied to with; nothing where nobody waits for a reply. */
+  const simple: Record<string, (request: WireMessage) => Fields | undefined | Promise<Fields>> = {
     kernel_info_request: () => info,
     ...languageAnswers(ask),
     history_request: () => ({ status: 'ok', history: [] }),
@@ -239,15 +240,13 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
       return { status: 'ok' };
     },
     shutdown_request: ({ content }) => ({ status: 'ok', restart: content['restart'] === true }),
-  };
-
-  /** Messages that nobody waits for an answer to. */
-  const notices: Record<string, (request: WireMessage) => void> = {
     // there are no widgets here: whoever opens one is told that it is closed
-    comm_open: (request) =>
-      sockets.publish('comm_close', { comm_id: text(request.content['comm_id']), data: {} }, request),
-    comm_msg: () => {},
-    comm_close: () => {},
+    comm_open: (request) => {
+      sockets.publish('comm_close', { comm_id: text(request.content['comm_id']), data: {} }, request);
+      return undefined;
+    },
+    comm_msg: () => undefined,
+    comm_close: () => undefined,
   };
 
   const receive = async (channel: Channel, request: WireMessage): Promise<void> => {
@@ -257,10 +256,10 @@ export const serveKernel = async (connectionFile: string): Promise<void> => {
       return runNext();
     }
     // no debugger, no subshells: kernel_info says so, and their requests get no reply
-    if (!Object.hasOwn(simple, type) && !Object.hasOwn(notices, type)) return;
+    if (!Object.hasOwn(simple, type)) return;
     status('busy', request);
-    if (Object.hasOwn(notices, type)) notices[type](request);
-    else sockets.reply(channel, request, await simple[type](request));
+    const content = await simple[type](request);
+    if (content) sockets.reply(channel, request, content);
     status('idle', request);
     if (type === 'shutdown_request') await shutdown();
   };
