@@ -19,8 +19,6 @@ export const command: Command = {
     index: { type: 'string', multiple: true, value: 'N', help: 'position of the scene; repeatable' },
   },
   run: async (call) => {
-    // a list that was killed takes its workers along: what they leave unfinished is done when it is given again
-    process.on('disconnect', () => process.exit(1));
     const say = taskSpeaker();
     const path = required(call, 'manifest');
     const { weights, weightsDigest, settings, definitions, scenes } = await readSceneManifest(path);

@@ -9,15 +9,17 @@ const main = fileURLToPath(new URL('./main.js', import.meta.url));
 const inProcess = (argv: readonly string[], threads: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...argv], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      // by the channel it sees this process end
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, BANDALIGN_THREADS: String(threads) },
     });
     let errors = '';
-    child.stderr.on('data', (text) => {
+    child.stderr!.on('data', (text) => {
       errors = (errors + text).slice(-4000);
     });
     const stop = (): void => void child.kill('SIGINT');
     signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
     child.on('error', reject);
     child.on('close', (code) => {
       signal.removeEventListener('abort', stop);
@@ -33,7 +35,10 @@ const inProcess = (argv: readonly string[], threads: number, signal: AbortSignal
     });
   });
 
-/** Runs calls of `bandalign` side by side, `jobs` at a time; the first failure ends all. Results do not depend on `jobs`. */
+/**
+ * Runs calls of `bandalign` side by side, `jobs` at a time; the first failure ends all, and is thrown when they have ended.
+ * Results do not depend on `jobs`.
+ */
 export const sideBySide = async (
   call: Call,
   stage: string,
@@ -46,6 +51,7 @@ export const sideBySide = async (
   let done = 0;
   const work = async (): Promise<void> => {
     for (const argv of queue) {
+      if (signal.aborted) return;
       await inProcess(argv, 1, signal);
       call.progress({
         stage,
@@ -56,10 +62,9 @@ export const sideBySide = async (
       });
     }
   };
-  try {
-    await Promise.all(Array.from({ length: Math.min(jobs, calls.length) }, work));
-  } catch (error) {
-    ending.abort(error);
-    throw error;
-  }
+  const works = Array.from({ length: Math.min(jobs, calls.length) }, () =>
+    work().catch((error: unknown) => ending.abort(error)),
+  );
+  await Promise.all(works);
+  signal.throwIfAborted();
 };

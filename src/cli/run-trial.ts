@@ -17,8 +17,6 @@ export const command: Command = {
     index: { type: 'string', multiple: true, value: 'N', help: 'position of the trial; repeatable' },
   },
   run: async (call) => {
-    // a sweep that was killed takes its workers along: they go on when it is resumed
-    process.on('disconnect', () => process.exit(1));
     const say = taskSpeaker();
     const path = resolve(required(call, 'manifest'));
     const manifest = await readManifest(path);

@@ -101,4 +101,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
+// a call that was killed takes along those that it made: what they leave unfinished is done when it is given again
+if (process.send) process.on('disconnect', () => process.exit(1));
 void main();
