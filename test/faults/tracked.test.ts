@@ -11,7 +11,7 @@ import type { EpochRecord } from '../../src/training/fit.js';
 import { readLines } from '../../src/training/result.js';
 import { realServer, restHistory, restRuns } from '../tracking/rest.js';
 import { type Failure, withFailure } from './file-layer.js';
-import { buryOwners, failingCalls } from './whole.js';
+import { buryOwners, failingCalls, longest } from './whole.js';
 
 const root = fileURLToPath(new URL('../fixtures/parity/data', import.meta.url));
 const epochs = 6;
@@ -77,6 +77,6 @@ describe.skipIf(!realServer)('a run that an MLflow server follows', () => {
       }
       await rm(first, { recursive: true });
     },
-    240_000,
+    longest,
   );
 });

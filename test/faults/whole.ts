@@ -9,16 +9,18 @@ import { readResult } from '../../src/training/result.js';
 import { readSafetensors } from '../../src/training/safetensors.js';
 import { type Failure, withFailure } from './file-layer.js';
 
-/** Failures tried of each kind of work; the calls are drawn with a fixed seed. BANDALIGN_TEST_ALL=1 tries every call. */
+/** BANDALIGN_TEST_ALL=1 tries every call. */
 const everyCall = process.env['BANDALIGN_TEST_ALL'] === '1';
-const drawn = everyCall ? Number.POSITIVE_INFINITY : 8;
+
+/** How long the failures of one kind of work may take, ms: every call takes longer than ten minutes. */
+export const longest = everyCall ? 10_000_000 : 600_000;
 
 const failures = ['ENOSPC', 'EIO', 'kill'] as const;
 
-/** Calls that fail, of so many: drawn, or all. */
-export const failingCalls = (name: string, failure: Failure, calls: number, most = drawn): number[] => {
+/** Calls that fail, of so many: `sample` of them, drawn with a fixed seed, or all. */
+export const failingCalls = (name: string, failure: Failure, calls: number, sample = 8): number[] => {
   const every = Array.from({ length: calls }, (_, n) => n);
-  return most >= calls ? every : seededRandom(2022, `${name} ${failure}`).shuffled(every).slice(0, most);
+  return everyCall ? every : seededRandom(2022, `${name} ${failure}`).shuffled(every).slice(0, sample);
 };
 
 export const filesOf = async (at: string): Promise<string[]> =>
@@ -146,8 +148,7 @@ export const testWhole = (name: string, folder: () => string, { make, grows }: W
         expect(await contentsOf(at), where).toEqual(wanted);
       }
     },
-    // every call of a sweep takes longer than ten minutes
-    everyCall ? 10_000_000 : 600_000,
+    longest,
   );
 };
 

@@ -24,18 +24,19 @@ without() {
 }
 
 install() {
-  "$venv/bin/mlflow" --version >/dev/null 2>&1 && return
+  [ -e "$venv/complete" ] && return
   command -v python3 >/dev/null || without "no python3"
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || without "python3 is older than 3.10"
   # one installation at a time; a half one is begun again
   mkdir -p "$root/.services"
   exec 9>"$root/.services/mlflow.lock"
   command -v flock >/dev/null && flock 9
-  "$venv/bin/mlflow" --version >/dev/null 2>&1 && return
+  [ -e "$venv/complete" ] && return
   rm -rf "$venv"
   python3 -m venv "$venv" >&2 || without "python3 -m venv failed (Debian: apt-get install python3-venv)"
   "$venv/bin/pip" install --quiet --disable-pip-version-check "mlflow${MLFLOW_SERVICE_VERSION:+==$MLFLOW_SERVICE_VERSION}" >&2 ||
     { rm -rf "$venv"; without "pip could not install mlflow"; }
+  touch "$venv/complete"
   exec 9>&-
 }
 
