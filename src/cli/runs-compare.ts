@@ -1,11 +1,10 @@
 import { basename } from 'node:path';
 import { chosen, notOneOf } from '../config/spelling.js';
-import { ablationTable, statisticsTable } from '../evaluation/ablation-table.js';
+import { ablationTables } from '../evaluation/ablation-table.js';
 import { defaultDraws } from '../evaluation/bootstrap.js';
 import { comparisonTable } from '../evaluation/comparison-table.js';
 import { metricTable } from '../evaluation/metric-table.js';
 import { checkPaperRows, readPaperValues } from '../evaluation/paper-values.js';
-import { rowStatistics } from '../evaluation/row-statistics.js';
 import type { Table } from '../evaluation/table.js';
 import { poolTiles, type TileRecord } from '../evaluation/tile-record.js';
 import { loadDefinitions } from '../experiments/load.js';
@@ -77,9 +76,9 @@ const compareRows = async (
   if (draws > 0 && draws < fewestDraws)
     throw new Fault(`--draws: ${draws}; 0, or at least ${fewestDraws} for intervals and p-values`);
   const { bands } = rows[0].run.experiment.data;
-  const options = { caption: `${split} list`, baseline, draws, paper };
-  print((flag(call, 'statistics') ? statisticsTable : ablationTable)(models, bands, options));
-  return { split, bands, baseline, rows: rowStatistics(models, bands, { baseline, draws }) };
+  const tables = ablationTables(models, bands, { caption: `${split} list`, baseline, draws, paper });
+  print(flag(call, 'statistics') ? tables.statistics : tables.comparison);
+  return { split, bands, baseline, rows: tables.rows };
 };
 
 /** Prints the table of one group; returns what `--json` says of it. */

@@ -97,20 +97,24 @@ export const bracedTags = (tags: readonly string[]): string => {
   return `${tags[0].slice(0, common)}{${tags.map((tag) => tag.slice(common)).join(',')}}`;
 };
 
+/** What is known of models with seeds, bounds last, and how it is told. */
+interface Known {
+  rows: readonly SeededModel[];
+  statistics: readonly RowStatistics[];
+  baseline: string;
+  draws: number;
+}
+
 /**
  * The comparison of configurations with seeds, a row each: every metric as mean ± standard deviation over seeds; of the
  * mean RMSE over bands also the 95 % bootstrap interval over test tiles, the paired difference to the baseline with its
  * interval and p-values, and how much of the gap to the bound is closed. A metric that a person defined also has the
  * interval of its mean over bands and the paired difference to the baseline.
  */
-export const ablationTable = (
-  models: readonly SeededModel[],
-  bands: readonly string[],
-  { caption, baseline: wish, draws = defaultDraws, paper, notes = [] }: AblationOptions,
+const comparisonOf = (
+  { rows, statistics, baseline, draws }: Known,
+  { caption, paper, notes = [] }: AblationOptions,
 ): Table => {
-  const rows = inOrder(models);
-  const baseline = baselineOf(rows, wish);
-  const statistics = rowStatistics(rows, bands, { baseline, draws });
   const errors = statistics.filter(({ measure }) => isMean(measure, rmse));
   const end = rows[gapBound(rows, (row) => errors[row].mean)];
   const first = statistics.filter(({ label }) => label === rows[0].label).filter(isShown);
@@ -194,14 +198,8 @@ export const ablationTable = (
   };
 };
 
-/** Everything behind {@link ablationTable}: a line for each model, metric and channel, at full precision in CSV. */
-export const statisticsTable = (
-  models: readonly SeededModel[],
-  bands: readonly string[],
-  { caption, baseline: wish, draws = defaultDraws }: AblationOptions,
-): Table => {
-  const rows = inOrder(models);
-  const baseline = baselineOf(rows, wish);
+/** Everything behind {@link comparisonOf}: a line for each model, metric and channel, at full precision in CSV. */
+const statisticsOf = ({ statistics, baseline }: Known, { caption }: AblationOptions): Table => {
   const own = ownColumns();
   const numbers = [
     'mean',
@@ -225,27 +223,25 @@ export const statisticsTable = (
       { label: 'seeds' },
       ...numbers.map((label): Column => ({ label, digits: 4 })),
     ],
-    rows: rowStatistics(rows, bands, { baseline, draws }).map(
-      ({ label, measure, mean, sd, seeds, interval, paired, gap }) => ({
-        cells: [
-          label,
-          columnOf(measure).label,
-          String(seeds),
-          mean,
-          sd,
-          interval?.low ?? null,
-          interval?.high ?? null,
-          paired?.difference ?? null,
-          paired?.interval?.low ?? null,
-          paired?.interval?.high ?? null,
-          paired?.bootstrap ?? null,
-          paired?.bootstrapHolm ?? null,
-          paired?.wilcoxon ?? null,
-          paired?.wilcoxonHolm ?? null,
-          gap,
-        ],
-      }),
-    ),
+    rows: statistics.map(({ label, measure, mean, sd, seeds, interval, paired, gap }) => ({
+      cells: [
+        label,
+        columnOf(measure).label,
+        String(seeds),
+        mean,
+        sd,
+        interval?.low ?? null,
+        interval?.high ?? null,
+        paired?.difference ?? null,
+        paired?.interval?.low ?? null,
+        paired?.interval?.high ?? null,
+        paired?.bootstrap ?? null,
+        paired?.bootstrapHolm ?? null,
+        paired?.wilcoxon ?? null,
+        paired?.wilcoxonHolm ?? null,
+        gap,
+      ],
+    })),
     notes: [
       `Differences to ${baseline}. Wilcoxon tests the tiles' own RMSE, also in the lines of R².`,
       ...(own.length > 0
@@ -254,5 +250,33 @@ export const statisticsTable = (
           ]
         : []),
     ],
+  };
+};
+
+/** The tables of models with seeds. */
+export interface AblationTables {
+  /** A row for each. */
+  comparison: Table;
+  /** A line for each, metric and channel. */
+  statistics: Table;
+  /** What both are made of, bounds last. */
+  rows: RowStatistics[];
+}
+
+/** Compares models that were tested on the same tiles; the draws of the bootstrap are made once for both tables. */
+export const ablationTables = (
+  models: readonly SeededModel[],
+  bands: readonly string[],
+  options: AblationOptions,
+): AblationTables => {
+  const rows = inOrder(models);
+  const draws = options.draws ?? defaultDraws;
+  const baseline = baselineOf(rows, options.baseline);
+  const statistics = rowStatistics(rows, bands, { baseline, draws });
+  const known = { rows, statistics, baseline, draws };
+  return {
+    comparison: comparisonOf(known, options),
+    statistics: statisticsOf(known, options),
+    rows: statistics,
   };
 };

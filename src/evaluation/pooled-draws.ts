@@ -1,4 +1,4 @@
-import { readSums, sumsPerBand, writeSums } from '../metrics/error-sums.js';
+import { addRows, type ErrorSums, readSums, sumsPerBand, writeSums } from '../metrics/error-sums.js';
 import { metricValue } from '../metrics/index.js';
 import type { Metric } from '../metrics/metric.js';
 import type { TileRecord } from './tile-record.js';
@@ -27,44 +27,34 @@ export const tileSums = (records: readonly TileRecord[]): TileSums => {
   return { tiles: records.length, channels, hasNdvi, values };
 };
 
-/** Sums over tiles, each as often as `times` says; null is every tile once. [channels · sumsPerBand]. */
-const poolSums = ({ tiles, channels, values }: TileSums, times: ArrayLike<number> | null): Float64Array => {
-  const width = channels * sumsPerBand;
-  const pooled = new Float64Array(width);
-  for (let tile = 0; tile < tiles; tile++) {
-    const count = times === null ? 1 : times[tile];
-    if (count === 0) continue;
-    const at = tile * width;
-    for (let k = 0; k < width; k++) pooled[k] += count * values[at + k];
-  }
-  return pooled;
-};
-
-/** Sums of every bootstrap draw, [draws][channels · sumsPerBand]; a draw of null is every tile once. */
-export const pooledDraws = (sums: TileSums, draws: readonly (ArrayLike<number> | null)[]): Float64Array[] =>
-  draws.map((times) => poolSums(sums, times));
+/** Sums of every bootstrap draw, [draws][channels]; a draw says how often each tile is in it, null is every tile once. */
+export const pooledDraws = (
+  { tiles, channels, values }: TileSums,
+  draws: readonly (Uint16Array | null)[],
+): ErrorSums[][] =>
+  draws.map((draw) => {
+    const times = draw ?? new Uint16Array(tiles).fill(1);
+    return Array.from({ length: channels }, (_, channel) =>
+      addRows(values, channel * sumsPerBand, channels * sumsPerBand, times),
+    );
+  });
 
 /** A metric of every channel of each set of sums, [sets][channels]. */
-export const scoresOf = (pooled: readonly Float64Array[], metric: Metric): Float64Array[] =>
-  pooled.map((sums) =>
-    Float64Array.from({ length: sums.length / sumsPerBand }, (_, channel) =>
-      metricValue(metric, readSums(sums, channel * sumsPerBand)),
-    ),
-  );
+export const scoresOf = (pooled: readonly ErrorSums[][], metric: Metric): Float64Array[] =>
+  pooled.map((channels) => Float64Array.from(channels, (sums) => metricValue(metric, sums)));
 
-/**
- * A metric of every channel, pooled over each bootstrap draw, [draws][channels].
- * @param draws how often each tile is drawn; null is every tile once
- */
+/** A metric of every channel, pooled over each bootstrap draw, [draws][channels]. */
 export const scoreDraws = (
   sums: TileSums,
-  draws: readonly (ArrayLike<number> | null)[],
+  draws: readonly (Uint16Array | null)[],
   metric: Metric,
 ): Float64Array[] => scoresOf(pooledDraws(sums, draws), metric);
 
 /** A metric of each tile by itself, [tiles][channels]. */
 export const tileScores = ({ tiles, channels, values }: TileSums, metric: Metric): Float64Array[] => {
-  const width = channels * sumsPerBand;
-  const ofTile = (_: unknown, tile: number) => values.subarray(tile * width, (tile + 1) * width);
+  const ofTile = (_: unknown, tile: number) =>
+    Array.from({ length: channels }, (_, channel) =>
+      readSums(values, (tile * channels + channel) * sumsPerBand),
+    );
   return scoresOf(Array.from({ length: tiles }, ofTile), metric);
 };

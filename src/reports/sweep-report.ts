@@ -1,4 +1,3 @@
-import { rowStatistics } from '../evaluation/row-statistics.js';
 import type { Table } from '../evaluation/table.js';
 import { meanRmse } from '../evaluation/tile-record.js';
 import { Fault } from '../fault.js';
@@ -7,7 +6,6 @@ import { intervalPlot } from '../figures/interval-plot.js';
 import { lossCurves } from '../figures/loss-curves.js';
 import { palette } from '../figures/theme.js';
 import { type Manifest, readManifest, sweepFolder } from '../sweeps/manifest.js';
-import { seededModels } from '../sweeps/seeded-models.js';
 import { sweepTables } from '../sweeps/sweep-tables.js';
 import { type FinishedRun, finishedRuns } from '../training/list-runs.js';
 import { lossCurveOf } from '../training/loss-curve.js';
@@ -105,11 +103,9 @@ export const sweepReport = async (
   const titled = (text: string): string => `${text}${note ? ` (${note})` : ''}`;
   const tables = sweepTables({ manifest, runs }, { draws, caption: titled(manifest.description || name) });
   const labelled = runs.map((run, at) => ({ label: trials[at].label, run }));
-  const { bands } = runs[0].experiment.data;
   const baseline = trials.find(({ row }) => row === manifest.baseline)?.label ?? trials[0].label;
-  const statistics = rowStatistics(seededModels(labelled), bands, { baseline, draws });
   const of = (label: string, channel: string) =>
-    statistics.find(
+    tables.rows.find(
       (one) => one.label === label && one.measure.name === 'rmse' && one.measure.channel === channel,
     );
   const valuesOf = (label: string, channel: string): number[] =>

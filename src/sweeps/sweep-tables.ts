@@ -1,9 +1,8 @@
 import { join } from 'node:path';
-import { ablationTable, statisticsTable } from '../evaluation/ablation-table.js';
+import { type AblationTables, ablationTables } from '../evaluation/ablation-table.js';
 import { checkPaperRows, type PaperValues } from '../evaluation/paper-values.js';
 import { writeTables } from '../evaluation/render-table.js';
 import type { SeededModel } from '../evaluation/row-statistics.js';
-import type { Table } from '../evaluation/table.js';
 import { type FinishedRun, finishedRuns } from '../training/list-runs.js';
 import type { Trial } from './expand.js';
 import { tagsOf } from './label-runs.js';
@@ -54,14 +53,6 @@ export const sweepRows = ({ manifest, runs }: StoredSweep): SeededModel[] => {
   );
 };
 
-/** The tables of a sweep. */
-export interface SweepTables {
-  /** A row for each configuration. */
-  comparison: Table;
-  /** A line for each configuration and metric. */
-  statistics: Table;
-}
-
 /**
  * The tables of a sweep from the records of its finished runs; nothing is trained or tested. The same runs give the same
  * bytes, whichever executor made them.
@@ -71,7 +62,7 @@ export interface SweepTables {
 export const sweepTables = (
   stored: StoredSweep,
   { draws, paper, caption }: { draws?: number; paper?: PaperValues; caption?: string } = {},
-): SweepTables => {
+): AblationTables => {
   const { manifest, runs } = stored;
   const models = sweepRows(stored);
   if (paper)
@@ -86,18 +77,14 @@ export const sweepTables = (
   const notes = gone.map((label) => `${label}: no run finished.`);
   const { bands } = runs[0].experiment.data;
   const title = caption ?? (manifest.description || manifest.name);
-  const options = { caption: title, baseline, draws, paper, notes };
-  return {
-    comparison: ablationTable(models, bands, options),
-    statistics: statisticsTable(models, bands, options),
-  };
+  return ablationTables(models, bands, { caption: title, baseline, draws, paper, notes });
 };
 
 /** Writes `<folder>/<name>.md/.csv/.tex` and `<name>-statistics.…`; returns the Markdown files' paths. */
 export const writeSweepTables = async (
   name: string,
   folder: string,
-  tables: SweepTables,
+  tables: AblationTables,
 ): Promise<string[]> => {
   await writeTables(name, folder, tables.comparison);
   await writeTables(`${name}-statistics`, folder, tables.statistics);

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { scoreLines, testDocument } from '../../src/cli/score-lines.js';
 import { seededRandom } from '../../src/config/random.js';
-import { ablationTable, statisticsTable } from '../../src/evaluation/ablation-table.js';
+import { ablationTables } from '../../src/evaluation/ablation-table.js';
 import { percentileInterval, tileDraws } from '../../src/evaluation/bootstrap.js';
 import { comparisonTable } from '../../src/evaluation/comparison-table.js';
 import { metricTable } from '../../src/evaluation/metric-table.js';
@@ -93,7 +93,7 @@ test('a comparison has its columns, with the bootstrap interval of the same form
 });
 
 test('a sweep’s table has its mean, interval, difference to the baseline, and marks by its own tests', () => {
-  const table = ablationTable(models, bands, { caption: 'c', draws: 300 });
+  const table = ablationTables(models, bands, { caption: 'c', draws: 300 }).comparison;
   const labels = table.columns.map(({ label }) => label);
   expect(labels).toEqual(
     expect.arrayContaining([
@@ -112,7 +112,7 @@ test('a sweep’s table has its mean, interval, difference to the baseline, and 
   expect(cell(2, 'Δ spread mean')).toMatch(/^−\d+\.\d\d \[−\d+\.\d\d, −\d+\.\d\d\]$/);
   expect(cell(0, 'Δ spread mean')).toBeNull();
   expect(cell(0, 'spread 95 % interval')).toMatch(/^\[\d+\.\d, \d+\.\d\]$/);
-  const lines = statisticsTable(models, bands, { caption: 'c', draws: 300 }).rows.map(
+  const lines = ablationTables(models, bands, { caption: 'c', draws: 300 }).statistics.rows.map(
     ({ cells }) => cells[1],
   );
   expect(lines.filter((metric) => metric === 'spread mean')).toHaveLength(3);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/config/random.js';
-import { ablationTable, bracedTags, statisticsTable } from '../../src/evaluation/ablation-table.js';
+import { ablationTables, bracedTags } from '../../src/evaluation/ablation-table.js';
 import { tileDraws } from '../../src/evaluation/bootstrap.js';
 import { metricTable } from '../../src/evaluation/metric-table.js';
 import { bootstrapP, holm } from '../../src/evaluation/paired-comparison.js';
@@ -146,7 +146,7 @@ describe('bootstrap', () => {
       bootstrap: Number.NaN,
       wilcoxon: of(200).paired!.wilcoxon,
     });
-    const text = markdownTable(ablationTable(models, ['x', 'y'], { ...options, draws: 0 }));
+    const text = markdownTable(ablationTables(models, ['x', 'y'], { ...options, draws: 0 }).comparison);
     expect(text.split('\n').find((line) => line.startsWith('| b'))).not.toMatch(/NaN|ⁿˢ|\[/);
   });
 
@@ -196,11 +196,11 @@ const models: SeededModel[] = [
   { label: 'same', parameters: 9, seeds: [tiles(30, 40, 'c')], runs: ['same'], missing: ['same-s2'] },
 ];
 
-describe('ablationTable', () => {
+describe('ablationTables', () => {
   const options = { caption: 'Test', baseline: 'base', draws: 300 };
 
   it('says mean ± sd, differences, significance, gap and runs', () => {
-    const table = ablationTable(models, ['x', 'y'], options);
+    const table = ablationTables(models, ['x', 'y'], options).comparison;
     const text = markdownTable(table);
     const line = (label: string) => text.split('\n').find((row) => row.startsWith(`| ${label}`))!;
     expect(line('good & new')).toMatch(/\*\*\d+\.\d ± \d\.\d\*\*/);
@@ -224,9 +224,9 @@ describe('ablationTable', () => {
   });
 
   it('gives the same bytes each time, and LaTeX that compiles in text mode', () => {
-    const [one, two] = [0, 1].map(() => statisticsTable(models, ['x', 'y'], options));
+    const [one, two] = [0, 1].map(() => ablationTables(models, ['x', 'y'], options).statistics);
     expect(csvTable(one)).toBe(csvTable(two));
-    const tex = latexTable(ablationTable(models, ['x', 'y'], options));
+    const tex = latexTable(ablationTables(models, ['x', 'y'], options).comparison);
     expect(tex).toContain('good \\& new');
     expect(tex).not.toMatch(/[ⁿˢΔ−²±×]/);
   });
@@ -240,8 +240,10 @@ describe('ablationTable', () => {
       value: (row: string) => (row === 'base' ? 12.34 : null),
     };
     const label = 'paper: RMSE x';
-    expect(ablationTable(models, ['x', 'y'], options).columns.map((c) => c.label)).not.toContain(label);
-    const table = ablationTable(models, ['x', 'y'], { ...options, paper });
+    expect(ablationTables(models, ['x', 'y'], options).comparison.columns.map((c) => c.label)).not.toContain(
+      label,
+    );
+    const table = ablationTables(models, ['x', 'y'], { ...options, paper }).comparison;
     const at = table.columns.findIndex((column) => column.label === label);
     expect(table.rows.map(({ cells }) => cells[at])).toEqual([12.34, null, null, null]);
   });
