@@ -149,7 +149,8 @@ const gainOf = ({ a, r }: Evidence, band: number, correction: Float64Array): num
  * a polynomial of all source bands over all tiles, and the process predicts how a tile departs from its linear part. What
  * a training patch says of its own departure is weighed against how tiles differ at all (an empirical prior, with a constant
  * amount of evidence, so that small patches are held back more). Degree, evidence, kernel scale and noise are chosen for each
- * band on the validation list, tiles predicted without their own training patches. In closed form, without seeds.
+ * band on the validation list, tiles predicted without their own training patches; a higher degree has to be better by more
+ * than chance, as it errs without bound beyond the values that it has seen. In closed form, without seeds.
  */
 export const gpLinear = makeModel({
   kind: 'gp-linear',
@@ -159,7 +160,9 @@ export const gpLinear = makeModel({
       .array(z.union([z.literal(1), z.literal(2), z.literal(3)]))
       .min(1)
       .default([1, 2, 3])
-      .describe('Degrees of the mean mapping.'),
+      .describe(
+        'Degrees of the mean mapping to choose from; the lowest that is not worse by more than chance.',
+      ),
     evidence: z
       .array(z.number().positive())
       .min(1)
@@ -171,13 +174,14 @@ export const gpLinear = makeModel({
     const bands = data.bands.length;
     const size = bands + 1;
     const { table, rows } = patches;
+    const degrees = settings.degree.toSorted((a, b) => a - b);
     const whitening = whiten(normalEquations(sums.joint!, 1));
-    const means = settings.degree.map((degree) => solveNormal(normalEquations(sums.joint!, degree)));
+    const means = degrees.map((degree) => solveNormal(normalEquations(sums.joint!, degree)));
     const meanCount = sums.joint!.sourceMoments[0] / rows.train.length;
 
     // candidates: degrees × amounts of evidence
     const training = rows.train.map((row) => sumJoint(table, [row])!);
-    const candidates = settings.degree.flatMap((degree, d) => {
+    const candidates = degrees.flatMap((degree, d) => {
       const evidence = training.map((own) => evidenceOf(normalEquations(own, degree), means[d], whitening));
       const precision = priorPrecision(evidence, size);
       return settings.evidence.map((amount) => {
@@ -191,7 +195,7 @@ export const gpLinear = makeModel({
       [...validationTiles(patches)].map(([tile, own]) => {
         const joint = sumJoint(table, own)!;
         const constants = patches.sum(own).bands.map(({ moments }) => moments.yy);
-        const ofDegree = settings.degree.map((degree, d) => {
+        const ofDegree = degrees.map((degree, d) => {
           const equations = normalEquations(joint, degree);
           const before = squaredErrors(equations, constants, means[d]);
           return { before, evidence: evidenceOf(equations, means[d], whitening) };
@@ -209,6 +213,7 @@ export const gpLinear = makeModel({
         const { before, evidence } = validation.get(tile)![degreeOf(candidate)];
         return before[band] + gainOf(evidence, band, correction);
       },
+      degreeOf,
     );
 
     // errors on tiles that were not seen
@@ -236,7 +241,7 @@ export const gpLinear = makeModel({
         const constants = patches.sum([rows.train[index]]).bands.map(({ moments }) => moments.yy);
         const rmse = data.bands.map((_, b) => {
           const d = degreeOf(chosen[b]);
-          const equations = normalEquations(training[index], settings.degree[d]);
+          const equations = normalEquations(training[index], degrees[d]);
           const evidence = evidenceOf(equations, means[d], whitening);
           return rmseOf(squaredErrors(equations, constants, means[d]), evidence, predicted, b);
         });
@@ -245,8 +250,7 @@ export const gpLinear = makeModel({
     });
 
     // the means that the bands took, side by side
-    const degrees = chosen.map((candidate) => settings.degree[degreeOf(candidate)]);
-    const degree = Math.max(...degrees) as Degree;
+    const degree = Math.max(...chosen.map((candidate) => degrees[degreeOf(candidate)])) as Degree;
     const terms = polynomialTerms(bands, degree).length;
     const mean = new Float64Array(bands * terms);
     for (const [b, candidate] of chosen.entries()) {

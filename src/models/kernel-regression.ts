@@ -187,9 +187,34 @@ interface Choice {
   ridge: number;
   candidate: number;
   error: number;
+  /** Of each validation tile. */
+  errors: Float64Array;
   /** What it predicts for each validation tile. */
   predicted: Float64Array[];
 }
+
+/** Where no choice has a finite error. */
+const undecided: Choice = {
+  ...{ scale: 1, ridge: 1, candidate: 0, error: Number.POSITIVE_INFINITY },
+  ...{ errors: new Float64Array(), predicted: [] },
+};
+
+/**
+ * The one-standard-error rule (Breiman et al. 1984), tiles paired: of choices that grow more complex, the simplest whose mean
+ * error does not lie above the least by more than the standard error of the difference. From one tile alone that error is
+ * not known, and the simplest choice stands.
+ */
+const simplest = (choices: readonly Choice[]): Choice => {
+  const least = choices.reduce((a, b) => (b.error < a.error ? b : a), undecided);
+  const isNear = ({ errors }: Choice): boolean => {
+    const n = errors.length;
+    const differences = errors.map((error, i) => error - least.errors[i]);
+    const mean = differences.reduce((sum, value) => sum + value, 0) / n;
+    const squares = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    return n < 2 || mean <= Math.sqrt(squares / (n - 1) / n);
+  };
+  return choices.find(isNear) ?? least;
+};
 
 /** Predictions for tiles that a regression has not seen, by part: how good it is where it is asked in earnest. */
 export interface LeftOut {
@@ -205,6 +230,7 @@ export interface LeftOut {
  * training patches: patches of one tile share haze and sensor, so a model that knows one knows the other.
  *
  * @param judge error of one part on a validation tile, summed over these: what it predicts for a candidate
+ * @param complexity of a candidate, 0 being the simplest: a more complex one has to be better by more than chance
  * @returns the regression, the candidate that each part took, and predictions for tiles left out
  * @throws Fault where no feature has a weight
  */
@@ -214,6 +240,7 @@ export const fitTileRegression = (
   settings: KernelSettings,
   candidates: readonly TargetCandidate[],
   judge: (tile: string, predicted: Float64Array, part: number, candidate: number) => number,
+  complexity: (candidate: number) => number = () => 0,
 ): { regression: TileRegression; chosen: number[]; leftOut: () => LeftOut } => {
   const { train, val } = patches.rows;
   const { tiles } = patches.table;
@@ -248,13 +275,8 @@ export const fitTileRegression = (
       all.set(values.subarray(row * width, (row + 1) * width), i * wide + at);
     at += width;
   }
-  const best: Choice[] = widths.map(() => ({
-    scale: 1,
-    ridge: 1,
-    candidate: 0,
-    error: Number.POSITIVE_INFINITY,
-    predicted: [],
-  }));
+  // of each part, by complexity
+  const found = widths.map((): Choice[] => []);
   for (const scale of settings.scale) {
     const kernel = kernelOf(settings.kernel, between, scale);
     const cross = kernelOf(settings.kernel, towards, scale);
@@ -262,17 +284,20 @@ export const fitTileRegression = (
       const predicted = predictLeftOut(kernel, cross, all, wide, ridge, without);
       let from = 0;
       for (const { candidate, part, width } of columns) {
-        let error = 0;
-        for (const [i, tile] of valTiles.entries())
-          error += judge(tile, predicted[i].subarray(from, from + width), part, candidate);
-        if (error < best[part].error) {
+        const errors = Float64Array.from(valTiles, (tile, i) =>
+          judge(tile, predicted[i].subarray(from, from + width), part, candidate),
+        );
+        const error = errors.reduce((sum, value) => sum + value, 0);
+        const level = complexity(candidate);
+        if (error < (found[part][level] ?? undecided).error) {
           const own = predicted.map((values) => values.slice(from, from + width));
-          best[part] = { scale, ridge, candidate, error, predicted: own };
+          found[part][level] = { scale, ridge, candidate, error, errors, predicted: own };
         }
         from += width;
       }
     }
   }
+  const best = found.map((choices) => simplest(choices.flat()));
   const centreRows = some(settings.centres);
   const centres = centreRows.length === train.length ? samples : someSamples(samples, centreRows);
   const parts = best.map(({ scale, ridge, candidate }, part) =>
