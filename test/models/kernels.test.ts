@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/config/random.js';
 import { differenceBins, jointColumns } from '../../src/dataset/joint-statistics.js';
@@ -347,6 +348,27 @@ describe('on a dataset', () => {
       const { result } = await run(`small-${kind}`, { kind }, small);
       for (const { rmse } of result.scores.test.bands) expect(rmse).toBeGreaterThan(0);
     }
+  });
+
+  test('one validation tile is no reason for a cubic, which errs without bound on what it has not seen', async () => {
+    const spectra = fileURLToPath(new URL('../../notebooks/data/refcube-s2a-landsat8', import.meta.url));
+    const nir = async (degree: number[]): Promise<number> => {
+      const { result } = await makeRun({
+        experiment: resolveExperiment({
+          model: { kind: 'gp-linear', degree },
+          data: {
+            bandMax: [12000, 12000, 12000, 12000],
+            pair: { source: 'sentinel-2a.tif', target: 'landsat-8.tif', patch: [1, 250] },
+          },
+          split: { by: 'tile', fold: 3 },
+        } as ExperimentInput),
+        ...{ root: spectra, tag: `spectra-${degree.join('')}`, outputDir: join(folder, 'out'), ...quiet },
+      });
+      return result.scores.test.bands[3].rmse;
+    };
+    const [line, cubic, chosen] = [await nir([1]), await nir([3]), await nir([3, 1, 2])];
+    expect(cubic).toBeGreaterThan(3 * line);
+    expect(chosen).toBe(line);
   });
 
   test('a kernel without any feature is refused in one line', async () => {
