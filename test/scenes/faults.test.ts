@@ -13,7 +13,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openRaster } from '../../src/raster/read.js';
+import { withRaster } from '../../src/raster/read.js';
 import { createCog } from '../../src/raster/write-cog.js';
 import { type GeoTiffImage, writeGeoTiff } from '../../src/raster/write-geotiff.js';
 import { applyScene } from '../../src/scenes/apply-scene.js';
@@ -401,7 +401,7 @@ test('a killed process leaves temporary names at most, which the next run clears
     await new Promise((resolve) => child.on('close', resolve));
     expect(lines).toBeGreaterThan(0);
     const names = existsSync(place) ? readdirSync(place).filter((name) => !name.endsWith('.tmp')) : [];
-    if (names.includes('a.tif')) expect((await (await openRaster(out)).read()).length).toBe(4);
+    if (names.includes('a.tif')) expect(await withRaster(out, (raster) => raster.read())).toHaveLength(4);
     if (names.includes('a.json')) expect(names).toContain('a.tif');
   }
   await apply({ inputs: [scene], out });

@@ -71,7 +71,9 @@ describe('pixels', () => {
 test('a first file that cannot be opened is told with the others', async () => {
   const bad = join(folder, 'bad');
   await synthesizeDataset(bad, { tiles: 3, patches: 1, size: 16, workers: 1 });
-  const patches = (await prepareData(lut, bad, { onProgress })).lists.train;
+  const whole = await prepareData(lut, bad, { onProgress });
+  await whole.close();
+  const patches = whole.lists.train;
   for (const { source } of patches) await writeFile(source.path, 'no raster');
   const faults = await prepareData(lut, bad, { onProgress }).catch((error) => error.faults);
   expect(faults).toHaveLength(patches.length);
