@@ -17,11 +17,14 @@ describe('the notebooks of this repository', () => {
   it.each(names)('%s was executed whole, from top to bottom, and is small', async (name) => {
     const text = await readFile(join(folder, name), 'utf8');
     expect(text.length).toBeLessThan(2_000_000);
-    const code = (await readNotebook(join(folder, name))).cells.filter(
-      ({ cell_type: type }) => type === 'code',
-    );
+    const { cells } = await readNotebook(join(folder, name));
+    const code = cells.filter(({ cell_type: type }) => type === 'code');
     expect(code.map(({ execution_count: count }) => count)).toEqual(code.map((_, index) => index + 1));
-    // they read like a paper: what is long is a function of the package
+    // they read like a paper: no code has come to stand in the text, and what is long is a function of the package
+    const prose = cells
+      .filter(({ cell_type: type }) => type === 'markdown')
+      .map(({ source }) => source.replaceAll(/^```[\s\S]*?^```/gm, ''));
+    for (const text of prose) expect(text).not.toMatch(/^(const|let|import|await|display|if|for)\b.*[;({]$/m);
     const lines = code
       .flatMap(({ source }) => source.split('\n'))
       .filter((line) => /^\s*(?!\/\/)\S/.test(line));
