@@ -19,7 +19,6 @@ const inProcess = (argv: readonly string[], threads: number, signal: AbortSignal
     });
     const stop = (): void => void child.kill('SIGINT');
     signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
     child.on('error', reject);
     child.on('close', (code) => {
       signal.removeEventListener('abort', stop);

@@ -1,6 +1,7 @@
 import { digitsOf, type Metric } from '../metrics/metric.js';
+import { sampleSd } from '../sample-sd.js';
 import { bracedTags } from './ablation-table.js';
-import { type SeededModel, sampleSd } from './row-statistics.js';
+import type { SeededModel } from './row-statistics.js';
 import type { Cell, Table } from './table.js';
 import { poolTiles } from './tile-record.js';
 

@@ -1,4 +1,5 @@
 import { rmse } from '../metrics/rmse.js';
+import { sampleSd } from '../sample-sd.js';
 import { defaultDraws, type Interval, percentileInterval, tileDraws } from './bootstrap.js';
 import { type Bound, columnMetrics, gapBound, gapClosed } from './comparison-table.js';
 import { holm, type PairedDifference, pairedDifference } from './paired-comparison.js';
@@ -48,13 +49,6 @@ export interface RowStatistics {
 
 /** Level of the tests: a corrected p-value at or above it is marked as not significant. */
 export const significance = 0.05;
-
-/** Sample standard deviation; null for fewer than two values. */
-export const sampleSd = (values: readonly number[]): number | null => {
-  if (values.length < 2) return null;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
-};
 
 const average = (arrays: readonly ArrayLike<number>[]): Float64Array =>
   Float64Array.from(

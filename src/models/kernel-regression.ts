@@ -1,5 +1,6 @@
 import { seededRandom } from '../config/random.js';
 import { Fault } from '../fault.js';
+import { sampleSd } from '../sample-sd.js';
 import {
   exponents,
   fitKernelRidge,
@@ -206,12 +207,10 @@ const undecided: Choice = {
  */
 const simplest = (choices: readonly Choice[]): Choice => {
   const least = choices.reduce((a, b) => (b.error < a.error ? b : a), undecided);
-  const isNear = ({ errors }: Choice): boolean => {
-    const n = errors.length;
-    const differences = errors.map((error, i) => error - least.errors[i]);
-    const mean = differences.reduce((sum, value) => sum + value, 0) / n;
-    const squares = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    return n < 2 || mean <= Math.sqrt(squares / (n - 1) / n);
+  // for sums over n tiles, the standard error is sd · √n
+  const isNear = ({ error, errors }: Choice): boolean => {
+    const sd = sampleSd(Array.from(errors, (own, i) => own - least.errors[i]));
+    return sd === null || error - least.error <= sd * Math.sqrt(errors.length);
   };
   return choices.find(isNear) ?? least;
 };
@@ -297,6 +296,7 @@ export const fitTileRegression = (
       }
     }
   }
+  // a complexity without a finite error is a hole
   const best = found.map((choices) => simplest(choices.flat()));
   const centreRows = some(settings.centres);
   const centres = centreRows.length === train.length ? samples : someSamples(samples, centreRows);

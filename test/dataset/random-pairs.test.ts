@@ -45,9 +45,6 @@ describe.skipIf(gdalMissing)(`${count} random pairs written by GDAL${gdalMissing
   }, 120_000);
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  /** One of so many where each takes a third of a second; BANDALIGN_TEST_ALL=1 takes all. */
-  const sample = process.env['BANDALIGN_TEST_ALL'] === '1' ? 1 : 3;
-
   /** All pairs, or one of `every`, four at a time: they wait for the disk. */
   const each = async (
     work: (at: string, truth: Float64Array, choices: Record<string, unknown>) => Promise<string[]>,
@@ -115,7 +112,7 @@ describe.skipIf(gdalMissing)(`${count} random pairs written by GDAL${gdalMissing
           ? []
           : [`${names[band]} ${a} ${b}`];
       });
-    }, sample);
+    });
     expect(wrong).toEqual([]);
   }, 300_000);
 
@@ -153,35 +150,39 @@ describe.skipIf(gdalMissing)(`${count} random pairs written by GDAL${gdalMissing
     expect([...seen].sort()).toEqual(Object.keys(planted).sort());
   }, 300_000);
 
+  // half a second each: one of three, all with BANDALIGN_TEST_ALL=1
   test('a scene is aligned to what NumPy gives', async () => {
     const aligner = await loadAligner(weights, []);
-    const wrong = await each(async (at, _, { type, nodata, scale, offset }) => {
-      const scene = readNpy(join(at, 'scene.npy'));
-      const out = join(at, 'out.tif');
-      const request = {
-        inputs: [join(at, 's.tif')],
-        out,
-        // where nothing is stated, numbers are reflectance × 10 000
-        ...(scale === 1 && offset === 0 ? { boaOffset: 0 } : {}),
-      };
-      const unholdable = type === 'int32' && nodata === -9999;
-      if (unholdable)
-        await expect(applyScene(request, { aligner, weights })).rejects.toThrow(/uint16 cannot hold it/);
-      await applyScene(unholdable ? { ...request, type: 'float32' } : request, { aligner, weights });
-      const raster = await openRaster(out);
-      const bands = await raster.read();
-      await raster.close();
-      const faults: string[] = [];
-      const none = raster.nodata === null ? null : Math.fround(raster.nodata);
-      for (const [b, band] of bands.entries())
-        for (const [i, value] of band.entries()) {
-          const wanted = lines[b][0] * scene[b * width * height + i] + lines[b][1];
-          const isNone = Number.isNaN(value) || value === none;
-          if (Number.isNaN(wanted) !== isNone || Math.abs(value - wanted) > 1e-3)
-            faults.push(`${names[b]} ${value} for ${wanted}`);
-        }
-      return faults.slice(0, 1);
-    }, sample);
+    const wrong = await each(
+      async (at, _, { type, nodata, scale, offset }) => {
+        const scene = readNpy(join(at, 'scene.npy'));
+        const out = join(at, 'out.tif');
+        const request = {
+          inputs: [join(at, 's.tif')],
+          out,
+          // where nothing is stated, numbers are reflectance × 10 000
+          ...(scale === 1 && offset === 0 ? { boaOffset: 0 } : {}),
+        };
+        const unholdable = type === 'int32' && nodata === -9999;
+        if (unholdable)
+          await expect(applyScene(request, { aligner, weights })).rejects.toThrow(/uint16 cannot hold it/);
+        await applyScene(unholdable ? { ...request, type: 'float32' } : request, { aligner, weights });
+        const raster = await openRaster(out);
+        const bands = await raster.read();
+        await raster.close();
+        const faults: string[] = [];
+        const none = raster.nodata === null ? null : Math.fround(raster.nodata);
+        for (const [b, band] of bands.entries())
+          for (const [i, value] of band.entries()) {
+            const wanted = lines[b][0] * scene[b * width * height + i] + lines[b][1];
+            const isNone = Number.isNaN(value) || value === none;
+            if (Number.isNaN(wanted) !== isNone || Math.abs(value - wanted) > 1e-3)
+              faults.push(`${names[b]} ${value} for ${wanted}`);
+          }
+        return faults.slice(0, 1);
+      },
+      process.env['BANDALIGN_TEST_ALL'] === '1' ? 1 : 3,
+    );
     expect(wrong).toEqual([]);
   }, 600_000);
 });
