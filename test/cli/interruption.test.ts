@@ -75,10 +75,15 @@ const leftOf = (group: number, variable: string): string[] => {
       return ''; // it has ended
     }
   };
-  return readdirSync('/proc')
-    .filter((id) => read(id, 'environ').split('\0').includes(variable))
-    .map((id) => read(id, 'cmdline').replaceAll('\0', ' '))
-    .filter((words) => words !== '');
+  // `id (name) state parent group …`
+  const groupOf = (id: string): number => Number(/^.*\) \S \d+ (\d+)/s.exec(read(id, 'stat'))?.[1]);
+  return (
+    readdirSync('/proc')
+      .filter((id) => groupOf(id) === group || read(id, 'environ').split('\0').includes(variable))
+      // one that has ended and that the system has not noticed yet has no words
+      .map((id) => read(id, 'cmdline').replaceAll('\0', ' '))
+      .filter((words) => words !== '')
+  );
 };
 
 /** What the process has said, or done by now; or a time, ms. */
